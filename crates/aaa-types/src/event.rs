@@ -1,1 +1,18 @@
-//! placeholder
+//! A delivery taken apart: its events, what identifies each of them, and their typed content.
+//!
+//! Parsing is tolerant and lazy. [`Body::parse`] only finds the top-level members;
+//! [`Body::events`] reads of every item just what identifies it; [`RawEvent::decode`] builds the
+//! full model when somebody wants it. Unknown kinds and shapes are kept whole.
+
+mod body;
+mod decode;
+mod identity;
+mod item;
+mod key;
+
+pub use self::{
+    body::{Body, BodyError, RawEvent},
+    decode::Event,
+    identity::{EventIdentity, ItemIdentity},
+    key::{EventKey, EventKeyError},
+};

@@ -107,10 +107,7 @@ pub struct IdError {
 
 impl IdError {
     fn new(what: &'static str, text: &str) -> Self {
-        Self {
-            what,
-            text: text.chars().take(40).collect(),
-        }
+        Self { what, text: text.chars().take(40).collect() }
     }
 }
 
@@ -134,18 +131,7 @@ mod tests {
         for good in ["0", "1", "9999999999999999999"] {
             assert_eq!(good.parse::<UserId>().unwrap().to_string(), good);
         }
-        for bad in [
-            "",
-            "01",
-            "00",
-            "-1",
-            "+1",
-            " 1",
-            "1 ",
-            "1.0",
-            "٣",
-            "10000000000000000000",
-        ] {
+        for bad in ["", "01", "00", "-1", "+1", " 1", "1 ", "1.0", "٣", "10000000000000000000"] {
             assert!(bad.parse::<UserId>().is_err(), "{bad:?} was accepted");
         }
         assert!(UserId::try_from(MAX + 1).is_err());

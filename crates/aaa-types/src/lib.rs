@@ -41,6 +41,7 @@ pub mod time;
 pub mod url;
 
 pub use crate::{
+    event::{EventIdentity, EventKey},
     id::{AppId, JobId, UserId, WebhookId},
     secret::{AccessToken, AccessTokenSecret, BearerToken, ConsumerKey, ConsumerSecret},
     time::{ReplayWindow, UtcMinute},

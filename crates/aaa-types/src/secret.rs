@@ -122,10 +122,7 @@ mod tests {
 
     #[test]
     fn empty_and_unprintable_are_refused() {
-        assert_eq!(
-            "".parse::<ConsumerKey>(),
-            Err(SecretError::Empty("consumer key"))
-        );
+        assert_eq!("".parse::<ConsumerKey>(), Err(SecretError::Empty("consumer key")));
         for bad in ["a b", "a\n", "\ta", "ä"] {
             assert!(bad.parse::<BearerToken>().is_err(), "{bad:?} was accepted");
         }

@@ -70,10 +70,7 @@ impl WebhookUrl {
     }
 
     fn error(&self, why: &'static str) -> WebhookUrlError {
-        WebhookUrlError {
-            url: self.0.clone(),
-            why,
-        }
+        WebhookUrlError { url: self.0.clone(), why }
     }
 }
 
@@ -131,9 +128,7 @@ impl Serialize for WebhookUrl {
 
 impl<'de> Deserialize<'de> for WebhookUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -153,22 +148,12 @@ mod tests {
 
     #[test]
     fn accepted_and_refused() {
-        for good in [
-            "https://a.example/x?y=z",
-            "http://127.0.0.1:1/",
-            "https://[::1]:8/x",
-        ] {
+        for good in ["https://a.example/x?y=z", "http://127.0.0.1:1/", "https://[::1]:8/x"] {
             assert_eq!(good.parse::<WebhookUrl>().unwrap().as_str(), good);
         }
-        for bad in [
-            "",
-            "/x",
-            "ftp://a/",
-            "https://",
-            "https://u:p@a/",
-            "https://a/#b",
-            "https://a/ b",
-        ] {
+        for bad in
+            ["", "/x", "ftp://a/", "https://", "https://u:p@a/", "https://a/#b", "https://a/ b"]
+        {
             assert!(bad.parse::<WebhookUrl>().is_err(), "{bad:?} was accepted");
         }
         let long = format!("https://a.example/{}", "x".repeat(183));
@@ -177,9 +162,7 @@ mod tests {
 
     #[test]
     fn a_password_is_not_repeated() {
-        let error = "https://me:hush@a.example/"
-            .parse::<WebhookUrl>()
-            .unwrap_err();
+        let error = "https://me:hush@a.example/".parse::<WebhookUrl>().unwrap_err();
         assert!(!error.to_string().contains("hush"));
     }
 
@@ -203,11 +186,7 @@ mod tests {
             ("http://10.0.0.1/", false),
             ("http://localhost.example/", false),
         ] {
-            assert_eq!(
-                url.parse::<WebhookUrl>().unwrap().is_loopback(),
-                expected,
-                "{url}"
-            );
+            assert_eq!(url.parse::<WebhookUrl>().unwrap().is_loopback(), expected, "{url}");
         }
     }
 

@@ -57,17 +57,12 @@ impl ApiError {
             text_of(&value, "message"),
             text_of(&value, "title"),
         ];
-        let failure = words
-            .iter()
-            .flatten()
-            .find_map(|words| Failure::in_words(words));
+        let failure = words.iter().flatten().find_map(|words| Failure::in_words(words));
         let message = words.into_iter().flatten().next();
         Self {
             status,
             failure,
-            code: [first, &value]
-                .iter()
-                .find_map(|v| v.get("code").and_then(Value::as_i64)),
+            code: [first, &value].iter().find_map(|v| v.get("code").and_then(Value::as_i64)),
             message: message.unwrap_or_else(|| text.trim().chars().take(200).collect()),
             request_id: None,
             rate_limit_reset: None,
@@ -152,10 +147,8 @@ impl ApiError {
 
     /// Says whether the thing asked for does not exist, or belongs to another app.
     pub fn is_not_found(&self) -> bool {
-        let named = matches!(
-            self.failure,
-            Some(Failure::WebhookIdInvalid | Failure::SubscriptionNotFound)
-        );
+        let named =
+            matches!(self.failure, Some(Failure::WebhookIdInvalid | Failure::SubscriptionNotFound));
         named || self.status == 404 || self.code == Some(34)
     }
 
@@ -269,14 +262,8 @@ mod tests {
         insta::assert_snapshot!(error, @"status 400: CrcValidationFailed: URL returned bad response during CRC with error: Invalid `response_token`");
         let error = parse(409, r#"{"errors":[{"title":"ReplayConflictError"}]}"#);
         assert!(error.is_conflict());
-        let error = parse(
-            400,
-            r#"{"errors":[{"message":"SomethingElseFailed: why"}]}"#,
-        );
-        assert_eq!(
-            error.failure(),
-            Some(&Failure::Other("SomethingElseFailed".into()))
-        );
+        let error = parse(400, r#"{"errors":[{"message":"SomethingElseFailed: why"}]}"#);
+        assert_eq!(error.failure(), Some(&Failure::Other("SomethingElseFailed".into())));
     }
 
     #[test]
@@ -294,15 +281,9 @@ mod tests {
 
     #[test]
     fn v1_form() {
-        let error = parse(
-            429,
-            r#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#,
-        );
+        let error = parse(429, r#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#);
         assert!(error.is_rate_limited() && error.is_retryable());
-        let error = parse(
-            401,
-            r#"{"errors":[{"code":89,"message":"Invalid or expired token"}]}"#,
-        );
+        let error = parse(401, r#"{"errors":[{"code":89,"message":"Invalid or expired token"}]}"#);
         assert!(error.is_unauthorized() && !error.is_retryable());
         let running = r#"{"errors":[{"code":355,"message":"A replay job is already in progress for this webhook."}]}"#;
         assert!(parse(409, running).is_conflict() && !parse(409, running).is_duplicate());

@@ -60,10 +60,7 @@ mod tests {
 
     #[test]
     fn validation_in_both_shapes() {
-        for body in [
-            r#"{"data":{"valid":true}}"#,
-            r#"{"data":{"attempted":true}}"#,
-        ] {
+        for body in [r#"{"data":{"valid":true}}"#, r#"{"data":{"attempted":true}}"#] {
             let validation = Answer::<Validation>::parse(body.as_bytes()).unwrap();
             insta::allow_duplicates! {
                 insta::assert_snapshot!(

@@ -65,14 +65,8 @@ mod tests {
     #[test]
     fn formats_of_created_at() {
         let parse = |text| parse_created_at(text).map(|t| t.to_string());
-        assert_eq!(
-            parse("2018-05-24T09:48:12+00:00").as_deref(),
-            Some("2018-05-24T09:48:12Z")
-        );
-        assert_eq!(
-            parse("2025-04-24T20:57:15.242Z").as_deref(),
-            Some("2025-04-24T20:57:15.242Z")
-        );
+        assert_eq!(parse("2018-05-24T09:48:12+00:00").as_deref(), Some("2018-05-24T09:48:12Z"));
+        assert_eq!(parse("2025-04-24T20:57:15.242Z").as_deref(), Some("2025-04-24T20:57:15.242Z"));
         assert_eq!(
             parse("Thu Jul 15 23:26:04 +0000 2010").as_deref(),
             Some("2010-07-15T23:26:04Z")
@@ -83,14 +77,7 @@ mod tests {
 
     #[test]
     fn epoch_millis_are_digits_only() {
-        for bad in [
-            "",
-            "-1",
-            "null",
-            "1.5",
-            "99999999999999999999",
-            "18446744073709551615",
-        ] {
+        for bad in ["", "-1", "null", "1.5", "99999999999999999999", "18446744073709551615"] {
             assert_eq!(parse_epoch_millis(bad), None, "{bad:?}");
         }
     }

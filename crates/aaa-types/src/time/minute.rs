@@ -33,11 +33,7 @@ impl UtcMinute {
     /// Returns the first minute that starts at or after `time`.
     pub fn ceil(time: Timestamp) -> Self {
         let floor = Self::floor(time);
-        if floor.start() < time {
-            floor.plus(1)
-        } else {
-            floor
-        }
+        if floor.start() < time { floor.plus(1) } else { floor }
     }
 
     /// Returns the instant at which the minute starts.
@@ -62,24 +58,14 @@ impl FromStr for UtcMinute {
     type Err = MinuteError;
 
     fn from_str(text: &str) -> Result<Self, MinuteError> {
-        parse(text).ok_or_else(|| MinuteError {
-            text: text.chars().take(40).collect(),
-        })
+        parse(text).ok_or_else(|| MinuteError { text: text.chars().take(40).collect() })
     }
 }
 
 impl fmt::Display for UtcMinute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = TimeZone::UTC.to_datetime(self.start());
-        write!(
-            f,
-            "{:04}{:02}{:02}{:02}{:02}",
-            t.year(),
-            t.month(),
-            t.day(),
-            t.hour(),
-            t.minute()
-        )
+        write!(f, "{:04}{:02}{:02}{:02}{:02}", t.year(), t.month(), t.day(), t.hour(), t.minute())
     }
 }
 
@@ -97,9 +83,7 @@ impl Serialize for UtcMinute {
 
 impl<'de> Deserialize<'de> for UtcMinute {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -125,11 +109,7 @@ fn parse(text: &str) -> Option<UtcMinute> {
         0,
     )
     .ok()?;
-    let minutes = TimeZone::UTC
-        .to_timestamp(time)
-        .ok()?
-        .as_second()
-        .div_euclid(60);
+    let minutes = TimeZone::UTC.to_timestamp(time).ok()?.as_second().div_euclid(60);
     (0..=MAX).contains(&minutes).then_some(UtcMinute(minutes))
 }
 
