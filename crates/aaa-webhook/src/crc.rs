@@ -1,0 +1,172 @@
+//! The challenge-response check (CRC): X sends a token, the webhook answers with its HMAC.
+//!
+//! # The oracle
+//!
+//! The answer to a token is exactly the signature of a delivery whose body is that token, and
+//! anybody who can reach the URL can ask. Two rules keep the answers useless to an attacker: a
+//! token has only characters of the base64 alphabets and 16 to 256 of them ([`CrcToken`]), and a
+//! delivery is always a JSON object (`aaa_types::event::Body`). No text satisfies both.
+
+use std::fmt;
+
+use aaa_types::ConsumerSecret;
+use percent_encoding::percent_decode_str;
+
+use crate::signature::Signature;
+
+/// The shortest token that is answered.
+pub const MIN_LENGTH: usize = 16;
+
+/// The longest token that is answered.
+pub const MAX_LENGTH: usize = 256;
+
+/// The token of a check, percent-decoded: 16 to 256 characters of `A-Z a-z 0-9 + / = _ -`.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_webhook::crc::CrcToken;
+///
+/// let token = CrcToken::parse("__TOKEN_FROM_TWITTER__")?;
+/// assert_eq!(
+///     token.answer(&"__APP_SECRET__".parse().unwrap()),
+///     r#"{"response_token":"sha256=rPq0FJoFEukzQI8G52D6xjiQ4BGXK4EuZWYZCWMMlsQ="}"#,
+/// );
+/// // A delivery is no token, so nobody can have one signed.
+/// assert!(CrcToken::parse(r#"{"for_user_id":"7"}"#).is_err());
+/// # Ok::<(), aaa_webhook::crc::CrcTokenError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct CrcToken(String);
+
+impl CrcToken {
+    /// Takes a token, percent-decoded.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is too short, too long, or has another character.
+    pub fn parse(text: &str) -> Result<Self, CrcTokenError> {
+        if !(MIN_LENGTH..=MAX_LENGTH).contains(&text.len()) {
+            return Err(CrcTokenError::Length);
+        }
+        if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(CrcTokenError::Character)
+        }
+    }
+
+    /// Finds the token in the query of a request, `crc_token=…`; other parameters are ignored.
+    ///
+    /// The value is percent-decoded. A `+` stands for itself: it is a digit of base64, and a token
+    /// has no space.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the parameter is missing, is there more than once, or is not a token.
+    pub fn from_query(query: &str) -> Result<Self, CrcTokenError> {
+        let mut values = query.split('&').filter_map(|pair| pair.strip_prefix("crc_token="));
+        match (values.next(), values.next()) {
+            (None, _) => Err(CrcTokenError::Missing),
+            (Some(_), Some(_)) => Err(CrcTokenError::Repeated),
+            // A token may be longer while it is encoded, up to three bytes for one.
+            (Some(value), None) if value.len() > 3 * MAX_LENGTH => Err(CrcTokenError::Length),
+            // A broken escape stays as it is, and its percent sign is refused.
+            (Some(value), None) => {
+                let token = percent_decode_str(value).decode_utf8();
+                Self::parse(&token.map_err(|_| CrcTokenError::Character)?)
+            }
+        }
+    }
+
+    /// Returns the token.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the body of the answer, `{"response_token":"sha256=…"}`, for `application/json`.
+    pub fn answer(&self, secret: &ConsumerSecret) -> String {
+        let signature = Signature::of(secret, self.0.as_bytes());
+        format!(r#"{{"response_token":"{signature}"}}"#)
+    }
+}
+
+impl fmt::Debug for CrcToken {
+    /// Nothing about a token is logged: with its answer it would be a signed text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CrcToken([redacted])")
+    }
+}
+
+/// A check is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CrcTokenError {
+    /// The query has no `crc_token`.
+    #[error("the query has no crc_token")]
+    Missing,
+    /// The query has several.
+    #[error("the query has more than one crc_token")]
+    Repeated,
+    /// The token is shorter than 16 or longer than 256 characters.
+    #[error("the crc_token does not have 16 to 256 characters")]
+    Length,
+    /// The token has a character outside the base64 alphabets.
+    #[error("the crc_token has a character that is not one of `A-Z a-z 0-9 + / = _ -`")]
+    Character,
+}
+
+#[cfg(test)]
+mod tests {
+    use aaa_types::event::Body;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOKEN: &str = "OWY4ODQ2ZjgtNDljMC00NDY2LWJhMGQtYTE4NzQ0MTM2OGFi";
+
+    #[test]
+    fn found_in_a_query() {
+        for query in [
+            format!("crc_token={TOKEN}"),
+            format!("nonce=MTQ4&crc_token={TOKEN}&x=y"),
+            format!("crc_token=%4F{}", &TOKEN[1..]),
+        ] {
+            assert_eq!(CrcToken::from_query(&query).unwrap().as_str(), TOKEN, "{query}");
+        }
+        let plus = CrcToken::from_query("crc_token=0123456789+%2Babcdef%3D").unwrap();
+        assert_eq!(plus.as_str(), "0123456789++abcdef=");
+    }
+
+    #[test]
+    fn refused() {
+        let refused = |query: &str| CrcToken::from_query(query).unwrap_err();
+        assert_eq!(refused(""), CrcTokenError::Missing);
+        assert_eq!(refused("crc_tokens=x"), CrcTokenError::Missing);
+        assert_eq!(refused("crc_token=foo"), CrcTokenError::Length);
+        assert_eq!(refused(&format!("crc_token={}", "a".repeat(257))), CrcTokenError::Length);
+        assert_eq!(refused(&format!("crc_token={}", "a".repeat(9999))), CrcTokenError::Length);
+        assert_eq!(refused("crc_token=%7B%22a%22%3A1234567890%7D"), CrcTokenError::Character);
+        assert_eq!(refused("crc_token=0123456789abcdef%00"), CrcTokenError::Character);
+        assert_eq!(refused("crc_token=0123456789abcdef%c3%a4"), CrcTokenError::Character);
+        assert_eq!(refused("crc_token=0123456789abcdef%4"), CrcTokenError::Character);
+        assert_eq!(refused("crc_token=0123456789abcdef%zz"), CrcTokenError::Character);
+        let twice = format!("crc_token={TOKEN}&crc_token={TOKEN}");
+        assert_eq!(refused(&twice), CrcTokenError::Repeated);
+    }
+
+    proptest! {
+        /// The rule that closes the oracle: what is answered is never a delivery.
+        #[test]
+        fn no_accepted_token_is_a_delivery(text in r#"[\[\]{}":,a-z0-9+/=_ -]{16,40}"#) {
+            let accepted = CrcToken::parse(&text).is_ok();
+            prop_assert!(!(accepted && Body::parse(text.as_bytes()).is_ok()));
+        }
+
+        #[test]
+        fn arbitrary_queries_never_panic(query in ".*") {
+            let _ = CrcToken::from_query(&query);
+            let _ = CrcToken::from_query(&format!("crc_token={query}"));
+        }
+    }
+}
