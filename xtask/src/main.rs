@@ -1,1 +1,91 @@
-fn main(){}
+//! The gate: what contributors run before a pull request and what CI runs after it.
+//!
+//! `cargo xtask ci` is the whole gate; the other commands are parts of it or tools around it.
+//! Nothing here depends on the crates it checks, so it builds in seconds and still works when
+//! they do not.
+//!
+//! The commands that run tests end with one line, `N passed, N failed, N skipped`. Exit codes:
+//! 0 good, 1 failed, 2 usage.
+
+#![allow(clippy::print_stdout, reason = "printing is what these commands are for")]
+
+use std::{env, process::ExitCode};
+
+use crate::outcome::{Counts, Failure};
+
+mod cargo;
+mod ci;
+mod layers;
+mod lint;
+mod outcome;
+mod properties;
+mod results;
+mod skips;
+mod snapshots;
+mod stream;
+mod test;
+mod workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  ci [-p PACKAGE]...      the gate: format, lints, layers, documentation, then every test
+  test [-p PACKAGE]...    every test: unit, integration, documentation, snapshots, properties
+  snapshots [--review]    check the snapshots; with --review, write what changed for review
+  properties [--cases N] [-p PACKAGE]...
+                          only the property tests, with N cases each (default 4096)
+  layers                  check who may depend on whom
+  help                    this text
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => return usage("a command is missing"),
+    };
+    match command {
+        "ci" => closing(ci::run(rest)),
+        "test" => closing(test::run(rest)),
+        "snapshots" => closing(snapshots::run(rest)),
+        "properties" => closing(properties::run(rest)),
+        "layers" => plain(layers::run(rest)),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        other => usage(&format!("there is no command `{other}`")),
+    }
+}
+
+/// Ends a command that ran tests. Whatever went wrong, the last line says how many of what;
+/// a step that failed before the tests counts as one failure.
+fn closing(result: Result<Counts, Failure>) -> ExitCode {
+    let counts = match result {
+        Ok(counts) => counts,
+        Err(Failure::Usage(problem)) => return usage(&problem),
+        Err(Failure::Failed(problem)) => {
+            println!("error: {problem}");
+            Counts::one_failure()
+        }
+    };
+    println!("{counts}");
+    if counts.are_good(outcome::in_ci()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn plain(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(problem)) => usage(&problem),
+        Err(Failure::Failed(problem)) => {
+            println!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage(problem: &str) -> ExitCode {
+    println!("error: {problem}\n");
+    print!("{USAGE}");
+    ExitCode::from(2)
+}
