@@ -20,5 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod app;
 pub mod crc;
+pub mod delivery;
+pub mod inbox;
 pub mod signature;

@@ -152,7 +152,7 @@ mod tests {
             format!("sha256={good} "),
             format!("sha256={good}="),
             format!("sha256={}", good.trim_end_matches('=')),
-            format!("sha256={},sha256={good}", good),
+            format!("sha256={good},sha256={good}"),
             // The last digit before the padding has bits that no byte uses: not canonical.
             "sha256=25Cu3iwbbiqBTwQRzcKJZwisjf736V2Q8UaTlkfLSod=".to_owned(),
             // URL-safe alphabet.

@@ -1,0 +1,73 @@
+//! The apps whose deliveries a receiver takes.
+
+use aaa_types::ConsumerSecret;
+
+use crate::signature::Signature;
+
+/// An app: a name of your choice and its consumer secrets.
+///
+/// Nothing in a delivery names the app it was made for; the secret that verifies it does. The name
+/// becomes part of the key of every event, so it must not change between runs.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_webhook::app::{App, SecretSlot};
+/// use aaa_webhook::signature::Signature;
+///
+/// // In a rotation, X may still sign with the previous secret.
+/// let app = App::new("main", "new-secret".parse()?).with_previous("old-secret".parse()?);
+/// let signature = Signature::of(&"old-secret".parse()?, b"{}");
+/// assert_eq!(app.verify(&signature, b"{}"), Some(SecretSlot::Previous));
+/// # Ok::<(), aaa_types::secret::SecretError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct App {
+    name: String,
+    active: ConsumerSecret,
+    previous: Option<ConsumerSecret>,
+}
+
+impl App {
+    /// Creates an app with its active secret.
+    pub fn new(name: impl Into<String>, active: ConsumerSecret) -> Self {
+        Self { name: name.into(), active, previous: None }
+    }
+
+    /// Also takes deliveries that are signed with an older secret.
+    #[must_use]
+    pub fn with_previous(mut self, previous: ConsumerSecret) -> Self {
+        self.previous = Some(previous);
+        self
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the secret that answers challenge-response checks.
+    pub fn active(&self) -> &ConsumerSecret {
+        &self.active
+    }
+
+    /// Returns which secret made the signature. Every secret is tried, whichever fits.
+    pub fn verify(&self, signature: &Signature, bytes: &[u8]) -> Option<SecretSlot> {
+        let previous = self.previous.as_ref().is_some_and(|s| signature.verifies(s, bytes));
+        let active = signature.verifies(&self.active, bytes);
+        match (active, previous) {
+            (true, _) => Some(SecretSlot::Active),
+            (false, true) => Some(SecretSlot::Previous),
+            (false, false) => None,
+        }
+    }
+}
+
+/// Which of an app's secrets verified a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SecretSlot {
+    /// The current one.
+    Active,
+    /// The one before a rotation.
+    Previous,
+}

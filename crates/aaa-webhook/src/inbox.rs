@@ -1,0 +1,155 @@
+//! Where verified deliveries become durable, and where they are read again.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde_json::value::RawValue;
+
+use crate::delivery::VerifiedDelivery;
+
+/// Makes deliveries durable.
+///
+/// An implementation answers `Ok` only when every event of the delivery will still be there after
+/// a crash, or was there already. A copy of an event that is being stored at this moment waits
+/// for that commit. What `Ok` survives (a killed process, a power loss, a lost node) each
+/// implementation says in its documentation.
+pub trait Inbox: Send + Sync + 'static {
+    /// Stores a delivery; each of its events once, by its key.
+    fn commit(
+        &self,
+        delivery: VerifiedDelivery,
+    ) -> impl Future<Output = Result<Receipt, InboxError>> + Send;
+}
+
+impl<T: Inbox> Inbox for std::sync::Arc<T> {
+    fn commit(
+        &self,
+        delivery: VerifiedDelivery,
+    ) -> impl Future<Output = Result<Receipt, InboxError>> + Send {
+        T::commit(self, delivery)
+    }
+}
+
+/// What an inbox did with a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// How many events were new.
+    pub stored: usize,
+    /// How many were there already.
+    pub duplicates: usize,
+}
+
+/// A delivery was not stored. X has to send it again, so it is answered 503.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InboxError {
+    /// Too many deliveries wait for their commit.
+    #[error("the inbox is full: deliveries arrive faster than they can be stored")]
+    Full,
+    /// The store cannot write or read; the text says why and what to do.
+    #[error("the inbox cannot store: {0}")]
+    Unavailable(String),
+    /// The inbox was closed.
+    #[error("the inbox is closed")]
+    Closed,
+}
+
+/// Reads stored events in the order of their arrival.
+pub trait EventLog: Send + Sync + 'static {
+    /// Returns the next page of events.
+    fn events(
+        &self,
+        query: EventQuery,
+    ) -> impl Future<Output = Result<Vec<StoredEvent>, InboxError>> + Send;
+}
+
+/// Which events to return.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventQuery {
+    /// Only events with a greater sequence number.
+    pub after: u64,
+    /// At most so many.
+    pub limit: usize,
+    /// Only this kind.
+    pub kind: Option<String>,
+    /// Only this `for_user_id`.
+    pub user: Option<String>,
+}
+
+impl EventQuery {
+    /// Asks for the first `limit` events after a sequence number.
+    pub fn after(after: u64, limit: usize) -> Self {
+        Self { after, limit, kind: None, user: None }
+    }
+}
+
+/// An event as it was stored.
+///
+/// In JSON it is one object: `seq`, `kind`, `for_user_id` (or null), `key`, `received_at`,
+/// `stale`, `payload`, `context`.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Its place in the order of arrival, from 1.
+    pub seq: u64,
+    /// X's name of its kind.
+    pub kind: String,
+    /// The user whose subscription brought it.
+    pub for_user_id: Option<String>,
+    /// Its identity as text, see [`aaa_types::EventIdentity`].
+    pub key: String,
+    /// The app whose secret verified it.
+    pub app: String,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// Whether it was older than its key could be remembered, so that it may be an old capture
+    /// sent again; it is kept but not handled.
+    pub stale: bool,
+    /// The item, or the whole body of an unknown event; JSON as it came.
+    pub payload: Box<RawValue>,
+    /// The members of the body beside its events, an object.
+    pub context: Box<RawValue>,
+    /// The body of the delivery that brought it.
+    pub body: Bytes,
+}
+
+impl Serialize for StoredEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_struct("StoredEvent", 8)?;
+        event.serialize_field("seq", &self.seq)?;
+        event.serialize_field("kind", &self.kind)?;
+        event.serialize_field("for_user_id", &self.for_user_id)?;
+        event.serialize_field("key", &self.key)?;
+        event.serialize_field("received_at", &self.received_at)?;
+        event.serialize_field("stale", &self.stale)?;
+        event.serialize_field("payload", &self.payload)?;
+        event.serialize_field("context", &self.context)?;
+        event.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_of_an_event() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let event = StoredEvent {
+            seq: 12,
+            kind: "favorite_events".to_owned(),
+            for_user_id: Some("7".to_owned()),
+            key: "7/favorite_events:a".to_owned(),
+            app: "main".to_owned(),
+            received_at: "2025-11-22T04:13:00.25Z".parse().unwrap(),
+            stale: false,
+            payload: raw(r#"{"id":"a"}"#),
+            context: raw(r#"{"users":{}}"#),
+            body: Bytes::new(),
+        };
+        insta::assert_snapshot!(serde_json::to_string(&event).unwrap(), @r#"{"seq":12,"kind":"favorite_events","for_user_id":"7","key":"7/favorite_events:a","received_at":"2025-11-22T04:13:00.25Z","stale":false,"payload":{"id":"a"},"context":{"users":{}}}"#);
+        let unknown = StoredEvent { for_user_id: None, ..event };
+        insta::assert_snapshot!(serde_json::to_string(&unknown).unwrap(), @r#"{"seq":12,"kind":"favorite_events","for_user_id":null,"key":"7/favorite_events:a","received_at":"2025-11-22T04:13:00.25Z","stale":false,"payload":{"id":"a"},"context":{"users":{}}}"#);
+    }
+}
