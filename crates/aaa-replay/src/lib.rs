@@ -1,1 +1,4 @@
-//! placeholder
+//! Finds the gaps of an X (Twitter) webhook receiver and replays them.
+
+pub mod coverage;
+pub mod ledger;

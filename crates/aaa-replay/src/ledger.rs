@@ -1,0 +1,157 @@
+//! What was asked of X and what came of it, so that a restart knows.
+
+use std::future::Future;
+
+use aaa_types::{JobId, ReplayWindow, WebhookId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::coverage::{Heartbeat, Span};
+
+/// Remembers coverage and replay jobs. `aaa-store` implements it in SQLite.
+///
+/// Every method answers only when its effect is durable.
+pub trait Ledger: Send + Sync + 'static {
+    /// Adds a heartbeat through the writer that stores deliveries, so that it proves that they
+    /// could be stored.
+    fn heartbeat(
+        &self,
+        heartbeat: Heartbeat,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Returns the spans of coverage in the order of their writing.
+    fn spans(&self) -> impl Future<Output = Result<Vec<Span>, LedgerError>> + Send;
+
+    /// Records that a job is about to be asked for, before the call; returns the attempt's
+    /// number, which counts up from 1.
+    fn intend(&self, intent: Intent) -> impl Future<Output = Result<u64, LedgerError>> + Send;
+
+    /// Records what became of an attempt.
+    fn settle(
+        &self,
+        attempt: u64,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Returns all attempts in their order.
+    fn attempts(&self) -> impl Future<Output = Result<Vec<Attempt>, LedgerError>> + Send;
+}
+
+/// A job that is about to be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The webhook.
+    pub webhook: WebhookId,
+    /// The minutes that are missing.
+    pub core: ReplayWindow,
+    /// The minutes that are asked for: the core, and what X's rules and the overlap add.
+    pub request: ReplayWindow,
+    /// When, on X's clock.
+    pub at: Timestamp,
+}
+
+/// A job that was asked for, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number.
+    pub number: u64,
+    /// What was asked for.
+    pub intent: Intent,
+    /// What came of it so far.
+    pub outcome: Outcome,
+    /// When that was recorded, on X's clock.
+    pub settled_at: Timestamp,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The call was about to be made; whether X heard it is not known.
+    Intended,
+    /// X accepted the job; its completion has not arrived.
+    Running {
+        /// The job.
+        job: JobId,
+    },
+    /// The job completed, and nothing was refused meanwhile: the core is recovered.
+    Recovered {
+        /// The job.
+        job: JobId,
+    },
+    /// The attempt did not recover the core; the text says why.
+    Failed {
+        /// The job, when there was one.
+        job: Option<JobId>,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// Says whether the attempt may still end well.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Intended | Self::Running { .. })
+    }
+}
+
+/// A ledger cannot be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the replay ledger cannot be used: {0}")]
+pub struct LedgerError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_of_an_attempt() {
+        let window = |from: &str, to: &str| {
+            ReplayWindow::new(from.parse().unwrap(), to.parse().unwrap()).unwrap()
+        };
+        let at = "2025-11-22T04:43:00Z".parse().unwrap();
+        let attempt = |outcome| Attempt {
+            number: 1,
+            intent: Intent {
+                webhook: "12".parse().unwrap(),
+                core: window("202511220413", "202511220420"),
+                request: window("202511220412", "202511220421"),
+                at,
+            },
+            outcome,
+            settled_at: at,
+        };
+        let job = "1095098195724558337".parse().unwrap();
+        insta::assert_json_snapshot!(attempt(Outcome::Running { job }), @r#"
+        {
+          "number": 1,
+          "intent": {
+            "webhook": "12",
+            "core": {
+              "from_date": "202511220413",
+              "to_date": "202511220420"
+            },
+            "request": {
+              "from_date": "202511220412",
+              "to_date": "202511220421"
+            },
+            "at": "2025-11-22T04:43:00Z"
+          },
+          "outcome": {
+            "state": "running",
+            "job": "1095098195724558337"
+          },
+          "settled_at": "2025-11-22T04:43:00Z"
+        }
+        "#);
+        let outcomes = [
+            Outcome::Intended,
+            Outcome::Recovered { job },
+            Outcome::Failed { job: None, reason: "refused".to_owned() },
+        ];
+        insta::assert_snapshot!(serde_json::to_string(&outcomes).unwrap(), @r#"[{"state":"intended"},{"state":"recovered","job":"1095098195724558337"},{"state":"failed","job":null,"reason":"refused"}]"#);
+        assert!(outcomes[0].is_open() && !outcomes[1].is_open() && !outcomes[2].is_open());
+    }
+}
