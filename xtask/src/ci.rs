@@ -7,7 +7,7 @@ use crate::{
     layers, lint,
     outcome::{Counts, Failure},
     test,
-    workspace::{self, Workspace},
+    workspace::{self, Member, Workspace},
 };
 
 /// Runs the command.
@@ -15,27 +15,32 @@ pub(crate) fn run(arguments: &[String]) -> Result<Counts, Failure> {
     let names = workspace::packages(arguments)?;
     let workspace = Workspace::load()?;
     let members = workspace.select(&names)?;
-
-    let formatted = Cargo::new("fmt");
-    let formatted = if names.is_empty() {
-        formatted.args(["--all"])
-    } else {
-        formatted.args(test::scope(&names))
-    };
-    formatted.args(["--", "--check"]).run(&workspace)?;
-
-    step(&"cargo xtask layers", || layers::check(&workspace))?;
-
-    for member in members {
-        for call in lint::calls(member) {
-            call.run(&workspace)?;
+    before_tests(&workspace, &names, &members).map_err(|failure| match failure {
+        Failure::Failed(problem) => {
+            Failure::Failed(format!("{problem}; the gate stops here, before any test"))
         }
+        usage => usage,
+    })?;
+    test::all(&workspace, &names)
+}
+
+fn before_tests(
+    workspace: &Workspace,
+    names: &[String],
+    members: &[&Member],
+) -> Result<(), Failure> {
+    let everything = vec!["--all".to_owned()];
+    let formatted = if names.is_empty() { everything } else { test::scope(names) };
+    Cargo::new("fmt").args(formatted).args(["--", "--check"]).run(workspace)?;
+
+    step(&"cargo xtask layers", || layers::check(workspace))?;
+
+    for call in members.iter().flat_map(|member| lint::calls(member)) {
+        call.run(workspace)?;
     }
 
     Cargo::new("doc --no-deps --all-features")
-        .args(test::scope(&names))
+        .args(test::scope(names))
         .env("RUSTDOCFLAGS", "-D warnings")
-        .run(&workspace)?;
-
-    test::all(&workspace, &names)
+        .run(workspace)
 }

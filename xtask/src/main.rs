@@ -7,7 +7,11 @@
 //! The commands that run tests end with one line, `N passed, N failed, N skipped`. Exit codes:
 //! 0 good, 1 failed, 2 usage.
 
-#![allow(clippy::print_stdout, reason = "printing is what these commands are for")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is what these commands are for"
+)]
 
 use std::{env, process::ExitCode};
 
@@ -31,7 +35,8 @@ usage: cargo xtask COMMAND
 
   ci [-p PACKAGE]...      the gate: format, lints, layers, documentation, then every test
   test [-p PACKAGE]...    every test: unit, integration, documentation, snapshots, properties
-  snapshots [--review]    check the snapshots; with --review, write what changed for review
+  snapshots [--review] [-p PACKAGE]...
+                          check the snapshots; with --review, write what changed for review
   properties [--cases N] [-p PACKAGE]...
                           only the property tests, with N cases each (default 4096)
   layers                  check who may depend on whom
@@ -85,7 +90,6 @@ fn plain(result: Result<(), Failure>) -> ExitCode {
 }
 
 fn usage(problem: &str) -> ExitCode {
-    println!("error: {problem}\n");
-    print!("{USAGE}");
+    eprint!("error: {problem}\n\n{USAGE}");
     ExitCode::from(2)
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<Counts, Failure> {
         return Err(Failure::Failed("there is no property test here".to_owned()));
     }
 
-    let tests = Cargo::new("test --no-fail-fast --lib --bins --tests")
+    let tests = Cargo::new("test --no-fail-fast --tests")
         .args(test::scope(&packages))
         .args(["--".to_owned()])
         .args(properties)

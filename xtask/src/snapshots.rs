@@ -19,43 +19,40 @@ use crate::{
     cargo::Cargo,
     outcome::{Counts, Failure},
     test,
-    workspace::{self, Workspace},
+    workspace::{self, Member, Workspace},
 };
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> Result<Counts, Failure> {
-    let review = match arguments {
-        [] => false,
-        [option] if option == "--review" => true,
-        [other, ..] => return Err(Failure::Usage(format!("unexpected argument `{other}`"))),
-    };
+    let (review, rest): (Vec<String>, Vec<String>) =
+        arguments.iter().cloned().partition(|argument| argument == "--review");
+    let names = workspace::packages(&rest)?;
     let workspace = Workspace::load()?;
-    let holders = workspace.members.iter().filter(|member| member.uses("insta"));
-    let names: Vec<String> = holders.map(|member| member.name.clone()).collect();
-    if names.is_empty() {
-        return Err(Failure::Failed("no package depends on insta".to_owned()));
+    let mut holders = workspace.select(&names)?;
+    holders.retain(|member| member.uses("insta"));
+    if holders.is_empty() {
+        return Err(Failure::Failed("there is no snapshot here".to_owned()));
     }
-    let tests = Cargo::new("test --no-fail-fast --lib --bins --tests").args(test::scope(&names));
-    if review { write(&workspace, tests) } else { check(&workspace, tests) }
+    if review.is_empty() { check(&workspace, &holders) } else { write(&workspace, &holders) }
 }
 
-fn check(workspace: &Workspace, tests: Cargo) -> Result<Counts, Failure> {
-    let read = workspace.target.join("xtask").join("snapshots-read.txt");
-    if let Some(dir) = read.parent() {
+fn check(workspace: &Workspace, holders: &[&Member]) -> Result<Counts, Failure> {
+    let list = workspace.target.join("xtask").join("snapshots-read.txt");
+    if let Some(dir) = list.parent() {
         fs::create_dir_all(dir).map_err(|error| cannot("create", dir, &error))?;
     }
-    fs::write(&read, "").map_err(|error| cannot("write", &read, &error))?;
-    let tests = tests
+    fs::write(&list, "").map_err(|error| cannot("write", &list, &error))?;
+    let tests = tests(holders)
         .env("INSTA_UPDATE", "no")
         .env("INSTA_FORCE_PASS", "0")
-        .env("INSTA_SNAPSHOT_REFERENCES_FILE", read.display().to_string());
+        .env("INSTA_SNAPSHOT_REFERENCES_FILE", list.display().to_string());
     let mut counts = test::counted(workspace, tests)?;
 
-    let read = fs::read_to_string(&read).map_err(|error| cannot("read", &read, &error))?;
+    let read = fs::read_to_string(&list).map_err(|error| cannot("read", &list, &error))?;
     let read = read.lines().map(|line| real(Path::new(line))).collect();
-    let order = Order::of(workspace::files(&workspace.root)?, &read);
+    let order = Order::of(files(holders)?, &read);
     for path in &order.pending {
-        println!("error: {} waits: `cargo xtask snapshots --review`", path.display());
+        println!("error: {} waits for review: `cargo insta review`", path.display());
     }
     // A test that failed may have ended before it read its snapshots.
     let unread = if counts.failed == 0 { order.unread } else { Vec::new() };
@@ -66,11 +63,11 @@ fn check(workspace: &Workspace, tests: Cargo) -> Result<Counts, Failure> {
     Ok(counts)
 }
 
-fn write(workspace: &Workspace, tests: Cargo) -> Result<Counts, Failure> {
-    // Every snapshot of a test is written, not only the first that differs.
-    let tests = tests.env("INSTA_UPDATE", "new").env("INSTA_FORCE_PASS", "1");
+fn write(workspace: &Workspace, holders: &[&Member]) -> Result<Counts, Failure> {
+    // A test goes on after a difference, so that all its snapshots are written, not only one.
+    let tests = tests(holders).env("INSTA_UPDATE", "new").env("INSTA_FORCE_PASS", "1");
     let mut counts = test::counted(workspace, tests)?;
-    let order = Order::of(workspace::files(&workspace.root)?, &BTreeSet::new());
+    let order = Order::of(files(holders)?, &BTreeSet::new());
     if order.pending.is_empty() {
         println!("every snapshot is as it was; nothing to review");
         return Ok(counts);
@@ -83,11 +80,24 @@ fn write(workspace: &Workspace, tests: Cargo) -> Result<Counts, Failure> {
         return Ok(counts);
     }
     println!(
-        "error: `cargo insta` is not installed. To accept or reject these, run\n\
-         \n    cargo install cargo-insta\n    cargo insta review\n"
+        "error: `cargo insta` is not installed. To see these and accept or reject each, run\n\n    \
+         cargo install cargo-insta\n    cargo insta review\n"
     );
     counts.failed += order.pending.len();
     Ok(counts)
+}
+
+fn tests(holders: &[&Member]) -> Cargo {
+    let names: Vec<String> = holders.iter().map(|member| member.name.clone()).collect();
+    Cargo::new("test --no-fail-fast --tests").args(test::scope(&names))
+}
+
+fn files(holders: &[&Member]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for member in holders {
+        files.extend(workspace::files(&member.dir)?);
+    }
+    Ok(files)
 }
 
 /// Snapshot files that are out of order.
