@@ -1,4 +1,22 @@
 //! Finds the gaps of an X (Twitter) webhook receiver and replays them.
+//!
+//! [`coverage`] says when the receiver was up, [`plan`](mod@plan) turns the gaps into windows that
+//! X takes, [`engine`] decides what to do next, and [`ledger`] is what a store remembers of all
+//! that. They are pure: time is an argument. With the feature `driver`, `driver` does what the
+//! engine decides, with a real client and a real clock.
+//!
+//! ```
+//! use aaa_replay::{coverage::Gap, plan::{Limits, outstanding, plan}};
+//!
+//! // The receiver was down for six minutes.
+//! let gap = Gap { from: "2025-11-22T04:13:20Z".parse()?, to: "2025-11-22T04:19:30Z".parse()? };
+//! let missing = outstanding(&[gap], &[]);
+//! let plan = plan(&missing, "2025-11-22T05:00:00Z".parse()?, &Limits::v2());
+//! assert_eq!(plan.now[0].request.to_string(), "202511220413..202511220421");
+//! # Ok::<(), jiff::Error>(())
+//! ```
 
 pub mod coverage;
+pub mod engine;
 pub mod ledger;
+pub mod plan;

@@ -1,0 +1,145 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// Minute 0 of the tests.
+fn minute(number: i64) -> UtcMinute {
+    "202511220000".parse::<UtcMinute>().unwrap().plus(number)
+}
+
+fn window(from: i64, to: i64) -> ReplayWindow {
+    ReplayWindow::new(minute(from), minute(to)).unwrap()
+}
+
+fn at(number: i64) -> Timestamp {
+    minute(number).start()
+}
+
+fn numbers(windows: &[ReplayWindow]) -> Vec<(i64, i64)> {
+    let number = |m: UtcMinute| m.since(minute(0));
+    windows.iter().map(|w| (number(w.from_date()), number(w.to_date()))).collect()
+}
+
+#[test]
+fn gaps_are_aligned_joined_and_cleared_of_what_is_recovered() {
+    let gap = |from: i64, to: i64| Gap {
+        from: at(0) + SignedDuration::from_secs(from),
+        to: at(0) + SignedDuration::from_secs(to),
+    };
+    let missing = outstanding(&[gap(90, 100), gap(600, 660), gap(100, 121)], &[]);
+    assert_eq!(numbers(&missing), [(1, 3), (10, 11)]);
+    let recovered = [window(0, 2), window(10, 30)];
+    assert_eq!(numbers(&outstanding(&[gap(90, 100), gap(600, 660)], &recovered)), []);
+    let middle = [window(4, 6), window(8, 9)];
+    let missing = outstanding(&[gap(0, 600)], &middle);
+    assert_eq!(numbers(&missing), [(0, 4), (6, 8), (9, 10)]);
+}
+
+#[test]
+fn both_sides_of_the_young_edge() {
+    let early = plan(&[window(10, 20)], at(31) - SignedDuration::from_nanos(1), &Limits::v2());
+    assert_eq!((early.now.len(), early.later.len()), (0, 1));
+    assert_eq!(early.later[0].at, at(31));
+    let ripe = plan(&[window(10, 20)], at(31), &Limits::v2());
+    assert_eq!((ripe.now.len(), ripe.later.len()), (1, 0));
+    assert_eq!(numbers(&[ripe.now[0].request]), [(0, 21)]);
+    // Later on the request no longer has to begin before the gap.
+    let later = plan(&[window(10, 20)], at(60), &Limits::v2());
+    assert_eq!(numbers(&[later.now[0].request]), [(10, 21)]);
+}
+
+#[test]
+fn both_sides_of_the_look_back() {
+    let day = 24 * 60;
+    let just = plan(&[window(0, 10)], at(day - 1), &Limits::v2());
+    assert_eq!((just.now.len(), just.lost.len()), (1, 0));
+    let partly = plan(&[window(0, 10)], at(day + 4), &Limits::v2());
+    assert_eq!(numbers(&[partly.now[0].core]), [(5, 10)]);
+    assert_eq!((partly.lost[0].from, partly.lost[0].to), (at(0), at(5)));
+    let gone = plan(&[window(0, 10)], at(day + 10), &Limits::v2());
+    assert_eq!((gone.now.len(), gone.lost.len()), (0, 1));
+    let v1_1 = plan(&[window(0, 10)], at(day + 10), &Limits::v1_1());
+    assert_eq!((v1_1.now.len(), v1_1.lost.len()), (1, 0));
+}
+
+#[test]
+fn a_long_gap_is_cut_and_its_young_end_waits() {
+    let plan = plan(&[window(0, 300)], at(305), &Limits::v2());
+    let cores: Vec<_> = plan.now.iter().map(|w| w.core).collect();
+    assert_eq!(numbers(&cores), [(0, 119), (119, 238)]);
+    assert_eq!(numbers(&[plan.later[0].window.core]), [(238, 300)]);
+    assert!(plan.now.iter().all(|w| w.request.minutes() <= 120));
+}
+
+#[test]
+fn json_of_a_plan() {
+    let day = 24 * 60;
+    let plan = plan(
+        &[window(0, 10), window(day - 60, day - 50), window(day - 5, day)],
+        at(day + 4),
+        &Limits::v2(),
+    );
+    insta::assert_json_snapshot!(plan, @r#"
+    {
+      "now": [
+        {
+          "from_date": "202511220005",
+          "to_date": "202511220011"
+        },
+        {
+          "from_date": "202511222300",
+          "to_date": "202511222311"
+        }
+      ],
+      "later": [
+        {
+          "from_date": "202511222333",
+          "to_date": "202511230001",
+          "at": "2025-11-23T00:11:00Z"
+        }
+      ],
+      "lost": [
+        {
+          "from": "2025-11-22T00:00:00Z",
+          "to": "2025-11-22T00:05:00Z",
+          "reason": "older than the look-back of 24 hours when it could have been replayed"
+        }
+      ]
+    }
+    "#);
+}
+
+proptest! {
+    /// Every missing minute is in exactly one of now, later and lost; every request is one that
+    /// X takes.
+    #[test]
+    fn a_plan_covers_exactly(
+        gaps in prop::collection::vec((0..4000_i64, 1..600_i64), 0..8),
+        now in 0..6000_i64,
+        second in 0..60_i64,
+    ) {
+        let missing: Vec<_> = gaps.iter().map(|(from, len)| window(*from, from + len)).collect();
+        let limits = Limits::v2();
+        let now = at(now) + SignedDuration::from_secs(second);
+        let plan = plan(&missing, now, &limits);
+        for m in 0..4600 {
+            let m = minute(m);
+            let wanted = missing.iter().any(|w| w.contains(m));
+            let planned = plan.now.iter().filter(|w| w.core.contains(m)).count()
+                + plan.later.iter().filter(|w| w.window.core.contains(m)).count()
+                + plan.lost.iter().filter(|l| l.from <= m.start() && m.start() < l.to).count();
+            prop_assert_eq!(planned, usize::from(wanted), "minute {}", m);
+        }
+        for window in &plan.now {
+            let (from, to) = (window.request.from_date().start(), window.request.to_date().start());
+            prop_assert!(now.duration_since(from) >= SignedDuration::from_mins(31));
+            prop_assert!(now.duration_since(to) >= SignedDuration::from_mins(10));
+            prop_assert!(now.duration_since(from) <= limits.look_back);
+            prop_assert!(window.request.minutes() <= limits.longest);
+            prop_assert!(window.request.from_date() <= window.core.from_date());
+            prop_assert!(window.core.to_date() < window.request.to_date());
+        }
+        prop_assert!(plan.later.iter().all(|later| later.at > now));
+        prop_assert!(plan.now.is_sorted_by_key(|w| w.core.from_date()));
+    }
+}
