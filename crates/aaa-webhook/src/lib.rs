@@ -24,4 +24,8 @@ pub mod app;
 pub mod crc;
 pub mod delivery;
 pub mod inbox;
+#[cfg(feature = "axum")]
+pub mod receiver;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod signature;

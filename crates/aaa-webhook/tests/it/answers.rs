@@ -1,0 +1,237 @@
+//! Every answer of the receiver, through its router.
+
+use std::{sync::Arc, time::Duration};
+
+use aaa_webhook::{
+    app::App,
+    inbox::InboxError,
+    receiver::{Limits, Receiver},
+    signature::{HEADER, Signature},
+};
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tokio::sync::Notify;
+use tower::ServiceExt;
+
+use crate::support::{BODY, Behaviour, PATH, TOKEN, TestInbox, app, full, post};
+
+fn receiver() -> (Receiver<TestInbox>, TestInbox) {
+    let inbox = TestInbox::new(Behaviour::Store);
+    (Receiver::new(inbox.clone(), app()), inbox)
+}
+
+async fn send(receiver: &Receiver<TestInbox>, request: Request<Full<Bytes>>) -> Response<Body> {
+    receiver.clone().router(PATH).oneshot(request).await.unwrap()
+}
+
+async fn body(answer: Response<Body>) -> String {
+    String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
+}
+
+fn get(query: &str) -> Request<Full<Bytes>> {
+    full(Request::get(format!("{PATH}?{query}")), "")
+}
+
+#[tokio::test]
+async fn a_signed_delivery_is_stored_and_acknowledged() {
+    let (receiver, inbox) = receiver();
+    // The content type does not matter when the signature is right.
+    let request = full(post(BODY).header("content-type", "text/plain"), BODY);
+    assert_eq!(send(&receiver, request).await.status(), 200);
+    assert_eq!(*inbox.bodies.lock().unwrap(), [BODY]);
+    let counts = receiver.status().counts();
+    assert_eq!((counts.verified, counts.stored, counts.refusals), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn what_x_did_not_sign_is_never_stored() {
+    let (receiver, inbox) = receiver();
+    let good = Signature::of(app().active(), BODY.as_bytes()).to_string();
+    let wrong = Signature::of(&"other".parse().unwrap(), BODY.as_bytes()).to_string();
+    for (signature, status) in [
+        (String::new(), 401),
+        ("sha256=".to_owned(), 401),
+        (good.to_uppercase(), 401),
+        (format!("{good}="), 401),
+        (wrong, 403),
+    ] {
+        let request = full(Request::post(PATH).header(HEADER, &signature), BODY);
+        assert_eq!(send(&receiver, request).await.status(), status, "{signature}");
+    }
+    assert_eq!(send(&receiver, full(Request::post(PATH), BODY)).await.status(), 401);
+    let twice = full(post(BODY).header(HEADER, &good), BODY);
+    assert_eq!(send(&receiver, twice).await.status(), 401);
+    let changed = full(post(BODY), &BODY.replace('a', "b"));
+    assert_eq!(send(&receiver, changed).await.status(), 403);
+    assert!(inbox.bodies.lock().unwrap().is_empty());
+    let counts = receiver.status().counts();
+    assert_eq!((counts.rejections, counts.refusals), (8, 0));
+}
+
+#[tokio::test]
+async fn a_check_is_answered_and_cannot_be_used_to_sign_a_delivery() {
+    let (receiver, inbox) = receiver();
+    let answer = send(&receiver, get(&format!("crc_token={TOKEN}&nonce=1"))).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    let answer = body(answer).await;
+    let expected = Signature::of(app().active(), TOKEN.as_bytes());
+    assert_eq!(answer, format!(r#"{{"response_token":"{expected}"}}"#));
+    // The answer is a valid signature of the token itself, which is not a delivery.
+    let forged = full(Request::post(PATH).header(HEADER, expected.to_string()), TOKEN);
+    assert_eq!(send(&receiver, forged).await.status(), 400);
+    assert!(inbox.bodies.lock().unwrap().is_empty());
+    assert_eq!(receiver.status().counts().refusals, 0);
+    for query in ["", "crc_token=", "crc_token=foo", "crc_token=%7B%22for_user_id%22%3A%227%22%7D"]
+    {
+        assert_eq!(send(&receiver, get(query)).await.status(), 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn signed_checks_strict_mode_and_shared_paths() {
+    let query = format!("crc_token={TOKEN}&nonce=1");
+    let signed = |secret: &str| {
+        let signature = Signature::of(&secret.parse().unwrap(), query.as_bytes()).to_string();
+        full(Request::get(format!("{PATH}?{query}")).header(HEADER, signature), "")
+    };
+    let (lenient, _) = receiver();
+    assert_eq!(send(&lenient, signed("consumer-secret")).await.status(), 200);
+    assert_eq!(send(&lenient, signed("other")).await.status(), 403);
+    let strict = lenient.with_strict_crc();
+    assert_eq!(send(&strict, get(&query)).await.status(), 401);
+    assert_eq!(send(&strict, signed("consumer-secret")).await.status(), 200);
+
+    let other = App::new("other", "other".parse().unwrap());
+    let inbox = TestInbox::new(Behaviour::Store);
+    let shared = Receiver::shared(inbox, vec![app(), other]);
+    let unsure = send(&shared, get(&query)).await;
+    assert_eq!(unsure.status(), 503);
+    assert!(unsure.headers().contains_key("retry-after"));
+    let answer = body(send(&shared, signed("other")).await).await;
+    let expected = Signature::of(&"other".parse().unwrap(), TOKEN.as_bytes()).to_string();
+    assert!(answer.contains(&expected));
+}
+
+#[tokio::test]
+async fn both_secrets_of_a_rotation_verify_and_the_active_one_answers() {
+    let inbox = TestInbox::new(Behaviour::Store);
+    let app =
+        App::new("main", "new".parse().unwrap()).with_previous("consumer-secret".parse().unwrap());
+    let receiver = Receiver::new(inbox, app);
+    assert_eq!(send(&receiver, full(post(BODY), BODY)).await.status(), 200);
+    let answer = body(send(&receiver, get(&format!("crc_token={TOKEN}"))).await).await;
+    let expected = Signature::of(&"new".parse().unwrap(), TOKEN.as_bytes()).to_string();
+    assert!(answer.contains(&expected));
+}
+
+#[tokio::test]
+async fn other_methods_and_paths() {
+    let (receiver, _) = receiver();
+    for method in [Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH] {
+        let request = full(Request::builder().method(&method).uri(PATH), "");
+        let answer = send(&receiver, request).await;
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(answer.headers()["allow"], "GET, POST");
+    }
+    for path in ["/", "/webhooks/twitter/", "/webhooks", "/webhooks/twitter/x"] {
+        assert_eq!(send(&receiver, full(Request::get(path), "")).await.status(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn limits_on_bodies() {
+    let (receiver, inbox) = receiver();
+    let mut limits = Limits::default();
+    limits.body = BODY.len();
+    let receiver = receiver.with_limits(limits);
+    assert_eq!(send(&receiver, full(post(BODY), BODY)).await.status(), 200);
+    let larger = format!("{BODY} ");
+    assert_eq!(send(&receiver, full(post(&larger), &larger)).await.status(), 413);
+    let announced = full(post(BODY).header("content-length", "99999999999"), BODY);
+    assert_eq!(send(&receiver, announced).await.status(), 413);
+    for encoding in ["gzip", "br", "identity, gzip", "x"] {
+        let request = full(post(BODY).header("content-encoding", encoding), BODY);
+        assert_eq!(send(&receiver, request).await.status(), 415, "{encoding}");
+    }
+    let identity = full(post(BODY).header("content-encoding", "Identity"), BODY);
+    assert_eq!(send(&receiver, identity).await.status(), 200);
+    assert_eq!(inbox.bodies.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_failing_inbox_is_a_503_and_a_refusal() {
+    for error in
+        [InboxError::Full, InboxError::Closed, InboxError::Unavailable("disk full".to_owned())]
+    {
+        let receiver = Receiver::new(TestInbox::new(Behaviour::Fail(error)), app());
+        let answer = send(&receiver, full(post(BODY), BODY)).await;
+        assert_eq!(answer.status(), 503);
+        assert!(answer.headers().contains_key("retry-after"));
+        assert_eq!(receiver.status().counts().refusals, 1);
+        // Checks are still answered.
+        let check = send(&receiver, get(&format!("crc_token={TOKEN}"))).await;
+        assert_eq!(check.status(), 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_inbox_is_a_503_before_x_gives_up() {
+    let notify = Arc::new(Notify::new());
+    let inbox = TestInbox::new(Behaviour::Wait(Arc::clone(&notify)));
+    let receiver = Receiver::new(inbox.clone(), app());
+    // The clock of the test runs ahead by itself, to the deadline.
+    let answer = send(&receiver, full(post(BODY), BODY)).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(receiver.status().counts().refusals, 1);
+    // What was late is still stored when the inbox goes on.
+    notify.notify_one();
+    while inbox.bodies.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_is_a_408() {
+    struct Never;
+    impl http_body::Body for Never {
+        type Data = Bytes;
+        type Error = std::io::Error;
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+    let (receiver, _) = receiver();
+    let answer = receiver.answer(post(BODY).body(Never).unwrap()).await;
+    assert_eq!(answer.status(), 408);
+    assert_eq!(answer.headers()["connection"], "close");
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_stop_the_commit() {
+    let notify = Arc::new(Notify::new());
+    let inbox = TestInbox::new(Behaviour::Wait(Arc::clone(&notify)));
+    let receiver = Receiver::new(inbox.clone(), app());
+    let request = tokio::spawn({
+        let receiver = receiver.clone();
+        async move { receiver.answer(full(post(BODY), BODY)).await }
+    });
+    while inbox.started.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    assert_eq!(receiver.status().counts().refusals, 1);
+    notify.notify_one();
+    let stored = async {
+        while receiver.status().counts().stored == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), stored).await.unwrap();
+}

@@ -1,0 +1,6 @@
+//! The receiver as X sees it.
+
+mod answers;
+#[cfg(feature = "server")]
+mod sockets;
+mod support;

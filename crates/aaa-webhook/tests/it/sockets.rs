@@ -1,0 +1,147 @@
+//! The accept loop, through raw sockets.
+
+use std::{net::SocketAddr, time::Duration};
+
+use aaa_webhook::{
+    receiver::Receiver,
+    server::{Limits, Server},
+    signature::{HEADER, Signature},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+};
+
+use crate::support::{BODY, Behaviour, PATH, TestInbox, app};
+
+struct Running {
+    address: SocketAddr,
+    inbox: TestInbox,
+    receiver: Receiver<TestInbox>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+async fn start(behaviour: Behaviour, limits: Limits) -> Running {
+    let inbox = TestInbox::new(behaviour);
+    let receiver = Receiver::new(inbox.clone(), app());
+    let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap().with_limits(limits);
+    let address = server.local_addr();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let router = receiver.clone().router(PATH);
+    let status = receiver.status();
+    let task = tokio::spawn(server.serve(router, status, async move {
+        let _ = stopped.await;
+    }));
+    Running { address, inbox, receiver, stop, task }
+}
+
+/// Sends raw bytes and returns all that comes back until the server closes.
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    read_to_end(&mut stream).await
+}
+
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    let read = tokio::time::timeout(Duration::from_secs(20), read).await;
+    // A reset after the answer is an end too.
+    let _ = read.expect("the server does not close");
+    String::from_utf8(answer).unwrap()
+}
+
+fn request(body: &str, headers: &str) -> String {
+    let signature = Signature::of(app().active(), body.as_bytes());
+    format!(
+        "POST {PATH} HTTP/1.1\r\nhost: x\r\n{HEADER}: {signature}\r\n{headers}connection: close\r\n\r\n{body}"
+    )
+}
+
+#[tokio::test]
+async fn a_delivery_in_one_piece_and_in_chunks() {
+    let server = start(Behaviour::Store, Limits::default()).await;
+    let length = format!("content-length: {}\r\n", BODY.len());
+    let answer = exchange(server.address, &request(BODY, &length)).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let chunked = request(BODY, "transfer-encoding: chunked\r\n")
+        .replace(BODY, &format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len()));
+    let answer = exchange(server.address, &chunked).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(*server.inbox.bodies.lock().unwrap(), [BODY, BODY]);
+}
+
+#[tokio::test]
+async fn framing_errors_are_400_and_close() {
+    let server = start(Behaviour::Store, Limits::default()).await;
+    let length = BODY.len();
+    for headers in [
+        format!("content-length: {length}\r\ncontent-length: 1\r\n"),
+        "content-length: -1\r\n".to_owned(),
+        "content-length: x\r\n".to_owned(),
+        " folded: header\r\n".to_owned(),
+    ] {
+        let answer = exchange(server.address, &request(BODY, &headers)).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{headers}: {answer}");
+    }
+    assert!(server.inbox.bodies.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_huge_head_is_a_431() {
+    let server = start(Behaviour::Store, Limits::default()).await;
+    let headers = format!("x: {}\r\n", "y".repeat(64 * 1024));
+    let answer = exchange(server.address, &request(BODY, &headers)).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_cut_off() {
+    let mut limits = Limits::default();
+    limits.header_time = Duration::from_millis(100);
+    let server = start(Behaviour::Store, limits).await;
+    let answer = exchange(server.address, "POST / HTTP/1.1\r\nhost: x\r\n").await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let idle = exchange(server.address, "").await;
+    assert!(idle.is_empty(), "{idle}");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_and_are_counted() {
+    let mut limits = Limits::default();
+    limits.connections = 1;
+    let server = start(Behaviour::Store, limits).await;
+    let first = TcpStream::connect(server.address).await.unwrap();
+    let delivery = request(BODY, &format!("content-length: {}\r\n", BODY.len()));
+    let address = server.address;
+    let second = tokio::spawn(async move { exchange(address, &delivery).await });
+    let refused = async {
+        while server.receiver.status().counts().refusals == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), refused).await.unwrap();
+    drop(first);
+    assert!(second.await.unwrap().starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn shutdown_lets_a_running_delivery_end() {
+    let notify = std::sync::Arc::new(tokio::sync::Notify::new());
+    let server = start(Behaviour::Wait(std::sync::Arc::clone(&notify)), Limits::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let length = format!("content-length: {}\r\n", BODY.len());
+    stream.write_all(request(BODY, &length).as_bytes()).await.unwrap();
+    while server.inbox.started.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    server.stop.send(()).unwrap();
+    notify.notify_one();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    server.task.await.unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
