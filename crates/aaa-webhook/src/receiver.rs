@@ -14,6 +14,7 @@
 //!
 //! It never redirects and never compresses: X takes both as a broken webhook.
 
+mod answer;
 mod clock;
 mod service;
 mod status;
@@ -23,17 +24,18 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, routing::any_service};
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+    HeaderMap, Method, Request, Response,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH},
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use jiff::Timestamp;
 
+use self::answer::Refusal;
 pub use self::status::{Counts, Status};
 use crate::{
     app::App,
     crc::CrcToken,
-    delivery::{Received, Rejection, VerifiedDelivery},
+    delivery::{Acknowledged, Durable, Received, VerifiedDelivery},
     inbox::{Inbox, InboxError},
     signature::{Signature, SignatureError},
 };
@@ -157,127 +159,90 @@ impl<I: Inbox> Receiver<I> {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        match head.method {
-            Method::GET => self.check(head.uri.query().unwrap_or_default(), &head.headers),
+        let answer = match head.method {
+            Method::GET => {
+                let answer = self.check(head.uri.query().unwrap_or_default(), &head.headers);
+                self.shared.status.checked(answer.is_ok());
+                answer.map(answer::json)
+            }
             Method::POST => {
-                let whole = tokio::time::timeout(self.shared.limits.deadline, async {
-                    let body = self.read(&head.headers, body).await?;
-                    self.deliver(&head.headers, body).await
-                });
-                whole.await.unwrap_or_else(|_| Err(self.late())).unwrap_or_else(|answer| answer)
+                let deadline = self.shared.limits.deadline;
+                let delivered = self.deliver(&head.headers, body);
+                let delivered = tokio::time::timeout(deadline, delivered).await;
+                let delivered = delivered.unwrap_or(Err(Refusal::Late));
+                delivered.map(|done| answer::plain(done.status(), String::new()))
             }
-            _ => {
-                let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and POST");
-                answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
-                answer
-            }
-        }
+            _ => Err(Refusal::Method),
+        };
+        answer.unwrap_or_else(Refusal::into_response)
     }
 
     /// Answers a challenge-response check; never touches the inbox.
-    fn check(&self, query: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
-        let status = &self.shared.status;
-        let app = match Signature::from_headers(headers) {
+    fn check(&self, query: &str, headers: &HeaderMap) -> Result<String, Refusal> {
+        let apps = self.shared.apps.as_slice();
+        let signer = match Signature::from_headers(headers) {
             Ok(signature) => {
                 let signed = |app: &&App| app.verify(&signature, query.as_bytes()).is_some();
-                match self.shared.apps.iter().find(signed) {
-                    Some(app) => Some(app),
-                    None => {
-                        status.refused_check();
-                        return text(StatusCode::FORBIDDEN, "the check is not signed by X");
-                    }
-                }
+                Some(apps.iter().find(signed).ok_or(Refusal::ForgedCheck)?)
             }
             Err(SignatureError::Missing) if !self.shared.strict_crc => None,
-            Err(error) => {
-                status.refused_check();
-                return text(StatusCode::UNAUTHORIZED, &error.to_string());
-            }
+            Err(error) => return Err(Refusal::CheckSignature(error)),
         };
-        let token = match CrcToken::from_query(query) {
-            Ok(token) => token,
-            Err(error) => {
-                status.refused_check();
-                return text(StatusCode::BAD_REQUEST, &error.to_string());
-            }
-        };
-        let app = match (app, self.shared.apps.as_slice()) {
-            (Some(app), _) | (None, [app]) => app,
+        let token = CrcToken::from_query(query).map_err(Refusal::CheckToken)?;
+        match (signer, apps) {
+            (Some(app), _) | (None, [app]) => Ok(token.answer(app.active())),
             // A guess could be the wrong app's answer, which invalidates the webhook at once.
-            (None, _) => {
-                status.refused_check();
-                return unavailable("several apps share this path, and the check is not signed");
-            }
-        };
-        status.answered_check();
-        let mut answer = Response::new(Full::new(Bytes::from(token.answer(app.active()))));
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        answer
+            (None, _) => Err(Refusal::AmbiguousCheck),
+        }
     }
 
-    /// Reads a body within its limits.
-    async fn read<B>(&self, headers: &HeaderMap, body: B) -> Result<Bytes, Response<Full<Bytes>>>
+    /// Reads, verifies, commits.
+    async fn deliver<B>(&self, headers: &HeaderMap, body: B) -> Result<Acknowledged, Refusal>
     where
         B: http_body::Body + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let encoded = headers.get_all(CONTENT_ENCODING).iter();
-        if encoded.into_iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(closing(text(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "a body with a Content-Encoding is not taken",
-            )));
+        let body = self.read(headers, body).await?;
+        let received = Received::new(body, (self.shared.now)());
+        let delivery = received.verify(headers, &self.shared.apps).map_err(|rejection| {
+            self.shared.status.rejected();
+            tracing::debug!(%rejection, "delivery rejected");
+            Refusal::Rejected(rejection)
+        })?;
+        self.shared.status.verified();
+        self.commit(delivery).await.map_err(|error| {
+            tracing::warn!(%error, "verified delivery refused");
+            Refusal::NotStored
+        })
+    }
+
+    /// Reads a body within its limits.
+    async fn read<B>(&self, headers: &HeaderMap, body: B) -> Result<Bytes, Refusal>
+    where
+        B: http_body::Body + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+        if !encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Refusal::Encoded);
         }
         let limits = &self.shared.limits;
-        let too_large = || {
-            let words = format!("the body is larger than {} bytes", limits.body);
-            closing(text(StatusCode::PAYLOAD_TOO_LARGE, &words))
-        };
         let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: u64| length > limits.body as u64) {
-            return Err(too_large());
+            return Err(Refusal::TooLarge(limits.body));
         }
         let body = std::pin::pin!(Limited::new(body, limits.body));
         match tokio::time::timeout(limits.body_time, body.collect()).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => {
-                Err(closing(text(StatusCode::BAD_REQUEST, "the body ended before it was whole")))
-            }
-            Err(_) => {
-                Err(closing(text(StatusCode::REQUEST_TIMEOUT, "the body arrived too slowly")))
-            }
-        }
-    }
-
-    /// Verifies, commits, acknowledges.
-    async fn deliver(
-        &self,
-        headers: &HeaderMap,
-        body: Bytes,
-    ) -> Result<Response<Full<Bytes>>, Response<Full<Bytes>>> {
-        let received = Received::new(body, (self.shared.now)());
-        let delivery = received.verify(headers, &self.shared.apps).map_err(|rejection| {
-            self.shared.status.rejected(&rejection);
-            tracing::debug!(%rejection, "delivery refused");
-            text(status_of(&rejection), &rejection.to_string())
-        })?;
-        self.shared.status.verified();
-        match self.commit(delivery).await {
-            Ok(acknowledged) => Ok(text(acknowledged.status(), "")),
-            Err(error) => {
-                tracing::warn!(%error, "verified delivery refused");
-                Err(unavailable("the delivery could not be stored"))
-            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(limits.body)),
+            Ok(Err(_)) => Err(Refusal::Incomplete),
+            Err(_) => Err(Refusal::SlowBody),
         }
     }
 
     /// Commits in a task of its own: when the caller goes away or the deadline passes, the
     /// delivery is still stored, or its refusal still counted.
-    async fn commit(
-        &self,
-        delivery: VerifiedDelivery,
-    ) -> Result<crate::delivery::Acknowledged, InboxError> {
+    async fn commit(&self, delivery: VerifiedDelivery) -> Result<Acknowledged, InboxError> {
         let shared = Arc::clone(&self.shared);
         let late = shared.status.refuse_unless_finished();
         let committed = tokio::spawn(async move {
@@ -290,11 +255,7 @@ impl<I: Inbox> Receiver<I> {
         });
         let result = committed.await.unwrap_or(Err(InboxError::Closed));
         late.finished();
-        result.map(crate::delivery::Durable::acknowledge)
-    }
-
-    fn late(&self) -> Response<Full<Bytes>> {
-        unavailable("the delivery could not be stored in time")
+        result.map(Durable::acknowledge)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Shared<I>)) -> Self {
@@ -323,32 +284,4 @@ impl<I> Clone for Receiver<I> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
     }
-}
-
-fn status_of(rejection: &Rejection) -> StatusCode {
-    match rejection {
-        Rejection::Signature(_) => StatusCode::UNAUTHORIZED,
-        Rejection::WrongSignature => StatusCode::FORBIDDEN,
-        Rejection::Body(_) => StatusCode::BAD_REQUEST,
-    }
-}
-
-fn text(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::new(Bytes::copy_from_slice(words.as_bytes())));
-    *answer.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    answer.headers_mut().insert(CONTENT_TYPE, plain);
-    answer
-}
-
-fn unavailable(words: &str) -> Response<Full<Bytes>> {
-    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, words);
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    answer
-}
-
-/// What is left of the body is not read, so the connection cannot be used again.
-fn closing(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    answer
 }

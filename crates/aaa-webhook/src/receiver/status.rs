@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::SeqCst},
 };
 
-use crate::{delivery::Rejection, inbox::Receipt};
+use crate::inbox::Receipt;
 
 /// What a receiver counts; a handle that is cheap to clone.
 ///
@@ -81,16 +81,13 @@ impl Status {
         self.cells.duplicates.fetch_add(receipt.duplicates as u64, SeqCst);
     }
 
-    pub(super) fn rejected(&self, _rejection: &Rejection) {
+    pub(super) fn rejected(&self) {
         self.cells.rejections.fetch_add(1, SeqCst);
     }
 
-    pub(super) fn answered_check(&self) {
-        self.cells.checks.fetch_add(1, SeqCst);
-    }
-
-    pub(super) fn refused_check(&self) {
-        self.cells.refused_checks.fetch_add(1, SeqCst);
+    pub(super) fn checked(&self, answered: bool) {
+        let cell = if answered { &self.cells.checks } else { &self.cells.refused_checks };
+        cell.fetch_add(1, SeqCst);
     }
 
     /// Returns a guard that counts a refusal when it is dropped before the end: the answer came
