@@ -60,7 +60,6 @@ impl UserToken {
 /// X takes either for subscriptions. An OAuth 2.0 token needs the scopes `users.read`,
 /// `tweet.read`, `dm.read` and `dm.write`, and ends after two hours.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum UserCredential {
     /// An OAuth 1.0a token; every request is signed with it and the app's [`Consumer`].
     OAuth1(UserToken),

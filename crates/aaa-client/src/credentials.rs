@@ -1,0 +1,121 @@
+use aaa_auth::{Consumer, UserToken};
+use aaa_types::BearerToken;
+
+use crate::Operation;
+
+/// The app's own credentials, as far as they are at hand. Each call takes the one it needs.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_client::Credentials;
+///
+/// let credentials = Credentials::default().with_bearer("AAAA%2Fbbbb".parse()?);
+/// assert!(credentials.consumer.is_none());
+/// assert!(!format!("{credentials:?}").contains("AAAA"));
+/// # Ok::<(), aaa_types::secret::SecretError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// Key and secret of the app; OAuth 1.0a signatures need them.
+    pub consumer: Option<Consumer>,
+    /// The access token of the app's owner; used where no bearer token is at hand.
+    pub owner: Option<UserToken>,
+    /// The app's bearer token.
+    pub bearer: Option<BearerToken>,
+}
+
+impl Credentials {
+    /// Adds key and secret of the app.
+    #[must_use]
+    pub fn with_consumer(mut self, consumer: Consumer) -> Self {
+        self.consumer = Some(consumer);
+        self
+    }
+
+    /// Adds the access token of the app's owner.
+    #[must_use]
+    pub fn with_owner(mut self, owner: UserToken) -> Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// Adds the app's bearer token.
+    #[must_use]
+    pub fn with_bearer(mut self, bearer: BearerToken) -> Self {
+        self.bearer = Some(bearer);
+        self
+    }
+}
+
+/// A call needs a credential that is not at hand; nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("could not {what}: it needs {}", .needs.sentence())]
+pub struct MissingCredential {
+    what: Operation,
+    needs: Needs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Bearer,
+    BearerOrOwner,
+    Consumer,
+}
+
+impl MissingCredential {
+    pub(crate) fn new(what: Operation, needs: Needs) -> Self {
+        Self { what, needs }
+    }
+
+    /// Returns what was to be done.
+    pub fn operation(&self) -> Operation {
+        self.what
+    }
+
+    /// Returns the environment variables, named as X's own samples name them, any set of which
+    /// would do.
+    pub fn variables(&self) -> &'static [&'static [&'static str]] {
+        match self.needs {
+            Needs::Bearer => &[&["X_BEARER_TOKEN"]],
+            Needs::BearerOrOwner => &[
+                &["X_BEARER_TOKEN"],
+                &["X_CONSUMER_KEY", "X_CONSUMER_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET"],
+            ],
+            Needs::Consumer => &[&["X_CONSUMER_KEY", "X_CONSUMER_SECRET"]],
+        }
+    }
+}
+
+impl Needs {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Bearer => "the app's bearer token: set X_BEARER_TOKEN",
+            Self::BearerOrOwner => {
+                "the app's bearer token or its owner's access token: set X_BEARER_TOKEN, or \
+                 X_CONSUMER_KEY, X_CONSUMER_SECRET, X_ACCESS_TOKEN and X_ACCESS_TOKEN_SECRET"
+            }
+            Self::Consumer => {
+                "the app's consumer key and secret to sign with: set X_CONSUMER_KEY and \
+                 X_CONSUMER_SECRET"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_the_variables() {
+        for needs in [Needs::Bearer, Needs::BearerOrOwner, Needs::Consumer] {
+            let error = MissingCredential::new(Operation::ListWebhooks, needs);
+            let text = error.to_string();
+            assert!(text.starts_with("could not list the webhooks: it needs the app's"));
+            for name in error.variables().iter().copied().flatten() {
+                assert!(text.contains(name), "{text} lacks {name}");
+            }
+        }
+    }
+}
