@@ -146,3 +146,14 @@ fn no_proxy_is_taken_from_the_environment() {
     let output = String::from_utf8_lossy(&status.stdout);
     assert!(output.contains("1 passed"), "{output}");
 }
+
+#[tokio::test]
+async fn calls_can_be_spawned() {
+    let body = r#"{"data":{"subscribed":true}}"#;
+    let server = Server::start(&[Reply::new(200, &[], body)]).await;
+    let client = server.client();
+    let user = UserCredential::OAuth2("7-oauth2".parse().unwrap());
+    let call = tokio::spawn(async move { client.check_subscription(id(), &user).await });
+    assert!(call.await.unwrap().unwrap().subscribed);
+    assert_eq!(server.seen()[0].header("authorization"), Some("Bearer 7-oauth2"));
+}
