@@ -57,8 +57,13 @@ impl Settings {
 pub enum Action {
     /// Record the intent, then tell [`Input::Intended`].
     Intend(Intent),
-    /// Ask X for a replay of this window, then tell [`Input::Accepted`] or [`Input::Refused`].
-    Create(ReplayWindow),
+    /// Ask X for a job, then tell [`Input::Accepted`] or [`Input::Refused`].
+    Create {
+        /// The webhook.
+        webhook: WebhookId,
+        /// The minutes.
+        request: ReplayWindow,
+    },
     /// Record the outcome, then tell [`Input::Settled`].
     Settle {
         /// The attempt.
@@ -205,7 +210,8 @@ impl Engine {
             Step::Intending(intent) => Some(Action::Intend(*intent)),
             Step::Creating { live, called, .. } => {
                 *called = true;
-                Some(Action::Create(live.intent.request))
+                let Intent { webhook, request, .. } = live.intent;
+                Some(Action::Create { webhook, request })
             }
             Step::Noting { live, job, .. } => Some(Action::Settle {
                 attempt: live.number,

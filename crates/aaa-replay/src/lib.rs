@@ -17,6 +17,8 @@
 //! ```
 
 pub mod coverage;
+#[cfg(feature = "driver")]
+pub mod driver;
 pub mod engine;
 pub mod ledger;
 pub mod plan;

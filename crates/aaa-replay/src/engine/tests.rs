@@ -41,7 +41,7 @@ fn engine(attempts: Vec<Attempt>) -> Engine {
 fn accept(engine: &mut Engine, number: u64, n: u64, now: Timestamp) {
     assert!(matches!(engine.next_action(now), Some(Action::Intend(_))));
     engine.on(Input::Intended(number), now);
-    assert!(matches!(engine.next_action(now), Some(Action::Create(_))));
+    assert!(matches!(engine.next_action(now), Some(Action::Create { .. })));
     engine.on(Input::Accepted(job(n)), now);
     let running = Action::Settle { attempt: number, outcome: Outcome::Running { job: job(n) } };
     assert_eq!(engine.next_action(now), Some(running));
@@ -241,7 +241,7 @@ proptest! {
                     ledger.push(Attempt { number, intent, outcome, settled_at: now });
                     engine.on(Input::Intended(number), now);
                 }
-                Some(Action::Create(_)) => {
+                Some(Action::Create { .. }) => {
                     let refusal = |kind| {
                         Input::Refused(Refusal { kind, words: "no".to_owned() })
                     };

@@ -1,0 +1,41 @@
+use std::{future::Future, time::Duration};
+
+use super::XClock;
+use crate::{coverage::Heartbeat, engine::Health, ledger::Ledger};
+
+/// Writes a heartbeat at once and then every `period`, until `shutdown` is ready; then the last
+/// one, so that a clean stop leaves no wider gap than it has to.
+///
+/// A heartbeat that cannot be written is left out: the gap it leaves is the truth.
+pub async fn heartbeats(
+    ledger: &impl Ledger,
+    clock: &XClock,
+    health: impl Fn() -> Health,
+    period: Duration,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut tick = tokio::time::interval(period);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let last = tokio::select! {
+            () = &mut shutdown => true,
+            _ = tick.tick() => false,
+        };
+        // The count is read before the clock: a refusal in between falls after this heartbeat.
+        let Health { run, refusals } = health();
+        let heartbeat = Heartbeat {
+            run,
+            wall: clock.wall(),
+            uptime: clock.uptime(),
+            offset: clock.offset(),
+            refusals,
+        };
+        if let Err(error) = ledger.heartbeat(heartbeat).await {
+            tracing::warn!(%error, "a heartbeat was not written");
+        }
+        if last {
+            return;
+        }
+    }
+}

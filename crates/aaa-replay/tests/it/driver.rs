@@ -1,0 +1,151 @@
+use std::{future::Future, time::Duration};
+
+use aaa_client::{ApiUrl, Client, ClientBuilder};
+use aaa_replay::{
+    coverage::{Heartbeat, RunId, Span},
+    driver::{Driver, Pace, Target, TargetError, XClock, heartbeats},
+    engine::{Health, Settings},
+    ledger::Ledger,
+    plan::Limits,
+};
+use aaa_types::payload::ReplayJobStatus;
+use bytes::Bytes;
+use http::Response;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::support::{FakeX, Journal, MemoryLedger};
+
+/// What X's clock says in these tests; the local one says something else.
+const DATE: &str = "Sat, 22 Nov 2025 12:00:00 GMT";
+const HEALTH: Health = Health { run: RunId(2), refusals: 0 };
+
+/// Two runs with ten minutes between them, two hours before [`DATE`].
+fn spans() -> Vec<Span> {
+    let at = |run, time: &str| {
+        Span::new(Heartbeat {
+            run: RunId(run),
+            wall: time.parse().unwrap(),
+            uptime: SignedDuration::ZERO,
+            offset: SignedDuration::ZERO,
+            refusals: 0,
+        })
+    };
+    vec![at(1, "2025-11-22T10:00:00Z"), at(2, "2025-11-22T10:10:00Z")]
+}
+
+fn client(x: FakeX) -> Client<FakeX> {
+    let api: ApiUrl = "http://127.0.0.1:1".parse().unwrap();
+    ClientBuilder::new(api).bearer("bearer".parse().unwrap()).build_with(x)
+}
+
+fn driver(ledger: MemoryLedger, x: FakeX, pause: SignedDuration) -> Driver<MemoryLedger, FakeX> {
+    let settings = Settings { pause, ..Settings::new(Limits::v2()) };
+    let pace = Pace { tick: Duration::from_millis(1), ..Pace::for_loopback(true) };
+    Driver::new(ledger, client(x), XClock::new(), Target::Only, settings, pace)
+}
+
+/// Runs a driver beside a test, and stops it at the end.
+async fn beside(
+    driver: Driver<MemoryLedger, FakeX>,
+    test: impl AsyncFnOnce(mpsc::Sender<ReplayJobStatus>),
+) {
+    let (completed, completions) = mpsc::channel(4);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async move {
+        let _ = stopped.await;
+    };
+    let running = tokio::spawn(driver.run(completions, || HEALTH, shutdown));
+    test(completed).await;
+    stop.send(()).unwrap();
+    running.await.unwrap();
+}
+
+fn complete() -> ReplayJobStatus {
+    let status = r#"{"webhook_id":"12","job_state":"Complete","job_id":"5"}"#;
+    serde_json::from_str(status).unwrap()
+}
+
+#[tokio::test]
+async fn a_gap_is_found_asked_for_and_followed_to_its_end() {
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), spans(), Vec::new());
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first: Default::default() };
+    beside(driver(ledger.clone(), x, SignedDuration::ZERO), async |completed| {
+        let lines = journal.wait_for("settle 1 Running").await;
+        assert_eq!(lines[..2], ["intend 1", "replay asked"]);
+        completed.send(complete()).await.unwrap();
+        journal.wait_for("settle 1 Recovered").await;
+    })
+    .await;
+    let attempts = ledger.attempts().await.unwrap();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(attempts[0].intent.core.to_string(), "202511220959..202511221011");
+    // X's clock decided, through its date: two hours and the time the test took.
+    let since = attempts[0].intent.at.duration_since("2025-11-22T12:00:00Z".parse().unwrap());
+    assert!((0..60).contains(&since.as_secs()), "{since}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_recorded_and_tried_again() {
+    let conflict = r#"{"errors":[{"message":"ReplayConflictError: "}]}"#;
+    let conflict = Response::builder().status(400).body(Bytes::from(conflict)).unwrap();
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), spans(), Vec::new());
+    let refuse_first = std::sync::Arc::new(std::sync::Mutex::new(Some(conflict)));
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first };
+    beside(driver(ledger, x, SignedDuration::ZERO), async |_| {
+        let lines = journal.wait_for("settle 2 Running").await;
+        let refused = lines.iter().find(|line| line.starts_with("settle 1 Failed")).unwrap();
+        assert!(refused.contains("ReplayConflictError"), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn heartbeats_begin_at_once_and_end_with_a_last_one() {
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), Vec::new(), Vec::new());
+    let clock = XClock::new();
+    clock.assume(SignedDuration::from_hours(1));
+    let first = journal.clone();
+    let stop = async move {
+        first.wait_for("heartbeat").await;
+    };
+    let hour = Duration::from_secs(3600);
+    heartbeats(&ledger, &clock, || HEALTH, hour, stop).await;
+    let spans = ledger.spans().await.unwrap();
+    assert_eq!(spans.len(), 2);
+    assert_eq!(spans[0].first.offset, SignedDuration::from_hours(1));
+}
+
+#[test]
+fn the_target_must_be_clear() {
+    let webhook = |id: &str| {
+        let text = format!(r#"{{"id":"{id}","url":"https://example.com/{id}","valid":true}}"#);
+        serde_json::from_str::<aaa_types::api::Webhook>(&text).unwrap()
+    };
+    let two = [webhook("1"), webhook("2")];
+    assert_eq!(Target::Only.find(&two), Err(TargetError::Several(2)));
+    assert_eq!(Target::Only.find(&[]), Err(TargetError::None));
+    assert_eq!(Target::Only.find(&two[..1]).unwrap().to_string(), "1");
+    let url = Target::Url("https://example.com/2".parse().unwrap());
+    assert_eq!(url.find(&two).unwrap().to_string(), "2");
+    assert_eq!(url.find(&two[..1]), Err(TargetError::None));
+}
+
+/// The driver can be spawned on any runtime.
+#[expect(dead_code, reason = "only its compilation matters")]
+fn run_is_send(driver: Driver<MemoryLedger, FakeX>) -> impl Future<Output = ()> + Send {
+    driver.run(mpsc::channel(1).1, || HEALTH, std::future::pending())
+}
+
+#[test]
+fn x_time_is_the_local_time_and_the_offset() {
+    let clock = XClock::new();
+    assert_eq!(clock.age(), None);
+    let date: Timestamp = "2025-11-22T12:00:00Z".parse().unwrap();
+    clock.observe(date);
+    assert!(clock.now() >= date);
+    assert!(clock.age().is_some());
+}
