@@ -1,1 +1,50 @@
-//! placeholder
+//! Stores for an X (Twitter) webhook receiver: an inbox in which an accepted delivery is durable,
+//! a log of its events, and the ledger of replays.
+//!
+//! [`SqliteStore`] keeps everything in one SQLite file that any SQLite tool can open.
+//! [`MemoryStore`] forgets everything with the process and is there for tests and for trying out.
+//!
+//! ```
+//! use aaa_store::{Settings, SqliteStore};
+//! use aaa_webhook::{app::App, delivery::Received, signature::{self, Signature}};
+//! use aaa_webhook::inbox::{EventLog, EventQuery};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # let directory = tempfile::tempdir()?;
+//! # let directory = directory.path().join("aaa-data");
+//! let store = SqliteStore::open(&directory, Settings::default())?;
+//!
+//! let app = App::new("main", "consumer-secret".parse()?);
+//! let body = br#"{"for_user_id":"7","favorite_events":[{"id":"a"}]}"#;
+//! let mut headers = http::HeaderMap::new();
+//! headers.insert(signature::HEADER, Signature::of(app.active(), body).to_string().parse()?);
+//! let now = "2025-11-22T04:13:00Z".parse()?;
+//! let delivery = Received::new(body.as_slice().into(), now).verify(&headers, &[app])?;
+//!
+//! // Only what is durable can be acknowledged.
+//! let durable = delivery.commit(&store).await?;
+//! assert_eq!(durable.acknowledge().status(), 200);
+//!
+//! let events = store.events(EventQuery::after(0, 100)).await?;
+//! assert_eq!(events[0].key, "7/favorite_events:a");
+//! store.close().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Reading order
+//!
+//! [`sqlite`] holds the handles and what they promise; inside it `writer` is the one thread that
+//! writes, `batch` what one transaction stores, `reader` the pages, `schema` the tables, and
+//! `files` the directory.
+
+pub mod error;
+pub mod memory;
+pub mod sqlite;
+
+pub use crate::{
+    error::StoreError,
+    memory::MemoryStore,
+    sqlite::{Settings, SqliteReader, SqliteStore, Stats},
+};

@@ -1,0 +1,92 @@
+//! A store that forgets.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use aaa_types::{EventKey, event::Body};
+use aaa_webhook::{
+    delivery::VerifiedDelivery,
+    inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt, StoredEvent},
+};
+use jiff::SignedDuration;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::sqlite::Settings;
+
+/// An inbox and its log in memory, for tests and for trying out: it forgets everything.
+///
+/// It answers like the other stores, but what it promises survives nothing. A receiver that
+/// answers 200 with it loses events when it ends.
+#[derive(Debug)]
+pub struct MemoryStore {
+    key_retention: SignedDuration,
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    /// Creates an empty store. An event older than `key_retention` at its arrival is stale.
+    pub fn new(key_retention: SignedDuration) -> Self {
+        Self { key_retention, state: Mutex::default() }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(Settings::default().key_retention)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: HashSet<EventKey>,
+    events: Vec<StoredEvent>,
+}
+
+impl Inbox for MemoryStore {
+    async fn commit(&self, delivery: VerifiedDelivery) -> Result<Receipt, InboxError> {
+        let broken = |error: &dyn std::fmt::Display| InboxError::Unavailable(error.to_string());
+        let body = Body::parse(delivery.body()).map_err(|error| broken(&error))?;
+        let context = to_raw_value(&body.context()).map_err(|error| broken(&error))?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut receipt = Receipt { stored: 0, duplicates: 0 };
+        for event in delivery.events() {
+            if !state.keys.insert(event.key()) {
+                receipt.duplicates += 1;
+                continue;
+            }
+            receipt.stored += 1;
+            let identity = event.identity();
+            let payload = delivery.body().slice(event.payload());
+            let payload = String::from_utf8_lossy(&payload).into_owned();
+            let age = |time| delivery.arrived_at().duration_since(time);
+            let stored = StoredEvent {
+                seq: state.events.len() as u64 + 1,
+                kind: identity.kind().to_owned(),
+                for_user_id: identity.for_user_id().map(str::to_owned),
+                key: identity.to_string(),
+                app: delivery.app().to_owned(),
+                received_at: delivery.arrived_at(),
+                stale: event.occurred_at().is_some_and(|time| age(time) > self.key_retention),
+                payload: RawValue::from_string(payload).map_err(|error| broken(&error))?,
+                context: context.clone(),
+                body: delivery.body().clone(),
+            };
+            state.events.push(stored);
+        }
+        Ok(receipt)
+    }
+}
+
+impl EventLog for MemoryStore {
+    async fn events(&self, query: EventQuery) -> Result<Vec<StoredEvent>, InboxError> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = |event: &&StoredEvent| {
+            event.seq > query.after
+                && query.kind.as_ref().is_none_or(|kind| *kind == event.kind)
+                && query.user.as_ref().is_none_or(|user| Some(user) == event.for_user_id.as_ref())
+        };
+        Ok(state.events.iter().filter(wanted).take(query.limit).cloned().collect())
+    }
+}

@@ -1,0 +1,287 @@
+//! The embedded store: one SQLite file in a directory of its own.
+//!
+//! What it promises: an answered [`Inbox::commit`] survives a killed process and a power loss,
+//! since every commit is synced (`synchronous=FULL`, read back before anything is accepted).
+//! One process writes; any number may read beside it, also while it is stopped or after it was
+//! killed.
+
+mod batch;
+mod files;
+mod ledger;
+mod reader;
+mod schema;
+mod values;
+mod writer;
+
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
+
+use aaa_replay::{coverage::Span, ledger::Attempt};
+use aaa_webhook::{
+    delivery::VerifiedDelivery,
+    inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt, StoredEvent},
+};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+pub use self::files::DATABASE;
+use self::{
+    batch::Batch,
+    files::Claim,
+    reader::ReaderThread,
+    writer::{Wait, WriterThread},
+};
+use crate::error::StoreError;
+
+/// How a store behaves. The defaults suit a receiver.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_store::Settings;
+/// use jiff::SignedDuration;
+///
+/// let settings = Settings { heartbeat_period: SignedDuration::from_secs(1), ..Settings::default() };
+/// assert_eq!(settings.queue_deliveries, 1024);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How many deliveries may wait for their commit; one more is refused. 1,024.
+    pub queue_deliveries: usize,
+    /// How many bytes of bodies may wait for their commit. 64 MiB.
+    pub queue_bytes: usize,
+    /// How many deliveries one transaction stores at most. 256.
+    pub batch_deliveries: usize,
+    /// How many bytes of bodies one transaction stores, about. 4 MiB.
+    pub batch_bytes: usize,
+    /// How long the key of an event is remembered, and so how old an event may be when it
+    /// arrives without being stale. 8 days: the longest look-back of a replay, and more.
+    pub key_retention: SignedDuration,
+    /// How often heartbeats are written. 5 s.
+    pub heartbeat_period: SignedDuration,
+    /// How long to wait for another process that is writing. 2 s, which leaves a delivery time
+    /// for its answer.
+    pub busy_timeout: Duration,
+    /// The size of a page in bytes, a power of two from 512 to 65,536; it counts when the file is
+    /// made. 4,096.
+    pub page_size: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            queue_deliveries: 1024,
+            queue_bytes: 64 * 1024 * 1024,
+            batch_deliveries: 256,
+            batch_bytes: 4 * 1024 * 1024,
+            key_retention: SignedDuration::from_hours(8 * 24),
+            heartbeat_period: SignedDuration::from_secs(5),
+            busy_timeout: Duration::from_secs(2),
+            page_size: 4096,
+        }
+    }
+}
+
+/// The store of the process that receives. Clones share it.
+///
+/// When the last clone is dropped, what is queued is still written, in the background; only
+/// [`SqliteStore::close`] waits for it.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    writer: Arc<WriterThread>,
+    reader: SqliteReader,
+    last_seq: watch::Receiver<u64>,
+}
+
+impl SqliteStore {
+    /// Opens the store in a directory, and makes both where they are missing (on Unix with the
+    /// modes 0700 and 0600).
+    ///
+    /// It blocks for as long as SQLite checks the file, so call it before the receiver starts.
+    ///
+    /// # Errors
+    ///
+    /// Fails when another process writes there, when other users can read it, when the file is
+    /// damaged, foreign, from a newer version or cannot be written durably. Then nothing in it
+    /// was changed.
+    pub fn open(directory: impl AsRef<Path>, settings: Settings) -> Result<Self, StoreError> {
+        let claim = Claim::new(directory.as_ref())?;
+        let path = claim.database.clone();
+        let db = schema::open_writer(&path, settings.page_size, settings.busy_timeout)?;
+        if let Err(error) = schema::empty_log(&db, &path) {
+            // A reader is at work; the log is emptied later.
+            tracing::debug!(%error, "the write-ahead log was not emptied at the start");
+        }
+        let last = db
+            .query_row("SELECT ifnull(max(seq), 0) FROM events", [], |row| row.get(0))
+            .map_err(|error| StoreError::sqlite(&path, &error))?;
+        let (sender, last_seq) = watch::channel(values::count(last));
+        let reader = SqliteReader::spawn(&path, settings.busy_timeout)?;
+        let writer = WriterThread::spawn(claim, db, &settings, sender)?;
+        Ok(Self { writer: Arc::new(writer), reader, last_seq })
+    }
+
+    /// Opens the store of another process for reading, whether that runs or not.
+    ///
+    /// Nothing is created but SQLite's own `-wal` and `-shm` files, where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no store, when other users can read it, and when it has another
+    /// version or is no store at all.
+    pub fn open_reader(directory: impl AsRef<Path>) -> Result<SqliteReader, StoreError> {
+        let path = files::find(directory.as_ref())?;
+        SqliteReader::spawn(&path, Settings::default().busy_timeout)
+    }
+
+    /// Returns the handle that only reads.
+    pub fn reader(&self) -> &SqliteReader {
+        &self.reader
+    }
+
+    /// Watches the sequence number of the last event that was committed, so that a consumer can
+    /// sleep until there is something new. It ends when the store is closed.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        let mut last_seq = self.last_seq.clone();
+        last_seq.mark_unchanged();
+        last_seq
+    }
+
+    /// Counts what is stored.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn stats(&self) -> Result<Stats, StoreError> {
+        self.reader.stats().await
+    }
+
+    /// Says of each key, in its text form, whether such an event is stored.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn contains_keys(&self, keys: &[String]) -> Result<Vec<bool>, StoreError> {
+        self.reader.contains_keys(keys).await
+    }
+
+    /// Writes what is queued, and closes the file. All clones are closed with it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when SQLite cannot close the file. What was acknowledged is durable nevertheless.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.writer.close().await
+    }
+
+    async fn write<T, F>(&self, bytes: usize, wait: Wait, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.writer.write(bytes, wait, work).await
+    }
+}
+
+impl Inbox for SqliteStore {
+    async fn commit(&self, delivery: VerifiedDelivery) -> Result<Receipt, InboxError> {
+        let bytes = delivery.body().len();
+        let work = move |batch: &mut Batch<'_>| batch.store(&delivery);
+        Ok(self.write(bytes, Wait::Never, work).await?)
+    }
+}
+
+impl EventLog for SqliteStore {
+    async fn events(&self, query: EventQuery) -> Result<Vec<StoredEvent>, InboxError> {
+        self.reader.events(query).await
+    }
+}
+
+/// A store that is only read, from any process. Clones share one connection.
+///
+/// A page of [`EventLog::events`] may be shorter than its limit when bodies are large; only an
+/// empty page is the end.
+#[derive(Debug, Clone)]
+pub struct SqliteReader {
+    thread: Arc<ReaderThread>,
+}
+
+impl SqliteReader {
+    fn spawn(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+        Ok(Self { thread: Arc::new(ReaderThread::spawn(path, busy_timeout)?) })
+    }
+
+    /// Counts what is stored.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn stats(&self) -> Result<Stats, StoreError> {
+        self.thread.ask(reader::stats).await
+    }
+
+    /// Says of each key, in its text form, whether such an event is stored.
+    ///
+    /// It looks through all events, page by page: good for a check, not for every delivery.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn contains_keys(&self, keys: &[String]) -> Result<Vec<bool>, StoreError> {
+        let mut missing: HashSet<String> = keys.iter().cloned().collect();
+        let mut after = Some(0);
+        while let Some(start) = after {
+            (missing, after) = self
+                .thread
+                .ask(move |db| {
+                    let next = reader::find_keys(db, start, &mut missing)?;
+                    Ok((missing, next))
+                })
+                .await?;
+        }
+        Ok(keys.iter().map(|key| !missing.contains(key)).collect())
+    }
+
+    /// Returns the spans of coverage in the order of their writing.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn spans(&self) -> Result<Vec<Span>, StoreError> {
+        self.thread.ask(ledger::spans).await
+    }
+
+    /// Returns all replay attempts in their order.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn attempts(&self) -> Result<Vec<Attempt>, StoreError> {
+        self.thread.ask(ledger::attempts).await
+    }
+}
+
+impl EventLog for SqliteReader {
+    async fn events(&self, query: EventQuery) -> Result<Vec<StoredEvent>, InboxError> {
+        Ok(self.thread.ask(move |db| reader::events(db, &query)).await?)
+    }
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Events.
+    pub events: u64,
+    /// Deliveries that brought at least one of them.
+    pub deliveries: u64,
+    /// Copies of events that were refused because the event was there already.
+    pub duplicates: u64,
+    /// Transactions that took deliveries, copies included.
+    pub commits: u64,
+    /// The lowest sequence number.
+    pub first_seq: Option<u64>,
+    /// The highest sequence number.
+    pub last_seq: Option<u64>,
+    /// When the last delivery that brought something new arrived.
+    pub last_received_at: Option<Timestamp>,
+}

@@ -1,0 +1,143 @@
+//! What one transaction stores.
+
+use aaa_webhook::{
+    app::SecretSlot,
+    delivery::{KeyedEvent, VerifiedDelivery},
+    inbox::Receipt,
+};
+use jiff::SignedDuration;
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+
+use super::values::number;
+
+/// What the writer has to know of the settings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) key_retention: SignedDuration,
+    pub(super) heartbeat_period: SignedDuration,
+}
+
+/// An open transaction: the statements that every delivery needs, and what was counted so far.
+pub(super) struct Batch<'c> {
+    pub(super) db: &'c Connection,
+    pub(super) rules: Rules,
+    find_key: Statement<'c>,
+    add_key: Statement<'c>,
+    add_event: Statement<'c>,
+    add_delivery: Statement<'c>,
+    events: i64,
+    deliveries: i64,
+    duplicates: i64,
+    last_seq: Option<u64>,
+}
+
+impl<'c> Batch<'c> {
+    pub(super) fn new(db: &'c Connection, rules: Rules) -> rusqlite::Result<Self> {
+        Ok(Self {
+            db,
+            rules,
+            find_key: db.prepare("SELECT seq FROM event_keys WHERE key = ?")?,
+            add_key: db.prepare("INSERT INTO event_keys (key, seq) VALUES (?, ?)")?,
+            add_event: db.prepare(
+                "INSERT INTO events (delivery, kind, for_user_id, item, occurred_at, \
+                 payload_start, payload_length, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            )?,
+            add_delivery: db.prepare(
+                "INSERT INTO deliveries (app, slot, signature, arrived_at, body) \
+                 VALUES (?, ?, ?, ?, ?)",
+            )?,
+            events: 0,
+            deliveries: 0,
+            duplicates: 0,
+            last_seq: None,
+        })
+    }
+
+    /// Stores the events that are new, and the body once if there is any.
+    pub(super) fn store(&mut self, delivery: &VerifiedDelivery) -> rusqlite::Result<Receipt> {
+        let mut receipt = Receipt { stored: 0, duplicates: 0 };
+        let mut row = None;
+        for event in delivery.events() {
+            let key = event.key();
+            let known = self.find_key.query_row([key.as_bytes()], |_| Ok(())).optional()?;
+            if known.is_some() {
+                receipt.duplicates += 1;
+                continue;
+            }
+            let row = match row {
+                Some(row) => row,
+                None => *row.insert(self.add_delivery(delivery)?),
+            };
+            let seq = self.add_event(row, event, delivery)?;
+            self.add_key.execute(params![key.as_bytes(), seq])?;
+            self.last_seq = u64::try_from(seq).ok();
+            receipt.stored += 1;
+        }
+        self.events += number(receipt.stored);
+        self.duplicates += number(receipt.duplicates);
+        Ok(receipt)
+    }
+
+    /// Writes the counters; returns the last sequence number, if any was given.
+    ///
+    /// A copy is answered like a new event, so even a batch of nothing but copies has to sync the
+    /// log: the event may have been written by a process that died before its own sync. Counting
+    /// the copies makes sure that there is something to sync.
+    pub(super) fn finish(self) -> rusqlite::Result<Option<u64>> {
+        let counted = [
+            ("events", self.events),
+            ("deliveries", self.deliveries),
+            ("duplicates", self.duplicates),
+            ("commits", i64::from(self.events + self.duplicates > 0)),
+        ];
+        let mut count = self.db.prepare(
+            "INSERT INTO counters (name, value) VALUES (?, ?) \
+             ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        )?;
+        for (name, value) in counted.into_iter().filter(|(_, value)| *value != 0) {
+            count.execute(params![name, value])?;
+        }
+        Ok(self.last_seq)
+    }
+
+    fn add_delivery(&mut self, delivery: &VerifiedDelivery) -> rusqlite::Result<i64> {
+        let slot = match delivery.slot() {
+            SecretSlot::Active => "active",
+            SecretSlot::Previous => "previous",
+        };
+        let arrived_at = delivery.arrived_at().as_microsecond();
+        let body = delivery.body().as_ref();
+        self.deliveries += 1;
+        self.add_delivery.insert(params![
+            delivery.app(),
+            slot,
+            delivery.signature(),
+            arrived_at,
+            body
+        ])
+    }
+
+    fn add_event(
+        &mut self,
+        row: i64,
+        event: &KeyedEvent,
+        delivery: &VerifiedDelivery,
+    ) -> rusqlite::Result<i64> {
+        let identity = event.identity();
+        let payload = event.payload();
+        // Its key may have been forgotten already, so this may be an old capture sent again.
+        let stale = event.occurred_at().is_some_and(|occurred_at| {
+            delivery.arrived_at().duration_since(occurred_at) > self.rules.key_retention
+        });
+        self.add_event.insert(params![
+            row,
+            identity.kind(),
+            identity.for_user_id(),
+            identity.item().to_string(),
+            event.occurred_at().map(|time| time.as_microsecond()),
+            number(payload.start),
+            number(payload.len()),
+            stale,
+        ])
+    }
+}

@@ -1,0 +1,264 @@
+//! Pages of events and what else is read, on a thread and a connection of their own.
+//!
+//! A page is one short read transaction: a long one would keep the write-ahead log growing. The
+//! thread is our own, so that reading needs no particular runtime and never holds up its cores.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use aaa_types::event::Body;
+use aaa_webhook::inbox::{EventQuery, StoredEvent};
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior};
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Stats, schema,
+    values::{ReadError, count, number, timestamp},
+};
+use crate::error::StoreError;
+
+/// A page ends early when its bodies are larger than this together, so that memory stays bounded
+/// whatever its length.
+const PAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// How many keys one read transaction looks at.
+const KEYS_PER_PAGE: i64 = 10_000;
+
+/// How many questions may wait.
+const QUEUE: usize = 64;
+
+type Question = Box<dyn FnOnce(&mut ReadConnection) + Send>;
+
+/// Hands questions to the thread that reads.
+#[derive(Debug)]
+pub(super) struct ReaderThread {
+    sender: mpsc::Sender<Question>,
+}
+
+impl ReaderThread {
+    pub(super) fn spawn(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let mut connection = ReadConnection { path: path.to_owned(), busy_timeout, open: None };
+        // What is wrong with the file is told to whoever opens it.
+        connection.db()?;
+        let (sender, mut receiver) = mpsc::channel::<Question>(QUEUE);
+        thread::Builder::new()
+            .name("aaa-store-reader".to_owned())
+            .spawn(move || {
+                while let Some(question) = receiver.blocking_recv() {
+                    question(&mut connection);
+                }
+            })
+            .map_err(|error| StoreError::files("start a thread to read", path, &error))?;
+        Ok(Self { sender })
+    }
+
+    /// Asks, and waits for the answer.
+    pub(super) async fn ask<T, F>(&self, question: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, ReadError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let question: Question = Box::new(move |connection| {
+            // Whoever asked may have stopped waiting.
+            if !answer.is_closed() {
+                let _ = answer.send(connection.ask(question));
+            }
+        });
+        self.sender.send(question).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// A connection that is opened again after it broke.
+struct ReadConnection {
+    path: PathBuf,
+    busy_timeout: Duration,
+    open: Option<Connection>,
+}
+
+impl ReadConnection {
+    fn db(&mut self) -> Result<&mut Connection, StoreError> {
+        let db = match self.open.take() {
+            Some(db) => db,
+            None => schema::open_reader(&self.path, self.busy_timeout)?,
+        };
+        Ok(self.open.insert(db))
+    }
+
+    fn ask<T>(
+        &mut self,
+        question: impl FnOnce(&mut Connection) -> Result<T, ReadError>,
+    ) -> Result<T, StoreError> {
+        let result = question(self.db()?);
+        result.map_err(|error| match error {
+            ReadError::Sqlite(error) => {
+                let error = StoreError::sqlite(&self.path, &error);
+                if error.breaks_connection() {
+                    self.open = None;
+                }
+                error
+            }
+            ReadError::Malformed(reason) => {
+                StoreError::Malformed { path: self.path.clone(), reason }
+            }
+        })
+    }
+}
+
+/// Returns a page of events.
+pub(super) fn events(
+    db: &mut Connection,
+    query: &EventQuery,
+) -> Result<Vec<StoredEvent>, ReadError> {
+    let after = number(query.after);
+    let limit = number(query.limit);
+    let mut values: Vec<&dyn ToSql> = vec![&after];
+    if let Some(kind) = &query.kind {
+        values.push(kind);
+    }
+    if let Some(user) = &query.user {
+        values.push(user);
+    }
+    values.push(&limit);
+    let mut statement = db.prepare(&page_sql(query))?;
+    let mut rows = statement.query(values.as_slice())?;
+    let mut events = Vec::new();
+    let mut delivery: Option<Delivery> = None;
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        let delivery = match delivery.take().filter(|delivery| delivery.id == id) {
+            Some(same) => delivery.insert(same),
+            None => {
+                let read = Delivery::read(id, row)?;
+                bytes += read.body.len();
+                if bytes > PAGE_BYTES && !events.is_empty() {
+                    break;
+                }
+                delivery.insert(read)
+            }
+        };
+        events.push(delivery.event(row)?);
+    }
+    Ok(events)
+}
+
+/// Counts what is there.
+pub(super) fn stats(db: &mut Connection) -> Result<Stats, ReadError> {
+    let db = db.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let counter = |name: &str| -> rusqlite::Result<u64> {
+        let value = db
+            .query_row("SELECT value FROM counters WHERE name = ?", [name], |row| row.get(0))
+            .optional()?;
+        Ok(count(value.unwrap_or(0)))
+    };
+    let edge = |sql: &str| -> rusqlite::Result<Option<u64>> {
+        Ok(db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0))?.map(count))
+    };
+    let last_received_at: Option<i64> = db
+        .query_row("SELECT arrived_at FROM deliveries ORDER BY id DESC LIMIT 1", [], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(Stats {
+        events: counter("events")?,
+        deliveries: counter("deliveries")?,
+        duplicates: counter("duplicates")?,
+        commits: counter("commits")?,
+        first_seq: edge("SELECT min(seq) FROM events")?,
+        last_seq: edge("SELECT max(seq) FROM events")?,
+        last_received_at: last_received_at.map(timestamp).transpose()?,
+    })
+}
+
+/// Looks through one page of keys from `after` on for those that are wanted, and takes them out
+/// of `wanted`; returns where to go on, or `None` at the end.
+///
+/// There is no index by text: it would cost every delivery, and only a check from outside asks.
+pub(super) fn find_keys(
+    db: &mut Connection,
+    after: i64,
+    wanted: &mut HashSet<String>,
+) -> Result<Option<i64>, ReadError> {
+    let mut statement = db.prepare(
+        "SELECT seq, for_user_id, kind, item FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+    )?;
+    let mut rows = statement.query([after, KEYS_PER_PAGE])?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        last = Some(row.get(0)?);
+        let user: Option<String> = row.get(1)?;
+        wanted.remove(&text_key(
+            user.as_deref(),
+            &row.get::<_, String>(2)?,
+            row.get_ref(3)?.as_str().map_err(ReadError::malformed)?,
+        ));
+    }
+    Ok(last.filter(|_| !wanted.is_empty()))
+}
+
+fn page_sql(query: &EventQuery) -> String {
+    let kind = if query.kind.is_some() { " AND e.kind = ?" } else { "" };
+    let user = if query.user.is_some() { " AND e.for_user_id = ?" } else { "" };
+    // CROSS keeps the order of the join: events by one of their indices, then their deliveries.
+    format!(
+        "SELECT e.delivery, e.seq, e.kind, e.for_user_id, e.item, e.stale, e.payload_start, \
+         e.payload_length, d.app, d.arrived_at, d.body \
+         FROM events e CROSS JOIN deliveries d ON d.id = e.delivery \
+         WHERE e.seq > ?{kind}{user} ORDER BY e.seq LIMIT ?"
+    )
+}
+
+fn text_key(user: Option<&str>, kind: &str, item: &str) -> String {
+    format!("{}/{kind}:{item}", user.unwrap_or_default())
+}
+
+/// What the events of one delivery share; read once for all of them.
+struct Delivery {
+    id: i64,
+    app: String,
+    arrived_at: jiff::Timestamp,
+    body: Bytes,
+    context: Box<RawValue>,
+}
+
+impl Delivery {
+    fn read(id: i64, row: &Row<'_>) -> Result<Self, ReadError> {
+        let body = Bytes::from(row.get::<_, Vec<u8>>(10)?);
+        let context = {
+            let parsed = Body::parse(&body).map_err(ReadError::malformed)?;
+            serde_json::value::to_raw_value(&parsed.context()).map_err(ReadError::malformed)?
+        };
+        Ok(Self { id, app: row.get(8)?, arrived_at: timestamp(row.get(9)?)?, body, context })
+    }
+
+    fn event(&self, row: &Row<'_>) -> Result<StoredEvent, ReadError> {
+        let (kind, for_user_id): (String, Option<String>) = (row.get(2)?, row.get(3)?);
+        let start = count(row.get(6)?);
+        let end = start.saturating_add(count(row.get(7)?));
+        let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+        let payload = range
+            .and_then(|(start, end)| self.body.get(start..end))
+            .ok_or_else(|| ReadError::malformed("a payload ends behind its body"))?;
+        let payload = str::from_utf8(payload).map_err(ReadError::malformed)?.to_owned();
+        Ok(StoredEvent {
+            seq: count(row.get(1)?),
+            key: text_key(for_user_id.as_deref(), &kind, &row.get::<_, String>(4)?),
+            kind,
+            for_user_id,
+            app: self.app.clone(),
+            received_at: self.arrived_at,
+            stale: row.get(5)?,
+            payload: RawValue::from_string(payload).map_err(ReadError::malformed)?,
+            context: self.context.clone(),
+            body: self.body.clone(),
+        })
+    }
+}

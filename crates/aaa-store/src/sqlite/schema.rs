@@ -1,0 +1,228 @@
+//! The tables, and what a connection must be before it is used.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::error::StoreError;
+
+/// `AAA1`: tells the file from other programs' databases, also to `file(1)`.
+const APPLICATION_ID: i64 = 0x4141_4131;
+
+/// Each entry brings the schema from the version of its index to the next. Entries are never
+/// changed once they were released, only added.
+///
+/// Version 1, where it is not plain:
+///
+/// * Event keys have a table of their own, clustered by the key, beside `events` instead of a
+///   unique index on it. As a b-tree it is the same size, but a key can outlive its event, so
+///   that bodies may go early and copies are still recognised. The time at the front of the key
+///   sends new keys to the right edge of the tree: only its last pages are touched, and the
+///   write-ahead log stays small.
+/// * `seq` is AUTOINCREMENT: a number is never used again, also when the newest rows are deleted.
+/// * Times are microseconds since 1970. `key` in `events` is for people who look with a tool; it
+///   takes no room.
+/// * `body` stands last, since what follows a long value is slow to reach.
+const MIGRATIONS: [&str; 1] = ["
+CREATE TABLE deliveries (
+    id         INTEGER PRIMARY KEY,
+    app        TEXT    NOT NULL,
+    slot       TEXT    NOT NULL CHECK (slot IN ('active', 'previous')),
+    signature  TEXT    NOT NULL,
+    arrived_at INTEGER NOT NULL,
+    body       BLOB    NOT NULL
+) STRICT;
+
+CREATE TABLE events (
+    seq            INTEGER PRIMARY KEY AUTOINCREMENT,
+    delivery       INTEGER NOT NULL REFERENCES deliveries (id),
+    kind           TEXT    NOT NULL,
+    for_user_id    TEXT,
+    item           TEXT    NOT NULL,
+    key            TEXT    AS (ifnull(for_user_id, '') || '/' || kind || ':' || item) VIRTUAL,
+    occurred_at    INTEGER,
+    payload_start  INTEGER NOT NULL,
+    payload_length INTEGER NOT NULL,
+    stale          INTEGER NOT NULL CHECK (stale IN (0, 1))
+) STRICT;
+CREATE INDEX events_by_delivery ON events (delivery);
+CREATE INDEX events_by_kind ON events (kind);
+CREATE INDEX events_by_user ON events (for_user_id) WHERE for_user_id IS NOT NULL;
+
+CREATE TABLE event_keys (
+    key BLOB    PRIMARY KEY CHECK (length(key) = 16),
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counters (
+    name  TEXT    PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE coverage (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    run            INTEGER NOT NULL,
+    first_wall     INTEGER NOT NULL,
+    first_uptime   INTEGER NOT NULL,
+    first_offset   INTEGER NOT NULL,
+    first_refusals INTEGER NOT NULL,
+    last_wall      INTEGER NOT NULL,
+    last_uptime    INTEGER NOT NULL,
+    last_offset    INTEGER NOT NULL,
+    last_refusals  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE attempts (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook      TEXT    NOT NULL,
+    core_from    TEXT    NOT NULL,
+    core_to      TEXT    NOT NULL,
+    request_from TEXT    NOT NULL,
+    request_to   TEXT    NOT NULL,
+    intended_at  INTEGER NOT NULL,
+    settled_at   INTEGER NOT NULL,
+    outcome      TEXT    NOT NULL
+) STRICT;
+"];
+
+/// The version that this program writes.
+const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// What SQLite calls `synchronous=FULL`.
+const FULL: i64 = 2;
+
+/// Opens an existing file, which may be empty, for writing, and brings it up to date.
+///
+/// Nothing is written before the file was found to be ours and sound.
+pub(super) fn open_writer(
+    path: &Path,
+    page_size: u32,
+    busy_timeout: Duration,
+) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
+    let mut db = Connection::open_with_flags(path, flags).map_err(told)?;
+    db.busy_timeout(busy_timeout).map_err(told)?;
+    if db.is_readonly("main").map_err(told)? {
+        let reason = "SQLite could open it for reading only".to_owned();
+        return Err(StoreError::ReadOnly { path: path.to_owned(), reason });
+    }
+    identify(&db, path)?;
+    if pragma(&db, "page_count").map_err(told)? == 0 {
+        db.pragma_update(None, "page_size", page_size).map_err(told)?;
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(told)?;
+    } else {
+        check(&db, path)?;
+    }
+    make_durable(&db, path)?;
+    migrate(&mut db).map_err(told)?;
+    Ok(db)
+}
+
+/// Opens an existing store for reading, beside whoever writes.
+pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
+    let db = Connection::open_with_flags(path, flags).map_err(told)?;
+    db.busy_timeout(busy_timeout).map_err(told)?;
+    match identify(&db, path)? {
+        VERSION => Ok(db),
+        0 => Err(StoreError::Missing { path: path.to_owned() }),
+        found => Err(StoreError::Older { path: path.to_owned(), found, known: VERSION }),
+    }
+}
+
+/// Moves everything from the write-ahead log into the database file and syncs it.
+///
+/// After a failed sync the log may look well and yet not be on the disk: the system forgets that
+/// such pages were not written, and a later sync of the same file says nothing. What is written
+/// anew into the other file is synced for certain.
+pub(super) fn empty_log(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
+    let (busy, log, moved) = db
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })
+        .map_err(told)?;
+    // A reader may keep the log from being cut although all of it was moved.
+    if busy == 0 || log == moved {
+        Ok(())
+    } else {
+        let reason = "a reader keeps the write-ahead log from being emptied".to_owned();
+        Err(StoreError::Busy { path: path.to_owned(), reason })
+    }
+}
+
+/// Refuses files of others and from the future; returns the version, 0 for an empty file.
+fn identify(db: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
+    let application = pragma(db, "application_id").map_err(told)?;
+    let version = pragma(db, "user_version").map_err(told)?;
+    let objects: i64 =
+        db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(told)?;
+    let empty = application == 0 && version == 0 && objects == 0;
+    if application != APPLICATION_ID && !empty {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    }
+    if version > VERSION {
+        return Err(StoreError::Newer { path: path.to_owned(), found: version, known: VERSION });
+    }
+    Ok(version)
+}
+
+fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found: String = db
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| StoreError::sqlite(path, &error))?;
+    if found == "ok" {
+        Ok(())
+    } else {
+        // Several lines with blanks; the first fault is enough.
+        let reason = found.split_whitespace().collect::<Vec<_>>().join(" ");
+        Err(StoreError::Corrupt { path: path.to_owned(), reason })
+    }
+}
+
+/// Sets what an acknowledgement relies on, and reads it back.
+fn make_durable(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
+    let mode: String =
+        db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(told)?;
+    let not_durable = |setting, found, wanted| {
+        Err(StoreError::NotDurable { path: path.to_owned(), setting, found, wanted })
+    };
+    if mode != "wal" {
+        return not_durable("journal_mode", mode, "wal");
+    }
+    db.pragma_update(None, "synchronous", "FULL").map_err(told)?;
+    // Some disks keep what they were told to sync; macOS has a way around it, others ignore this.
+    db.pragma_update(None, "fullfsync", true).map_err(told)?;
+    db.pragma_update(None, "checkpoint_fullfsync", true).map_err(told)?;
+    db.pragma_update(None, "foreign_keys", true).map_err(told)?;
+    // In KiB: the inner pages of the key table and the right edges of all tables.
+    db.pragma_update(None, "cache_size", -16_384).map_err(told)?;
+    let synchronous = pragma(db, "synchronous").map_err(told)?;
+    if synchronous != FULL {
+        return not_durable("synchronous", synchronous.to_string(), "2 (FULL)");
+    }
+    Ok(())
+}
+
+fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
+    if pragma(db, "user_version")? >= VERSION {
+        return Ok(());
+    }
+    let transaction = Transaction::new(db, TransactionBehavior::Immediate)?;
+    let version = pragma(&transaction, "user_version")?;
+    let done = usize::try_from(version).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.commit()
+}
+
+fn pragma(db: &Connection, name: &str) -> rusqlite::Result<i64> {
+    db.pragma_query_value(None, name, |row| row.get(0))
+}

@@ -1,0 +1,338 @@
+//! The one thread that writes.
+//!
+//! Whatever waits is written in one transaction and answered with that transaction's result
+//! (group commit). Since everything goes through one queue, a copy of an event that is being
+//! stored at this moment waits behind it and is judged after it, and a heartbeat that was
+//! written proves that a delivery could have been.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use super::{
+    Settings,
+    batch::{Batch, Rules},
+    files::{Claim, FileId},
+    schema,
+};
+use crate::error::StoreError;
+
+/// What to do when the queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Fail at once: whoever sent it will send it again.
+    Never,
+    /// Wait for room.
+    ForRoom,
+}
+
+/// Hands work to the thread that writes.
+#[derive(Debug)]
+pub(super) struct WriterThread {
+    sender: mpsc::Sender<Command>,
+    room: Arc<Semaphore>,
+    bytes: u32,
+    trouble: Trouble,
+}
+
+impl WriterThread {
+    pub(super) fn spawn(
+        claim: Claim,
+        db: Connection,
+        settings: &Settings,
+        last_seq: watch::Sender<u64>,
+    ) -> Result<Self, StoreError> {
+        let bytes = u32::try_from(settings.queue_bytes).unwrap_or(u32::MAX).max(1);
+        let (sender, receiver) = mpsc::channel(settings.queue_deliveries.max(1));
+        let trouble = Trouble::default();
+        let path = claim.database.clone();
+        let writer = Writer {
+            file: FileId::of(&claim.database),
+            claim,
+            db: Some(db),
+            receiver,
+            batch_deliveries: settings.batch_deliveries.max(1),
+            batch_bytes: settings.batch_bytes,
+            rules: Rules {
+                key_retention: settings.key_retention,
+                heartbeat_period: settings.heartbeat_period,
+            },
+            page_size: settings.page_size,
+            busy_timeout: settings.busy_timeout,
+            trouble: trouble.clone(),
+            last_seq,
+            closing: Vec::new(),
+        };
+        thread::Builder::new()
+            .name("aaa-store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| StoreError::files("start a thread to write", &path, &error))?;
+        Ok(Self { sender, room: Arc::new(Semaphore::new(bytes as usize)), bytes, trouble })
+    }
+
+    /// Queues some work and waits until what it wrote is durable.
+    ///
+    /// The work runs inside a transaction, and once more when that has to be repeated. It is done
+    /// even if nobody waits any more. `bytes` is how much memory it holds.
+    pub(super) async fn write<T, F>(
+        &self,
+        bytes: usize,
+        wait: Wait,
+        work: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        if let Some(trouble) = self.trouble.lock().clone() {
+            return Err(trouble);
+        }
+        // Something larger than the whole queue may pass alone.
+        let size = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes);
+        let room = Arc::clone(&self.room);
+        let room = match wait {
+            Wait::Never => room.try_acquire_many_owned(size).map_err(|_| StoreError::QueueFull)?,
+            Wait::ForRoom => room.acquire_many_owned(size).await.map_err(|_| StoreError::Closed)?,
+        };
+        let (answer, answered) = oneshot::channel();
+        let job = Command::Write(Box::new(Job { bytes, work, done: None, answer, _room: room }));
+        match wait {
+            Wait::Never => self.sender.try_send(job).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::QueueFull,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            })?,
+            Wait::ForRoom => self.sender.send(job).await.map_err(|_| StoreError::Closed)?,
+        }
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Takes nothing more, waits until everything queued is written and the file is closed.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        // Closed already is closed.
+        if self.sender.send(Command::Close(answer)).await.is_err() {
+            return Ok(());
+        }
+        answered.await.unwrap_or(Ok(()))
+    }
+}
+
+enum Command {
+    Write(Box<dyn Work>),
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// Some work with its result forgotten, so that all kinds share one queue.
+trait Work: Send {
+    fn bytes(&self) -> usize;
+    fn run(&mut self, batch: &mut Batch<'_>) -> rusqlite::Result<()>;
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Job<T, F> {
+    bytes: usize,
+    work: F,
+    done: Option<T>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+    /// Given back when the job is done.
+    _room: OwnedSemaphorePermit,
+}
+
+impl<T, F> Work for Job<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send,
+{
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn run(&mut self, batch: &mut Batch<'_>) -> rusqlite::Result<()> {
+        self.done = Some((self.work)(batch)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { done, answer, .. } = *self;
+        // Whoever asked may have stopped waiting; what is stored stays stored.
+        let _ = answer.send(committed.and_then(|()| done.ok_or(StoreError::Closed)));
+    }
+}
+
+/// Why nothing can be written at the moment. While the file is opened and checked again, which
+/// may take a while, deliveries are refused at once and not kept waiting.
+#[derive(Debug, Clone, Default)]
+struct Trouble(Arc<Mutex<Option<StoreError>>>);
+
+impl Trouble {
+    fn lock(&self) -> MutexGuard<'_, Option<StoreError>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Writer {
+    claim: Claim,
+    file: Option<FileId>,
+    db: Option<Connection>,
+    receiver: mpsc::Receiver<Command>,
+    batch_deliveries: usize,
+    batch_bytes: usize,
+    rules: Rules,
+    page_size: u32,
+    busy_timeout: Duration,
+    trouble: Trouble,
+    last_seq: watch::Sender<u64>,
+    closing: Vec<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        while let Some(command) = self.receiver.blocking_recv() {
+            let batch = self.gather(command);
+            self.store(batch);
+        }
+        let closed = self.close();
+        let Self { claim, closing, .. } = self;
+        // The lock is given back before anybody hears that it is.
+        drop(claim);
+        for answer in closing {
+            let _ = answer.send(closed.clone());
+        }
+    }
+
+    /// Takes what waits, up to the limits; never waits for more.
+    fn gather(&mut self, first: Command) -> Vec<Box<dyn Work>> {
+        let mut batch = Vec::new();
+        let mut bytes = 0_usize;
+        let mut next = Some(first);
+        while let Some(command) = next {
+            match command {
+                Command::Write(job) => {
+                    bytes = bytes.saturating_add(job.bytes());
+                    batch.push(job);
+                }
+                Command::Close(answer) => {
+                    self.receiver.close();
+                    self.closing.push(answer);
+                }
+            }
+            let more = batch.len() < self.batch_deliveries && bytes < self.batch_bytes;
+            next = if more { self.receiver.try_recv().ok() } else { None };
+        }
+        batch
+    }
+
+    /// Writes a batch and answers everybody in it.
+    fn store(&mut self, mut batch: Vec<Box<dyn Work>>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.commit(&mut batch) {
+            Ok(last_seq) => {
+                if let Some(seq) = last_seq {
+                    self.last_seq.send_replace(seq);
+                }
+                batch.into_iter().for_each(|job| job.answer(Ok(())));
+            }
+            Err(error) if error.is_of_one_statement() && batch.len() > 1 => {
+                // One of them is poison: the others must not pay for it.
+                batch.into_iter().for_each(|job| self.store(vec![job]));
+            }
+            Err(error) => {
+                tracing::warn!(%error, refused = batch.len(), "nothing of a batch was stored");
+                let broken = error.breaks_connection();
+                if broken {
+                    *self.trouble.lock() = Some(error.clone());
+                }
+                batch.into_iter().for_each(|job| job.answer(Err(error.clone())));
+                if broken {
+                    self.db = None;
+                    // What is wrong now is told to whoever comes next.
+                    let _ = self.recover();
+                }
+            }
+        }
+    }
+
+    /// Writes a batch in one transaction; returns the last sequence number, if any was given.
+    fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<Option<u64>, StoreError> {
+        if self.db.is_none() {
+            self.recover()?;
+        }
+        let path = &self.claim.database;
+        if FileId::of(path) != self.file {
+            let reason = "it was moved or deleted while in use".to_owned();
+            return Err(StoreError::Io { path: path.clone(), reason });
+        }
+        let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
+        let db = self.db.as_mut().ok_or(StoreError::Closed)?;
+        let transaction = Transaction::new(db, TransactionBehavior::Immediate).map_err(told)?;
+        let last_seq = run(&transaction, self.rules, batch).map_err(told)?;
+        transaction.commit().map_err(told)?;
+        Ok(last_seq)
+    }
+
+    /// Opens the file again and checks it, as if the process had been started anew.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let path = &self.claim.database;
+        let opened = reopen(path, self.page_size, self.busy_timeout);
+        let mut trouble = self.trouble.lock();
+        match opened {
+            Ok((db, file)) => {
+                tracing::info!(path = %path.display(), "the store was opened again and is sound");
+                (self.db, self.file, *trouble) = (Some(db), Some(file), None);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the store cannot be opened again");
+                // Damage does not go away by itself; anything else may, so the next one tries.
+                let damaged = matches!(error, StoreError::Corrupt { .. });
+                *trouble = damaged.then(|| error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        let path = &self.claim.database;
+        let Some(db) = self.db.take() else { return Ok(()) };
+        // What a reader keeps in the log is durable there as well.
+        if let Err(error) = schema::empty_log(&db, path) {
+            tracing::debug!(%error, "the write-ahead log was not emptied at the end");
+        }
+        db.close().map_err(|(_, error)| StoreError::sqlite(path, &error))
+    }
+}
+
+fn run(
+    transaction: &Transaction<'_>,
+    rules: Rules,
+    jobs: &mut [Box<dyn Work>],
+) -> rusqlite::Result<Option<u64>> {
+    let mut batch = Batch::new(transaction, rules)?;
+    for job in jobs {
+        job.run(&mut batch)?;
+    }
+    batch.finish()
+}
+
+fn reopen(
+    path: &Path,
+    page_size: u32,
+    busy_timeout: Duration,
+) -> Result<(Connection, FileId), StoreError> {
+    let missing = || StoreError::Missing { path: path.to_owned() };
+    let file = FileId::of(path).ok_or_else(missing)?;
+    let db = schema::open_writer(path, page_size, busy_timeout)?;
+    schema::empty_log(&db, path)?;
+    Ok((db, file))
+}
+
+#[cfg(test)]
+mod tests;

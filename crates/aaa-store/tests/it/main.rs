@@ -1,0 +1,4 @@
+//! The stores as their users see them.
+
+mod conformance;
+mod helper;
