@@ -1,0 +1,326 @@
+//! The control API: what a test or a person tells the emulator, and what it tells back.
+//!
+//! All of it lies under `/_emulator/`. Ids are strings; `kind` is the top-level key of a delivery;
+//! `key` is the text a receiver derives for the event. What changes something is a `POST` with
+//! `content-type: application/json` and without a foreign `Origin`. What is refused is answered
+//! with a 4xx and an [`ErrorAnswer`].
+//!
+//! | Call | Body | Answer |
+//! |---|---|---|
+//! | `POST events`, `?wait=true` | [`Trigger`] | [`Triggered`], once logged, or once delivered or failed |
+//! | `GET ledger` | | [`Ledger`] |
+//! | `POST deliver` | [`Deliver`] | [`Delivered`] |
+//! | `POST clock` | [`Advance`] | [`Clock`] |
+//! | `GET state` | | [`State`] |
+//! | `POST faults` | [`Fault`] | [`PlannedFault`] |
+//! | `GET faults` | | [`Faults`] |
+//! | `POST reset` | | [`Clock`] |
+//!
+//! ```text
+//! curl -s localhost:7878/_emulator/events -H 'content-type: application/json' \
+//!     -d '{"kind":"tweet_create_events","user_id":"7","payload":{"text":"hello"}}'
+//! ```
+//!
+//! # Events
+//!
+//! `user_id` is the user who acts. The event is delivered for that user and for the others who are
+//! concerned, as far as they are subscribed: who is followed, liked, mentioned, answered, written
+//! to. Another side than a stranger is named in `payload`, which is merged deeply into the item:
+//! `{"message_create":{"target":{"recipient_id":"8"}}}` writes to user 8. Without a payload, posts
+//! and direct messages come in several varieties, in turn. A kind that the emulator does not know
+//! is taken when its name ends in `_events`; the payload is then the item.
+//!
+//! # Time
+//!
+//! `clock` moves the emulator's clock on. Whatever became due on the way (checks, retries, delayed
+//! deliveries) is started, in order, before the answer. Deadlines of HTTP requests are in real
+//! time.
+//!
+//! # Faults
+//!
+//! A [`Fault`] says when it fires ([`Match`]), what happens ([`Action`]), and how many times.
+//! Faults are asked in the order in which they were planned; the first that matches fires.
+
+mod fault;
+
+use aaa_types::{JobId, UserId, UtcMinute, WebhookId, WebhookUrl};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use self::fault::{Action, Fault, Faults, Match, Operation, PlannedFault};
+use crate::settings::Settings;
+
+/// Asks for events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// X's name of the kind, such as `tweet_create_events`.
+    pub kind: String,
+    /// Who acts.
+    pub user_id: UserId,
+    /// How many; one if absent, at most [`Trigger::MAX_COUNT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// Merged deeply into each item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Value>,
+}
+
+impl Trigger {
+    /// The most events of one call.
+    pub const MAX_COUNT: u32 = 100_000;
+
+    /// Asks for one generated event.
+    pub fn new(kind: &str, user: UserId) -> Self {
+        Self { kind: kind.to_owned(), user_id: user, count: None, payload: None }
+    }
+
+    /// Asks for several.
+    #[must_use]
+    pub fn with_count(mut self, count: u32) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// Gives members of the item.
+    #[must_use]
+    pub fn with_payload(mut self, payload: Value) -> Self {
+        self.payload = Some(payload);
+        self
+    }
+}
+
+/// The events that were made, one for each subscribed user concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triggered {
+    /// In the order in which they are delivered.
+    pub events: Vec<TriggeredEvent>,
+}
+
+/// One event for one user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriggeredEvent {
+    /// Its id in the ledger.
+    pub id: String,
+    /// The key that a receiver derives.
+    pub key: String,
+    /// The kind.
+    pub kind: String,
+    /// For whom; none for a revocation.
+    pub for_user_id: Option<UserId>,
+}
+
+/// The ground truth: what happened to every event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// The emulator's time.
+    pub now: Timestamp,
+    /// In the order of creation.
+    pub events: Vec<LedgerEvent>,
+    /// In the order of creation.
+    pub jobs: Vec<LedgerJob>,
+}
+
+/// One event for one user, and every attempt to deliver it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerEvent {
+    /// Its id.
+    pub id: String,
+    /// The key that a receiver derives.
+    pub key: String,
+    /// The kind.
+    pub kind: String,
+    /// For whom; none for a revocation.
+    pub for_user_id: Option<UserId>,
+    /// Where it goes.
+    pub webhook_id: WebhookId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// In the order in which they began; empty when the webhook was invalid.
+    pub attempts: Vec<Attempt>,
+    /// When the first 200 came.
+    pub acknowledged_at: Option<Timestamp>,
+}
+
+/// One attempt. While it is under way it has neither status nor error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// Why.
+    pub cause: Cause,
+    /// The replay job, if it is part of one.
+    pub job_id: Option<JobId>,
+    /// The status of the answer.
+    pub status: Option<u16>,
+    /// Why there is no status.
+    pub error: Option<String>,
+}
+
+/// Why something is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It just happened.
+    Live,
+    /// An attempt before failed.
+    Retry,
+    /// A replay job sends it again.
+    Replay,
+}
+
+/// A replay job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerJob {
+    /// Its id.
+    pub id: JobId,
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// The first minute.
+    pub from_date: UtcMinute,
+    /// The minute after the last.
+    pub to_date: UtcMinute,
+    /// How far it is.
+    pub state: JobState,
+}
+
+/// How far a replay job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobState {
+    /// It is sending.
+    Running,
+    /// It ended, and says that everything was delivered.
+    Complete,
+    /// It ended, and says that something was not.
+    Incomplete,
+}
+
+/// Asks for the delivery of any text, outside the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deliver {
+    /// Where to.
+    pub webhook_id: WebhookId,
+    /// The body, sent as it is.
+    pub body: String,
+    /// The value of the signature header; signed if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+}
+
+/// What the webhook answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    /// The status; none when nothing was answered.
+    pub status: Option<u16>,
+    /// The body of the answer, at most 64 KiB.
+    pub body: String,
+    /// Why nothing was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Asks for a later time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Advance {
+    /// How much later, at most a year.
+    pub advance_seconds: u64,
+}
+
+/// The emulator's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What there is, for somebody who looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The emulator's time.
+    pub now: Timestamp,
+    /// How it behaves.
+    pub settings: Settings,
+    /// The registered webhooks.
+    pub webhooks: Vec<WebhookState>,
+    /// The replay jobs.
+    pub jobs: Vec<JobDetail>,
+    /// How much there is.
+    pub counts: Counts,
+}
+
+/// A registered webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookState {
+    /// Its id.
+    pub id: WebhookId,
+    /// Where it is.
+    pub url: WebhookUrl,
+    /// Whether it receives anything.
+    pub valid: bool,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it last passed a check.
+    pub last_check_passed_at: Timestamp,
+    /// Why the last check failed, unless it passed.
+    pub last_check_error: Option<String>,
+    /// Who is subscribed.
+    pub subscriptions: Vec<UserId>,
+}
+
+/// A replay job, and what the ledger leaves out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobDetail {
+    /// What the ledger says.
+    #[serde(flatten)]
+    pub job: LedgerJob,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// How many events lie in its window.
+    pub events: usize,
+    /// How many were not delivered.
+    pub failed: usize,
+    /// What became of the delivery that says how it ended.
+    pub completion: Completion,
+}
+
+/// What became of the delivery that says how a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Completion {
+    /// It was not sent: not yet, or never.
+    NotSent,
+    /// It is under way.
+    Sent,
+    /// It was answered 200.
+    Acknowledged,
+    /// It was not.
+    Failed,
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Events in the ledger.
+    pub events: usize,
+    /// Attempts to deliver them.
+    pub attempts: usize,
+    /// Events that were answered 200.
+    pub acknowledged: usize,
+    /// Requests to webhooks under way.
+    pub in_flight: usize,
+    /// Deliveries that wait for their turn.
+    pub queued: usize,
+}
+
+/// Why a control call was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorAnswer {
+    /// What was wrong, and what to do.
+    pub error: String,
+}
+
+#[cfg(test)]
+mod tests;

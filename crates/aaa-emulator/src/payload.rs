@@ -1,0 +1,229 @@
+//! Bodies of deliveries, as X writes them: generated items of each kind, the caller's own members
+//! merged in, slashes escaped, text beyond ASCII.
+//!
+//! What clients get wrong is on purpose: numeric ids that have gone through a double, users in
+//! three shapes, `timestamp_ms` as number and as string, long posts cut off, maps that are absent.
+
+mod direct_message;
+mod post;
+mod relation;
+mod user;
+
+use aaa_types::UserId;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{credentials, settings::Relations};
+
+/// What a generator may use: time, fresh identifiers, and a serial number that picks a variety.
+pub(crate) struct Fresh {
+    /// The emulator's time.
+    pub(crate) now: Timestamp,
+    /// A new snowflake id.
+    pub(crate) id: u64,
+    /// The snowflake id of something older.
+    pub(crate) older_id: u64,
+    /// A millisecond that no other event has.
+    pub(crate) millis: i64,
+    /// 32 hex digits.
+    pub(crate) hex: String,
+    /// Which variety: plain, long, a reply and so on. 0 is the plain one.
+    pub(crate) variety: u64,
+}
+
+/// An item and what goes around it.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    kind: String,
+    value: Value,
+    shape: Shape,
+}
+
+/// How an item stands in its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// In an array, beside `for_user_id`.
+    Listed,
+    /// By itself, for no user in particular.
+    Alone,
+}
+
+/// Says whether events of a kind can be made.
+pub(crate) fn is_kind(kind: &str) -> bool {
+    kind == "user_event" || kind.ends_with("_events") && kind.len() > "_events".len()
+}
+
+/// Says whether the items of a kind must be objects, because something is generated for them.
+pub(crate) fn is_generated(kind: &str) -> bool {
+    kind == "user_event" || GENERATED.contains(&kind)
+}
+
+const GENERATED: [&str; 12] = [
+    "tweet_create_events",
+    "tweet_delete_events",
+    "favorite_events",
+    "follow_events",
+    "unfollow_events",
+    "block_events",
+    "unblock_events",
+    "mute_events",
+    "unmute_events",
+    "direct_message_events",
+    "direct_message_indicate_typing_events",
+    "direct_message_mark_read_events",
+];
+
+impl Item {
+    /// Generates an item of `kind` in which `user` acts, and merges `payload` into it. Of a kind
+    /// that is unknown here the payload is the item.
+    pub(crate) fn new(kind: &str, user: UserId, payload: Option<&Value>, fresh: &Fresh) -> Self {
+        let mut value = match kind {
+            "tweet_create_events" => post::create(user, fresh),
+            "tweet_delete_events" => post::delete(user, fresh),
+            "favorite_events" => post::favorite(user, fresh),
+            "follow_events" => relation::item("follow", user, fresh),
+            "unfollow_events" => relation::item("unfollow", user, fresh),
+            "block_events" => relation::item("block", user, fresh),
+            "unblock_events" => relation::item("unblock", user, fresh),
+            "mute_events" => relation::item("mute", user, fresh),
+            "unmute_events" => relation::item("unmute", user, fresh),
+            "direct_message_events" => direct_message::message(user, fresh),
+            "direct_message_indicate_typing_events" => direct_message::typing(user, fresh),
+            "direct_message_mark_read_events" => direct_message::read(user, fresh),
+            "user_event" => revoke(user, fresh),
+            _ => json!({}),
+        };
+        if let Some(payload) = payload {
+            merge(&mut value, payload);
+        }
+        let shape = if kind == "user_event" { Shape::Alone } else { Shape::Listed };
+        Self { kind: kind.to_owned(), value, shape }
+    }
+
+    /// Returns the users whom the item concerns, besides the one who acts.
+    pub(crate) fn parties(&self, relations: Relations) -> Vec<UserId> {
+        let paths: &[&str] = match self.kind.as_str() {
+            "tweet_create_events" => &[
+                "/user/id_str",
+                "/in_reply_to_user_id_str",
+                "/retweeted_status/user/id_str",
+                "/quoted_status/user/id_str",
+            ],
+            "tweet_delete_events" => &["/status/user_id"],
+            "favorite_events" => &["/user/id_str", "/favorited_status/user/id_str"],
+            "direct_message_events" => {
+                &["/message_create/sender_id", "/message_create/target/recipient_id"]
+            }
+            "direct_message_indicate_typing_events" | "direct_message_mark_read_events" => {
+                &["/sender_id", "/target/recipient_id"]
+            }
+            "user_event" => &["/revoke/source/user_id"],
+            _ if self.is_relation() && self.is_for_both(relations) => &["/source/id", "/target/id"],
+            _ if self.is_relation() => &["/source/id"],
+            _ => &[],
+        };
+        let mut parties: Vec<_> = paths.iter().filter_map(|path| self.user(path)).collect();
+        let mentions = self.value.pointer("/entities/user_mentions").and_then(Value::as_array);
+        if self.kind == "tweet_create_events" {
+            let ids = mentions.into_iter().flatten().filter_map(|m| m.get("id_str"));
+            parties.extend(ids.filter_map(|id| id.as_str()?.parse::<UserId>().ok()));
+        }
+        parties
+    }
+
+    /// Writes the body that carries the item for a user.
+    pub(crate) fn body(&self, for_user: UserId) -> Bytes {
+        let kind = Value::from(self.kind.as_str());
+        let item = &self.value;
+        let text = match self.shape {
+            Shape::Alone => format!("{{{kind}:{item}}}"),
+            Shape::Listed => {
+                let mut text = format!(r#"{{"for_user_id":"{for_user}",{kind}:[{item}]"#);
+                for (name, value) in self.context(for_user) {
+                    text.push_str(&format!(r#","{name}":{value}"#));
+                }
+                text.push('}');
+                text
+            }
+        };
+        Bytes::from(escape_slashes(&text))
+    }
+
+    /// Says whether the body names the user it is for.
+    pub(crate) fn names_user(&self) -> bool {
+        self.shape == Shape::Listed
+    }
+
+    /// The body's other top-level members.
+    fn context(&self, for_user: UserId) -> Vec<(&'static str, Value)> {
+        match self.kind.as_str() {
+            "tweet_create_events" if self.user("/user/id_str") != Some(for_user) => {
+                vec![("user_has_blocked", Value::Bool(false))]
+            }
+            "direct_message_events"
+            | "direct_message_indicate_typing_events"
+            | "direct_message_mark_read_events" => direct_message::context(&self.value),
+            _ => Vec::new(),
+        }
+    }
+
+    fn is_relation(&self) -> bool {
+        let known = ["follow", "block", "mute"];
+        let kind = self.kind.strip_prefix("un").unwrap_or(&self.kind);
+        kind.strip_suffix("_events").is_some_and(|kind| known.contains(&kind))
+    }
+
+    fn is_for_both(&self, relations: Relations) -> bool {
+        let is_follow = self.value.get("type").and_then(Value::as_str) == Some("follow");
+        is_follow || relations == Relations::ByUserOrOfUser
+    }
+
+    fn user(&self, path: &str) -> Option<UserId> {
+        self.value.pointer(path)?.as_str()?.parse().ok()
+    }
+}
+
+/// Writes the body that ends a replay job.
+pub(crate) fn replay_job_status(webhook: &str, job: &str, state: &str, words: &str) -> Bytes {
+    let body = json!({"replay_job_status": {
+        "webhook_id": webhook,
+        "job_state": state,
+        "job_state_description": words,
+        "job_id": job,
+    }});
+    Bytes::from(body.to_string())
+}
+
+fn revoke(user: UserId, fresh: &Fresh) -> Value {
+    json!({"revoke": {
+        "date_time": fresh.now.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string(),
+        "target": {"app_id": credentials::APP_ID.to_string()},
+        "source": {"user_id": user.to_string()},
+    }})
+}
+
+/// The time format of posts and favorites.
+fn created_at(time: Timestamp) -> String {
+    time.strftime("%a %b %d %H:%M:%S +0000 %Y").to_string()
+}
+
+/// Objects are merged member by member, everything else is replaced.
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name.as_str()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// X escapes slashes. Outside of strings JSON has none.
+fn escape_slashes(json: &str) -> String {
+    json.replace('/', r"\/")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Direct messages, and what is shown while they are written and read.
+
+use aaa_types::UserId;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Fresh,
+    user::{self, STRANGER},
+};
+use crate::credentials;
+
+/// `user` sends a message. The varieties: plain, with a photo, an answer to a quick reply, from no
+/// app (so without the map `apps`).
+pub(super) fn message(user: UserId, fresh: &Fresh) -> Value {
+    let mut message = json!({
+        "type": "message_create",
+        "id": fresh.id.to_string(),
+        "created_timestamp": fresh.now.as_millisecond().to_string(),
+        "message_create": {
+            "target": {"recipient_id": STRANGER.to_string()},
+            "sender_id": user.to_string(),
+            "message_data": {
+                "text": "Schöne Grüße 👋 https://t.co/example",
+                "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": []},
+            },
+        },
+    });
+    let from_app = json!({"message_create": {"source_app_id": credentials::APP_ID.to_string()}});
+    let more = match fresh.variety % 4 {
+        1 => json!({"message_create": {"message_data": {"attachment": photo(fresh)}}}),
+        2 => json!({
+            "initiated_via": {"welcome_message_id": fresh.older_id.to_string()},
+            "message_create": {"message_data": {
+                "quick_reply_response": {"type": "options", "metadata": "external_id_2"},
+            }},
+        }),
+        _ => json!({}),
+    };
+    super::merge(&mut message, &more);
+    if fresh.variety % 4 != 3 {
+        super::merge(&mut message, &from_app);
+    }
+    message
+}
+
+/// `user` is writing.
+pub(super) fn typing(user: UserId, fresh: &Fresh) -> Value {
+    json!({
+        "created_timestamp": fresh.millis.to_string(),
+        "sender_id": user.to_string(),
+        "target": {"recipient_id": STRANGER.to_string()},
+    })
+}
+
+/// `user` has read.
+pub(super) fn read(user: UserId, fresh: &Fresh) -> Value {
+    let mut item = typing(user, fresh);
+    super::merge(&mut item, &json!({"last_read_event_id": fresh.older_id.to_string()}));
+    item
+}
+
+/// The maps beside an item: the users it names, and the app it came from, if any.
+pub(super) fn context(item: &Value) -> Vec<(&'static str, Value)> {
+    let named = [
+        "/message_create/sender_id",
+        "/message_create/target/recipient_id",
+        "/sender_id",
+        "/target/recipient_id",
+    ];
+    let mut users = Map::new();
+    for id in named.iter().filter_map(|path| item.pointer(path)?.as_str()) {
+        users.insert(id.to_owned(), user::in_direct_message(id));
+    }
+    let mut context = Vec::new();
+    if let Some(app) = item.pointer("/message_create/source_app_id").and_then(Value::as_str) {
+        let of_app = json!({"id": app, "name": "Emulator", "url": "https://example.com/emulator"});
+        context.push(("apps", Value::Object(Map::from_iter([(app.to_owned(), of_app)]))));
+    }
+    context.push(("users", Value::Object(users)));
+    context
+}
+
+fn photo(fresh: &Fresh) -> Value {
+    let id = fresh.older_id;
+    let url = format!("https://ton.twitter.com/1.1/ton/data/dm/{id}/{id}/example.png");
+    json!({
+        "type": "media",
+        "media": {
+            "id": id,
+            "id_str": id.to_string(),
+            "indices": [17, 40],
+            "media_url": url,
+            "media_url_https": url,
+            "url": "https://t.co/example",
+            "display_url": "pic.twitter.com/example",
+            "expanded_url": "https://twitter.com/messages/media/1",
+            "type": "photo",
+            "sizes": {"thumb": {"w": 150, "h": 150, "resize": "crop"}},
+        },
+    })
+}

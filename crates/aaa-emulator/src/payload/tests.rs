@@ -1,0 +1,129 @@
+use aaa_types::event::{Body, Event};
+
+use super::*;
+
+fn fresh(variety: u64) -> Fresh {
+    let now: Timestamp = "2025-11-22T04:13:20.123Z".parse().unwrap();
+    Fresh {
+        now,
+        id: 1_992_085_043_712_345_677,
+        older_id: 1_992_085_000_012_345_679,
+        millis: now.as_millisecond(),
+        hex: "a7ba59eab0bfcba386f7acedac279542".into(),
+        variety,
+    }
+}
+
+fn item(kind: &str, variety: u64, payload: Value) -> Item {
+    Item::new(kind, user(7), Some(&payload), &fresh(variety))
+}
+
+fn user(id: u64) -> UserId {
+    UserId::try_from(id).unwrap()
+}
+
+fn key(item: &Item) -> String {
+    Body::parse(&item.body(user(7))).unwrap().events()[0].identity().to_string()
+}
+
+#[test]
+fn every_kind_has_the_identity_that_receivers_derive() {
+    for (kind, expected) in [
+        ("tweet_create_events", "7/tweet_create_events:1992085043712345677"),
+        ("tweet_delete_events", "7/tweet_delete_events:1992085000012345679"),
+        ("favorite_events", "7/favorite_events:a7ba59eab0bfcba386f7acedac279542"),
+        ("follow_events", "7/follow_events:follow:7:2244994945:1763784800123"),
+        ("unblock_events", "7/unblock_events:unblock:7:2244994945:1763784800123"),
+        ("mute_events", "7/mute_events:mute:7:2244994945:1763784800123"),
+        ("direct_message_events", "7/direct_message_events:1992085043712345677"),
+        (
+            "direct_message_indicate_typing_events",
+            "7/direct_message_indicate_typing_events:1763784800123:7:2244994945",
+        ),
+        (
+            "direct_message_mark_read_events",
+            "7/direct_message_mark_read_events:1763784800123:7:2244994945:1992085000012345679",
+        ),
+        ("user_event", "/user_event:2025-11-22T04:13:20+00:00:100:7"),
+    ] {
+        assert!(is_kind(kind));
+        for variety in 0..6 {
+            assert_eq!(key(&item(kind, variety, json!({}))), expected);
+        }
+    }
+}
+
+#[test]
+fn every_variety_decodes() {
+    for kind in ["tweet_create_events", "favorite_events", "follow_events", "direct_message_events"]
+    {
+        for variety in 0..6 {
+            let body = item(kind, variety, json!({})).body(user(7));
+            let event = Body::parse(&body).unwrap().events()[0].decode();
+            assert!(!matches!(event, Event::Unknown { .. }), "{kind} {variety}");
+        }
+    }
+}
+
+#[test]
+fn traps_are_set() {
+    let plain = item("tweet_create_events", 0, json!({}));
+    assert_ne!(plain.value["id"].as_u64(), plain.value["id_str"].as_str().unwrap().parse().ok());
+    let text = String::from_utf8(plain.body(user(7)).to_vec()).unwrap();
+    assert!(text.contains(r"https:\/\/t.co\/example") && !text.contains("://"));
+    assert!(!text.is_ascii());
+    assert!(item("tweet_create_events", 1, json!({})).value["extended_tweet"].is_object());
+    assert!(item("favorite_events", 0, json!({})).value["timestamp_ms"].is_number());
+    assert!(item("tweet_delete_events", 0, json!({})).value["timestamp_ms"].is_string());
+    let apps = |variety| {
+        let body = item("direct_message_events", variety, json!({})).body(user(7));
+        serde_json::from_slice::<Value>(&body).unwrap().get("apps").is_some()
+    };
+    assert!(apps(0) && !apps(3));
+}
+
+#[test]
+fn a_payload_is_merged_and_decides_who_is_concerned() {
+    let payload = json!({"message_create": {
+        "target": {"recipient_id": "8"}, "message_data": {"text": "hallo"},
+    }});
+    let message = item("direct_message_events", 0, payload);
+    assert_eq!(message.parties(Relations::ByUserOrOfUser), [user(7), user(8)]);
+    assert_eq!(message.value["message_create"]["message_data"]["text"], "hallo");
+    assert!(message.value["message_create"]["message_data"]["entities"].is_object());
+    let body: Value = serde_json::from_slice(&message.body(user(8))).unwrap();
+    assert_eq!(body["for_user_id"], "8");
+    assert_eq!(body["users"]["8"]["screen_name"], "user8");
+
+    let mention = json!({"entities": {"user_mentions": [{"id_str": "9"}]}});
+    let post = item("tweet_create_events", 0, mention);
+    assert_eq!(post.parties(Relations::ByUser), [user(7), user(9)]);
+    let blocked = |for_user| {
+        let body: Value = serde_json::from_slice(&post.body(user(for_user))).unwrap();
+        body.get("user_has_blocked").cloned()
+    };
+    assert_eq!((blocked(7), blocked(9)), (None, Some(Value::Bool(false))));
+}
+
+#[test]
+fn relations_concern_both_or_one() {
+    let target = json!({"target": {"id": "8"}});
+    for (kind, relations, expected) in [
+        ("follow_events", Relations::ByUser, 2),
+        ("unfollow_events", Relations::ByUser, 1),
+        ("block_events", Relations::ByUser, 1),
+        ("block_events", Relations::ByUserOrOfUser, 2),
+    ] {
+        let parties = item(kind, 0, target.clone()).parties(relations);
+        assert_eq!(parties.len(), expected, "{kind} {relations:?}");
+    }
+}
+
+#[test]
+fn an_unknown_kind_carries_its_payload() {
+    let item = item("brand_new_events", 3, json!({"a": [1, "b/c"]}));
+    let expected = br#"{"for_user_id":"7","brand_new_events":[{"a":[1,"b\/c"]}]}"#;
+    assert_eq!(item.body(user(7)), expected.as_slice());
+    assert!(key(&item).starts_with("7/brand_new_events:sha256:"));
+    assert!(!is_kind("_events") && !is_kind("tweet_create_event"));
+}

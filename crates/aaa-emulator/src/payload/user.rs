@@ -1,0 +1,93 @@
+//! Users, in the three shapes in which they turn up.
+
+use serde_json::{Value, json};
+
+/// Somebody who has no tokens here and so never a subscription: the other side of what nobody
+/// named another side for.
+pub(super) const STRANGER: u64 = 2_244_994_945;
+
+/// In posts and favorites: a numeric `id` beside `id_str`, and nulls.
+pub(super) fn in_post(id: &str) -> Value {
+    json!({
+        "id": id.parse::<u64>().unwrap_or_default(),
+        "id_str": id,
+        "name": format!("User {id}"),
+        "screen_name": screen_name(id),
+        "location": null,
+        "url": null,
+        "description": "Täglich frisch ☕",
+        "translator_type": "none",
+        "protected": false,
+        "verified": false,
+        "followers_count": 19,
+        "friends_count": 21,
+        "listed_count": 0,
+        "favourites_count": 7,
+        "statuses_count": 42,
+        "created_at": "Wed May 23 06:01:13 +0000 2007",
+        "utc_offset": null,
+        "time_zone": null,
+        "geo_enabled": false,
+        "lang": null,
+        "contributors_enabled": false,
+        "is_translator": false,
+        "profile_background_color": "F5F8FA",
+        "profile_image_url_https": IMAGE,
+        "default_profile": true,
+        "default_profile_image": false,
+        "following": null,
+        "follow_request_sent": null,
+        "notifications": null,
+    })
+}
+
+/// In follows, blocks and mutes: a string `id`, no `id_str`, and empty strings.
+pub(super) fn in_relation(id: &str) -> Value {
+    json!({
+        "id": id,
+        "default_profile_image": false,
+        "profile_background_image_url": "",
+        "friends_count": 21,
+        "favourites_count": 7,
+        "profile_link_color": -1,
+        "profile_background_image_url_https": "",
+        "utc_offset": 0,
+        "screen_name": screen_name(id),
+        "is_translator": false,
+        "followers_count": 19,
+        "name": format!("User {id}"),
+        "lang": "",
+        "profile_use_background_image": false,
+        "created_at": "Wed May 23 06:01:13 +0000 2007",
+        "profile_image_url_https": IMAGE,
+        "protected": false,
+        "description": "",
+        "location": "",
+        "verified": false,
+        "url": "",
+    })
+}
+
+/// In direct messages: condensed, a string `id`, some members absent.
+pub(super) fn in_direct_message(id: &str) -> Value {
+    json!({
+        "id": id,
+        "created_timestamp": "1179900073000",
+        "name": format!("User {id}"),
+        "screen_name": screen_name(id),
+        "description": "null",
+        "protected": false,
+        "verified": false,
+        "followers_count": 19,
+        "friends_count": 21,
+        "statuses_count": 42,
+        "profile_image_url_https": IMAGE,
+    })
+}
+
+fn screen_name(id: &str) -> String {
+    format!("user{id}")
+}
+
+const IMAGE: &str =
+    "https://abs.twimg.com/sticky/default_profile_images/default_profile_normal.png";

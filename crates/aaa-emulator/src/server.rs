@@ -1,0 +1,17 @@
+//! The shell around the world: sockets, tasks and the clock.
+
+mod builder;
+mod clock;
+mod control;
+mod error;
+mod guard;
+mod handle;
+mod http_api;
+mod outbound;
+mod shared;
+
+pub use self::{
+    builder::Builder,
+    error::{ControlError, StartError},
+    handle::Emulator,
+};

@@ -1,0 +1,115 @@
+//! The control API over HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{RawQuery, State},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use http::StatusCode;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{ControlError, guard::refuse, handle, shared::Shared};
+use crate::control::{Advance, Clock, Deliver, Fault, Trigger};
+
+type Core = State<Arc<Shared>>;
+
+/// The routes under `/_emulator/`.
+pub(super) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/_emulator/events", post(events))
+        .route("/_emulator/ledger", get(ledger))
+        .route("/_emulator/deliver", post(deliver))
+        .route("/_emulator/clock", post(clock))
+        .route("/_emulator/state", get(state))
+        .route("/_emulator/faults", get(faults).post(plan_fault))
+        .route("/_emulator/reset", post(reset))
+        .route("/_emulator/{*rest}", any(unknown))
+}
+
+async fn events(State(shared): Core, RawQuery(query): RawQuery, body: Bytes) -> Response {
+    let ask: Trigger = match parse(&body) {
+        Ok(ask) => ask,
+        Err(refusal) => return *refusal,
+    };
+    let query = query.unwrap_or_default();
+    let waits = query.split('&').any(|pair| pair == "wait=true");
+    let made = if waits {
+        handle::trigger_and_wait(&shared, &ask).await
+    } else {
+        handle::trigger(&shared, &ask)
+    };
+    answer(made)
+}
+
+async fn ledger(State(shared): Core) -> Response {
+    Json(shared.look(|world, now| world.ledger(now))).into_response()
+}
+
+async fn deliver(State(shared): Core, body: Bytes) -> Response {
+    match parse::<Deliver>(&body) {
+        Ok(ask) => answer(handle::deliver(&shared, ask).await),
+        Err(refusal) => *refusal,
+    }
+}
+
+async fn clock(State(shared): Core, body: Bytes) -> Response {
+    match parse::<Advance>(&body) {
+        Ok(ask) => {
+            let by = Duration::from_secs(ask.advance_seconds);
+            answer(handle::advance(&shared, by).map(|now| Clock { now }))
+        }
+        Err(refusal) => *refusal,
+    }
+}
+
+async fn state(State(shared): Core) -> Response {
+    Json(shared.look(|world, now| world.state(now))).into_response()
+}
+
+async fn faults(State(shared): Core) -> Response {
+    Json(shared.look(|world, _| world.faults())).into_response()
+}
+
+async fn plan_fault(State(shared): Core, body: Bytes) -> Response {
+    match parse::<Fault>(&body) {
+        Ok(fault) => answer(handle::plan_fault(&shared, fault)),
+        Err(refusal) => *refusal,
+    }
+}
+
+async fn reset(State(shared): Core) -> Response {
+    Json(Clock { now: shared.reset() }).into_response()
+}
+
+async fn unknown() -> Response {
+    refuse(
+        StatusCode::NOT_FOUND,
+        "there is no such control call: see the documentation of `control`",
+    )
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
+    serde_json::from_slice(body)
+        .map_err(|error| Box::new(refuse(StatusCode::BAD_REQUEST, format!("the body: {error}"))))
+}
+
+fn answer<T: Serialize>(result: Result<T, ControlError>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => {
+            let status = match &error {
+                ControlError::Trigger(_) | ControlError::Fault(_) | ControlError::TooFar => {
+                    StatusCode::BAD_REQUEST
+                }
+                ControlError::Refused(_) => StatusCode::NOT_FOUND,
+                ControlError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+                ControlError::Gone => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            refuse(status, error.to_string())
+        }
+    }
+}

@@ -1,0 +1,35 @@
+use std::net::SocketAddr;
+
+use crate::world::{Refusal, TriggerError};
+
+/// An emulator cannot start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot listen on {addr}: {reason}; choose another address, port 0 takes a free one")]
+pub struct StartError {
+    pub(super) addr: SocketAddr,
+    pub(super) reason: String,
+}
+
+/// The emulator cannot do what it was told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// Events cannot be made.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
+    /// The service refuses.
+    #[error("the emulator refused, {0}")]
+    Refused(#[from] Refusal),
+    /// A fault does not make sense.
+    #[error("the fault cannot be planned: {0}")]
+    Fault(&'static str),
+    /// The clock cannot go so far.
+    #[error("the clock goes forward by at most a year at once and thirty years in all")]
+    TooFar,
+    /// What was waited for did not end in time.
+    #[error("not everything was delivered within a minute: look at the ledger")]
+    TimedOut,
+    /// What was waited for is gone.
+    #[error("the emulator was reset or stopped meanwhile")]
+    Gone,
+}

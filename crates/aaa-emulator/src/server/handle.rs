@@ -1,0 +1,221 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::oneshot,
+    task::{AbortHandle, JoinHandle},
+};
+
+use super::{Builder, ControlError, StartError, shared::Shared};
+use crate::{
+    control::{Deliver, Delivered, Fault, Faults, Ledger, PlannedFault, State, Trigger, Triggered},
+    world::Outcome,
+};
+
+/// How long somebody waits for deliveries before he is told to look himself.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest step of the clock.
+const LONGEST_STEP: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// A running emulator. It stops when it is dropped.
+///
+/// Its methods are those of the control API ([`control`](crate::control)), without HTTP.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let emulator = aaa_emulator::Emulator::start().await?;
+/// assert!(emulator.url().starts_with("http://127.0.0.1:"));
+/// assert!(emulator.ledger().events.is_empty());
+/// emulator.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Emulator {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<()>>,
+    timer: AbortHandle,
+}
+
+impl Emulator {
+    /// Starts an emulator with default settings on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it cannot listen.
+    pub async fn start() -> Result<Self, StartError> {
+        Self::builder().start().await
+    }
+
+    /// Begins to describe an emulator.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(super) fn new(
+        addr: SocketAddr,
+        shared: Arc<Shared>,
+        stop: oneshot::Sender<()>,
+        server: JoinHandle<()>,
+        timer: JoinHandle<()>,
+    ) -> Self {
+        Self { addr, shared, stop: Some(stop), server: Some(server), timer: timer.abort_handle() }
+    }
+
+    /// Returns where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Returns its URL, without a slash at the end: what `X_API_URL` should be.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Returns its time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    /// Makes events; they are on their way when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not a kind, a payload that does not fit it, and counts out of range.
+    pub async fn trigger(&self, ask: &Trigger) -> Result<Triggered, ControlError> {
+        trigger(&self.shared, ask)
+    }
+
+    /// Makes events, and returns when each of them was delivered or has failed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Emulator::trigger`]; also when that takes longer than a minute.
+    pub async fn trigger_and_wait(&self, ask: &Trigger) -> Result<Triggered, ControlError> {
+        trigger_and_wait(&self.shared, ask).await
+    }
+
+    /// Delivers any text, and returns the answer.
+    ///
+    /// # Errors
+    ///
+    /// Refuses unknown webhooks.
+    pub async fn deliver(&self, ask: Deliver) -> Result<Delivered, ControlError> {
+        deliver(&self.shared, ask).await
+    }
+
+    /// Moves the clock on. What became due on the way has been started when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Refuses more than a year at once and thirty in all.
+    pub async fn advance(&self, by: Duration) -> Result<Timestamp, ControlError> {
+        advance(&self.shared, by)
+    }
+
+    /// Returns the ground truth.
+    pub fn ledger(&self) -> Ledger {
+        self.shared.look(|world, now| world.ledger(now))
+    }
+
+    /// Returns what there is.
+    pub fn state(&self) -> State {
+        self.shared.look(|world, now| world.state(now))
+    }
+
+    /// Plans a fault.
+    ///
+    /// # Errors
+    ///
+    /// Refuses faults that could never fire.
+    pub fn plan_fault(&self, fault: Fault) -> Result<PlannedFault, ControlError> {
+        plan_fault(&self.shared, fault)
+    }
+
+    /// Returns the planned faults, and how often each fired.
+    pub fn faults(&self) -> Faults {
+        self.shared.look(|world, _| world.faults())
+    }
+
+    /// Forgets everything but the settings, and returns the time.
+    pub fn reset(&self) -> Timestamp {
+        self.shared.reset()
+    }
+
+    /// Stops, and returns when nobody is served any more.
+    pub async fn shutdown(mut self) {
+        self.halt();
+        if let Some(server) = self.server.take() {
+            // A client that keeps its request half sent does not keep us.
+            let abort = server.abort_handle();
+            if tokio::time::timeout(Duration::from_secs(2), server).await.is_err() {
+                abort.abort();
+            }
+        }
+    }
+
+    fn halt(&mut self) {
+        self.timer.abort();
+        self.shared.stop();
+        // The receiver may have ended by itself.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+pub(super) fn trigger(shared: &Arc<Shared>, ask: &Trigger) -> Result<Triggered, ControlError> {
+    Ok(shared.visit(|v| v.world.trigger(ask, v.now))?)
+}
+
+pub(super) async fn trigger_and_wait(
+    shared: &Arc<Shared>,
+    ask: &Trigger,
+) -> Result<Triggered, ControlError> {
+    let (made, settled) = shared.visit_and_wait(|v| match v.world.trigger_and_wait(ask, v.now) {
+        Ok((made, ticket)) => (Ok(made), Some(ticket)),
+        Err(error) => (Err(error), None),
+    });
+    let made = made?;
+    wait(settled).await?;
+    Ok(made)
+}
+
+pub(super) async fn deliver(shared: &Arc<Shared>, ask: Deliver) -> Result<Delivered, ControlError> {
+    let (asked, answer) = shared.visit_and_wait(|v| match v.world.deliver(ask, v.now) {
+        Ok(ticket) => (Ok(()), Some(ticket)),
+        Err(refusal) => (Err(refusal), None),
+    });
+    asked?;
+    match wait(answer).await? {
+        Outcome::Delivered(delivered) => Ok(delivered),
+        _ => Err(ControlError::Gone),
+    }
+}
+
+pub(super) fn advance(shared: &Arc<Shared>, by: Duration) -> Result<Timestamp, ControlError> {
+    if by > LONGEST_STEP {
+        return Err(ControlError::TooFar);
+    }
+    shared.advance(by).ok_or(ControlError::TooFar)
+}
+
+pub(super) fn plan_fault(shared: &Arc<Shared>, fault: Fault) -> Result<PlannedFault, ControlError> {
+    shared.visit(|v| v.world.plan_fault(fault)).map_err(ControlError::Fault)
+}
+
+async fn wait(answer: Option<oneshot::Receiver<Outcome>>) -> Result<Outcome, ControlError> {
+    let answer = answer.ok_or(ControlError::Gone)?;
+    let answer = tokio::time::timeout(PATIENCE, answer).await;
+    answer.map_err(|_| ControlError::TimedOut)?.map_err(|_| ControlError::Gone)
+}

@@ -1,0 +1,207 @@
+//! The world behind a lock, and the tasks that carry out what it wants.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, oneshot},
+    task::JoinSet,
+};
+
+use super::{clock::Clock, outbound::Outbound};
+use crate::{
+    api::Gate,
+    settings::{OauthTime, Settings},
+    world::{Effect, Outcome, Ticket, World},
+};
+
+/// What all handlers and tasks of an emulator share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    inner: Mutex<Inner>,
+    clock: Clock,
+    outbound: Outbound,
+    runtime: Handle,
+    /// The next thing that happens by itself has changed.
+    rescheduled: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    world: World,
+    gate: Gate,
+    waiting: HashMap<Ticket, oneshot::Sender<Outcome>>,
+    tasks: JoinSet<()>,
+    stopped: bool,
+}
+
+/// The world, for the length of one lock.
+pub(super) struct Visit<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) gate: &'a mut Gate,
+    pub(super) now: Timestamp,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, runtime: Handle) -> Arc<Self> {
+        let clock = Clock::new(settings.time);
+        let inner = Inner {
+            world: World::new(settings, clock.now()),
+            gate: Gate::new(),
+            waiting: HashMap::new(),
+            tasks: JoinSet::new(),
+            stopped: false,
+        };
+        Arc::new(Self {
+            inner: Mutex::new(inner),
+            clock,
+            outbound: Outbound::new(),
+            runtime,
+            rescheduled: Notify::new(),
+        })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Returns the clocks that a signature's timestamp may agree with.
+    pub(super) fn clocks(&self, settings: &Settings) -> Vec<Timestamp> {
+        match settings.oauth_time {
+            OauthTime::Strict => vec![self.clock.now()],
+            OauthTime::EitherClock => vec![self.clock.now(), self.clock.real_now()],
+        }
+    }
+
+    /// Does something with the world and starts what it then wants.
+    pub(super) fn visit<T>(self: &Arc<Self>, act: impl FnOnce(Visit<'_>) -> T) -> T {
+        self.visit_and_wait(|visit| (act(visit), None)).0
+    }
+
+    /// The same; where `act` returns a ticket, the answer to it can be waited for.
+    pub(super) fn visit_and_wait<T>(
+        self: &Arc<Self>,
+        act: impl FnOnce(Visit<'_>) -> (T, Option<Ticket>),
+    ) -> (T, Option<oneshot::Receiver<Outcome>>) {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let before = inner.world.next_wakeup();
+        let now = self.clock.now();
+        if self.clock.is_running() {
+            inner.world.wake(now);
+        }
+        let visit = Visit { world: &mut inner.world, gate: &mut inner.gate, now };
+        let (value, ticket) = act(visit);
+        let receiver = ticket.map(|ticket| {
+            let (sender, receiver) = oneshot::channel();
+            inner.waiting.insert(ticket, sender);
+            receiver
+        });
+        self.carry_out(inner);
+        if inner.world.next_wakeup() != before {
+            self.rescheduled.notify_one();
+        }
+        (value, receiver)
+    }
+
+    /// Looks at the world.
+    pub(super) fn look<T>(&self, act: impl FnOnce(&World, Timestamp) -> T) -> T {
+        act(&self.lock().world, self.clock.now())
+    }
+
+    /// Moves the clock on and starts what became due.
+    pub(super) fn advance(self: &Arc<Self>, by: Duration) -> Option<Timestamp> {
+        let mut inner = self.lock();
+        if !self.clock.advance(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)) {
+            return None;
+        }
+        let now = self.clock.now();
+        inner.world.wake(now);
+        self.carry_out(&mut inner);
+        self.rescheduled.notify_one();
+        Some(now)
+    }
+
+    /// Begins anew: only the settings stay.
+    pub(super) fn reset(&self) -> Timestamp {
+        let mut inner = self.lock();
+        self.clock.reset();
+        let now = self.clock.now();
+        inner.tasks.abort_all();
+        inner.waiting.clear();
+        inner.gate = Gate::new();
+        inner.world.reset(now);
+        self.rescheduled.notify_one();
+        now
+    }
+
+    /// Ends everything that is under way.
+    pub(super) fn stop(&self) {
+        let mut inner = self.lock();
+        inner.stopped = true;
+        inner.tasks.abort_all();
+        inner.waiting.clear();
+    }
+
+    /// Lets happen what is due, for as long as the emulator runs.
+    pub(super) async fn keep_time(self: Arc<Self>) {
+        loop {
+            // Asked first, so that no change between here and the wait is missed.
+            let rescheduled = self.rescheduled.notified();
+            let next = self.look(|world, _| world.next_wakeup());
+            match next {
+                Some(at) if self.clock.is_running() => {
+                    let left = at.duration_since(self.clock.now());
+                    let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
+                    tokio::select! {
+                        () = tokio::time::sleep(left) => self.visit(|_| ()),
+                        () = rescheduled => {}
+                    }
+                }
+                _ => rescheduled.await,
+            }
+        }
+    }
+
+    fn carry_out(self: &Arc<Self>, inner: &mut Inner) {
+        while inner.tasks.try_join_next().is_some() {}
+        for effect in inner.world.take_effects() {
+            if inner.stopped {
+                continue;
+            }
+            let shared = Arc::clone(self);
+            match effect {
+                Effect::Check(check) => {
+                    let task = async move {
+                        let heard = shared.outbound.check(&check).await;
+                        shared.visit(|v| v.world.check_ended(check.id, heard, v.now));
+                    };
+                    inner.tasks.spawn_on(task, &self.runtime);
+                }
+                Effect::Post(post) => {
+                    let task = async move {
+                        let id = post.id;
+                        let heard = shared.outbound.post(post).await;
+                        shared.visit(|v| v.world.delivery_ended(id, heard, v.now));
+                    };
+                    inner.tasks.spawn_on(task, &self.runtime);
+                }
+                Effect::Answer(ticket, outcome) => {
+                    if let Some(sender) = inner.waiting.remove(&ticket) {
+                        // Whoever asked may have gone.
+                        let _ = sender.send(outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,241 @@
+//! What an emulator can be told before it starts.
+//!
+//! Where X's documents contradict each other, both readings are here, and the default is that of
+//! the v2 guide.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+/// How the emulator behaves; [`Settings::default`] is v2 as its guide describes it.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_emulator::settings::{Quota, Settings};
+///
+/// let settings = Settings { quota: Quota::PAY_PER_USE, ..Settings::default() };
+/// assert_eq!(settings.quota.webhooks, 1);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Where ids and challenge tokens get their low bits from.
+    pub seed: u64,
+    /// Which webhook URLs are taken.
+    pub urls: UrlRule,
+    /// How the emulator's clock goes.
+    pub time: TimeMode,
+    /// Which clock an `oauth_timestamp` may agree with.
+    pub oauth_time: OauthTime,
+    /// How many webhooks and subscriptions there may be.
+    pub quota: Quota,
+    /// How long a webhook may take to answer a challenge or a delivery, in real time.
+    pub deadline: SignedDuration,
+    /// How far back a replay can reach.
+    pub look_back: SignedDuration,
+    /// When a failed live delivery is sent again, counted from the failure; none on v2.
+    pub retries: Vec<SignedDuration>,
+    /// How many deliveries of each sort, live and replayed, are under way at once per webhook.
+    pub concurrency: usize,
+    /// How many events a replay job sends per second; without effect while time stands still.
+    pub replay_rate: u32,
+    /// When webhooks are checked without being asked.
+    pub checks: CheckSchedule,
+    /// How long a webhook stays valid while its checks fail in a way that may pass.
+    pub check_grace: SignedDuration,
+    /// What the challenge looks like.
+    pub challenge: Challenge,
+    /// What makes an invalid webhook valid again.
+    pub revival: Revival,
+    /// What becomes of events while their webhook is invalid.
+    pub while_invalid: WhileInvalid,
+    /// Whether `to_date` belongs to a replay's window.
+    pub window_end: WindowEnd,
+    /// Whom unfollows, blocks and mutes are delivered for.
+    pub relations: Relations,
+    /// How the answer to a registration is wrapped.
+    pub registration_answer: Envelope,
+    /// What the answer to a requested check says.
+    pub validation_answer: ValidationAnswer,
+    /// How the answer to a replay is wrapped.
+    pub replay_answer: ReplayAnswer,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            urls: UrlRule::LoopbackToo,
+            time: TimeMode::Running,
+            oauth_time: OauthTime::EitherClock,
+            quota: Quota::ENTERPRISE,
+            deadline: SignedDuration::from_secs(10),
+            look_back: SignedDuration::from_hours(24),
+            retries: Vec::new(),
+            concurrency: 64,
+            replay_rate: 2500,
+            checks: CheckSchedule::HOURLY,
+            check_grace: SignedDuration::from_hours(28),
+            challenge: Challenge::Plain,
+            revival: Revival::OnRequest,
+            while_invalid: WhileInvalid::Lost,
+            window_end: WindowEnd::Exclusive,
+            relations: Relations::ByUserOrOfUser,
+            registration_answer: Envelope::Data,
+            validation_answer: ValidationAnswer::Valid,
+            replay_answer: ReplayAnswer::OfRoute,
+        }
+    }
+}
+
+/// Which webhook URLs are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UrlRule {
+    /// X's rules, and `http` with any port on loopback.
+    LoopbackToo,
+    /// X's rules: `https`, no port. The emulator speaks no TLS, so every registration ends in a
+    /// failed check, if the URL is good enough to be checked.
+    Strict,
+}
+
+/// How the emulator's clock goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeMode {
+    /// With real time, from wherever it was advanced to.
+    Running,
+    /// Only when it is advanced.
+    Virtual,
+}
+
+/// Which clock an `oauth_timestamp` may agree with, to within five minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OauthTime {
+    /// The emulator's or the real one: clients know only the latter.
+    EitherClock,
+    /// The emulator's.
+    Strict,
+}
+
+/// How many webhooks and subscriptions there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Webhooks.
+    pub webhooks: usize,
+    /// Subscriptions, over all webhooks.
+    pub subscriptions: usize,
+}
+
+impl Quota {
+    /// Five webhooks and 5,000 subscriptions.
+    pub const ENTERPRISE: Self = Self { webhooks: 5, subscriptions: 5000 };
+
+    /// One webhook and three subscriptions.
+    pub const PAY_PER_USE: Self = Self { webhooks: 1, subscriptions: 3 };
+}
+
+/// When webhooks are checked without being asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckSchedule {
+    /// The time from one check to the next.
+    pub period: SignedDuration,
+    /// A check is left out until this much time has passed since the last success.
+    pub after: SignedDuration,
+}
+
+impl CheckSchedule {
+    /// Every hour.
+    pub const HOURLY: Self =
+        Self { period: SignedDuration::from_hours(1), after: SignedDuration::ZERO };
+
+    /// Every half hour, once a day has passed without a success.
+    pub const HALF_HOURLY_AFTER_A_DAY: Self =
+        Self { period: SignedDuration::from_mins(30), after: SignedDuration::from_hours(24) };
+}
+
+/// What the challenge looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Challenge {
+    /// `?crc_token=T`, unsigned.
+    Plain,
+    /// `?crc_token=T&nonce=N`, and signed when somebody asked for the check: registration, `PUT`,
+    /// replay.
+    Signed,
+}
+
+/// What makes an invalid webhook valid again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revival {
+    /// A check that was asked for (`PUT`).
+    OnRequest,
+    /// That, or a scheduled check.
+    OnAnyCheck,
+}
+
+/// What becomes of events while their webhook is invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhileInvalid {
+    /// They are not attempted, so no replay has them.
+    Lost,
+    /// They are not attempted, but a replay has them.
+    Replayable,
+}
+
+/// Whether `to_date` belongs to a replay's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowEnd {
+    /// It does not (the guide).
+    Exclusive,
+    /// It does (the text of OpenAPI 2.167).
+    Inclusive,
+}
+
+/// Whom unfollows, blocks and mutes are delivered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relations {
+    /// Who acts and who is acted upon (v2).
+    ByUserOrOfUser,
+    /// Only who acts (v1.1).
+    ByUser,
+}
+
+/// How an answer is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Envelope {
+    /// In `data`.
+    Data,
+    /// Not at all.
+    Flat,
+}
+
+/// What the answer to a requested check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidationAnswer {
+    /// `{"data":{"valid":true}}`
+    Valid,
+    /// `{"data":{"attempted":true}}`
+    Attempted,
+}
+
+/// How the answer to a replay is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplayAnswer {
+    /// As the documents of each route have it: `for_user_id` and `replay_event` for the
+    /// deprecated one, `data` for `/2/webhooks/replay`.
+    OfRoute,
+    /// `{"for_user_id","replay_event":{…}}` on both routes.
+    ReplayEvent,
+    /// `{"data":{…}}` on both routes.
+    Data,
+    /// Flat on both routes.
+    Flat,
+}

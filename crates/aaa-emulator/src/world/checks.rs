@@ -1,0 +1,194 @@
+//! Challenge-response checks, and what their outcome does to a webhook.
+
+use aaa_types::{ReplayWindow, WebhookId, WebhookUrl, api::Failure};
+use aaa_webhook::{crc::CrcToken, signature::Signature};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Check, CheckId, Effect, Heard, Outcome, Refusal, Silence, Ticket, Timer, World};
+use crate::settings::{Challenge, Revival};
+
+/// A check that is under way.
+#[derive(Debug)]
+pub(super) struct PendingCheck {
+    token: String,
+    purpose: Purpose,
+}
+
+/// Why a webhook is checked.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    Register { ticket: Ticket, url: WebhookUrl },
+    Validate { ticket: Ticket, webhook: WebhookId },
+    Replay { ticket: Ticket, webhook: WebhookId, window: ReplayWindow },
+    Schedule { webhook: WebhookId },
+}
+
+/// What the outcome of a check means.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Passed,
+    /// It may pass: what came back says nothing about the webhook's secret.
+    Transient(String),
+    /// The webhook is not what it should be.
+    Wrong(String),
+}
+
+impl World {
+    /// Reports what a webhook answered to a challenge.
+    pub fn check_ended(&mut self, check: CheckId, heard: Heard, now: Timestamp) {
+        self.observe(now);
+        let Some(PendingCheck { token, purpose }) = self.checks.remove(&check) else {
+            return;
+        };
+        let verdict = self.judge(&token, &heard);
+        match purpose {
+            Purpose::Register { ticket, url } => {
+                let result = failed(&verdict).map_or_else(|| self.registered(url), Err);
+                self.answer(ticket, Outcome::Registered(result));
+            }
+            Purpose::Validate { ticket, webhook } => {
+                let refusal = self.apply_verdict(webhook, &verdict, true);
+                let result = refusal.map_or(Ok(webhook), Err);
+                self.answer(ticket, Outcome::Validated(result));
+            }
+            Purpose::Replay { ticket, webhook, window } => {
+                let refusal = self.apply_verdict(webhook, &verdict, true);
+                self.replay_checked(ticket, webhook, window, refusal);
+            }
+            Purpose::Schedule { webhook } => {
+                if let Some(hook) = self.hooks.get_mut(&webhook) {
+                    hook.checking = false;
+                }
+                let revives = self.settings.revival == Revival::OnAnyCheck;
+                self.apply_verdict(webhook, &verdict, revives);
+            }
+        }
+    }
+
+    /// Sends a challenge.
+    pub(super) fn check(&mut self, url: &WebhookUrl, purpose: Purpose) {
+        let token = self.random.token();
+        let mut query = format!("crc_token={token}");
+        let mut signature = None;
+        if self.settings.challenge == Challenge::Signed {
+            query.push_str(&format!("&nonce={}", self.random.token()));
+        }
+        let (url, own) = match url.as_str().split_once('?') {
+            Some((url, own)) => (url, format!("{own}&")),
+            None => (url.as_str(), String::new()),
+        };
+        let query = own + &query;
+        let was_asked_for = !matches!(purpose, Purpose::Schedule { .. });
+        if let (Challenge::Signed, true, Some(secret)) =
+            (self.settings.challenge, was_asked_for, &self.secret)
+        {
+            signature = Some(Signature::of(secret, query.as_bytes()).to_string());
+        }
+        let id = CheckId(self.next_serial());
+        self.effects.push(Effect::Check(Check {
+            id,
+            uri: format!("{url}?{query}"),
+            signature,
+            deadline: self.settings.deadline,
+        }));
+        self.checks.insert(id, PendingCheck { token, purpose });
+    }
+
+    /// A webhook is due for a check. While one is under way the next is left out.
+    pub(super) fn check_on_schedule(&mut self, webhook: WebhookId) {
+        let Some(hook) = self.hooks.get_mut(&webhook) else {
+            return;
+        };
+        let is_due = self.now.duration_since(hook.last_passed) >= self.settings.checks.after;
+        let is_of_use = hook.valid || self.settings.revival == Revival::OnAnyCheck;
+        if is_due && is_of_use && !hook.checking {
+            hook.checking = true;
+            let url = hook.url.clone();
+            self.check(&url, Purpose::Schedule { webhook });
+        }
+        self.later(self.settings.checks.period, Timer::Check(webhook));
+    }
+
+    /// Notes the outcome of a check at its webhook; the refusal is for whoever asked.
+    fn apply_verdict(
+        &mut self,
+        webhook: WebhookId,
+        verdict: &Verdict,
+        revives: bool,
+    ) -> Option<Refusal> {
+        let now = self.now;
+        let grace = self.settings.check_grace;
+        let Some(hook) = self.hooks.get_mut(&webhook) else {
+            return Some(super::webhooks::unknown_webhook());
+        };
+        match verdict {
+            Verdict::Passed => {
+                hook.valid |= revives;
+                hook.last_passed = now;
+                hook.last_error = None;
+            }
+            Verdict::Transient(why) => {
+                hook.last_error = Some(why.clone());
+                hook.valid &= now.duration_since(hook.last_passed) < grace;
+            }
+            Verdict::Wrong(why) => {
+                hook.last_error = Some(why.clone());
+                hook.valid = false;
+            }
+        }
+        if !hook.valid {
+            self.stop_replay(webhook);
+        }
+        failed(verdict)
+    }
+
+    fn judge(&self, token: &str, heard: &Heard) -> Verdict {
+        let answer = match heard {
+            Ok(answer) => answer,
+            Err(Silence::Tls) => return Verdict::Wrong(Silence::Tls.to_string()),
+            Err(Silence::TimedOut) => {
+                return Verdict::Transient(format!(
+                    "High latency on CRC GET request. Your webhook should respond in less than {} \
+                     seconds.",
+                    self.settings.deadline.as_secs()
+                ));
+            }
+            Err(silence) => return Verdict::Transient(silence.to_string()),
+        };
+        let status = answer.status;
+        let non_200 =
+            format!("Non-200 response code during CRC GET request (i.e. 404, 500, etc): {status}");
+        match status {
+            200 if self.is_right(token, &answer.body) => Verdict::Passed,
+            200 => Verdict::Wrong(
+                "URL returned bad response during CRC with error: Invalid `response_token`".into(),
+            ),
+            400..=599 => Verdict::Transient(non_200),
+            _ => Verdict::Wrong(non_200),
+        }
+    }
+
+    fn is_right(&self, token: &str, body: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Response {
+            response_token: String,
+        }
+        let right = || {
+            let response: Response = serde_json::from_slice(body).ok()?;
+            let token = CrcToken::parse(token).ok()?;
+            let signature = Signature::parse(&response.response_token).ok()?;
+            Some(signature.verifies(self.secret.as_ref()?, token.as_str().as_bytes()))
+        };
+        right().unwrap_or(false)
+    }
+}
+
+fn failed(verdict: &Verdict) -> Option<Refusal> {
+    match verdict {
+        Verdict::Passed => None,
+        Verdict::Transient(why) | Verdict::Wrong(why) => {
+            Some(Refusal::new(Failure::CrcValidationFailed, why.as_str()))
+        }
+    }
+}

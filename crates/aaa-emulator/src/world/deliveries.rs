@@ -1,0 +1,351 @@
+//! Deliveries: queued, begun, and ended one way or another.
+
+use aaa_types::{ConsumerSecret, JobId, WebhookId};
+use aaa_webhook::signature::Signature;
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    DeliveryId, Effect, Heard, Outcome, Post, Refusal, Ticket, Timer, World,
+    faults::{Class, Occasion},
+};
+use crate::{
+    control::{Action, Cause, Completion, Deliver, Delivered},
+    settings::WhileInvalid,
+};
+
+/// Something to deliver.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// An event of the ledger.
+    Event { entry: usize, cause: Cause, job: Option<JobId> },
+    /// The end of a replay job.
+    Completion { job: JobId, body: Bytes },
+    /// What somebody gave to the control API.
+    Raw { ticket: Ticket, body: Bytes, signature: Option<String> },
+}
+
+/// A delivery that is under way.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    webhook: WebhookId,
+    what: What,
+    /// The answer will be lost.
+    lossy: bool,
+}
+
+#[derive(Debug)]
+enum What {
+    Event(Attempted),
+    Completion(JobId),
+    Raw(Ticket),
+}
+
+/// An attempt to deliver an event.
+#[derive(Debug, Clone, Copy)]
+struct Attempted {
+    entry: usize,
+    attempt: usize,
+    job: Option<JobId>,
+}
+
+impl World {
+    /// Delivers any text to a webhook, valid or not: [`Outcome::Delivered`].
+    ///
+    /// # Errors
+    ///
+    /// Refuses unknown webhooks.
+    pub fn deliver(&mut self, ask: Deliver, now: Timestamp) -> Result<Ticket, Refusal> {
+        self.observe(now);
+        self.hook(ask.webhook_id)?;
+        let ticket = self.ticket();
+        let work = Work::Raw { ticket, body: ask.body.into(), signature: ask.signature };
+        self.enqueue(ask.webhook_id, work);
+        Ok(ticket)
+    }
+
+    /// Reports what a webhook answered to a delivery.
+    pub fn delivery_ended(&mut self, delivery: DeliveryId, heard: Heard, now: Timestamp) {
+        self.observe(now);
+        let Some(InFlight { webhook, what, lossy }) = self.deliveries.remove(&delivery) else {
+            return;
+        };
+        if let Some(hook) = self.hooks.get_mut(&webhook) {
+            match &what {
+                What::Event(Attempted { job: Some(id), .. }) => {
+                    let job = hook.job_mut().filter(|job| job.id == *id);
+                    job.into_iter().for_each(|job| job.in_flight -= 1);
+                }
+                _ => hook.in_flight -= 1,
+            }
+        }
+        let result = match &heard {
+            _ if lossy => Err("the answer was lost by a planned fault".to_owned()),
+            Ok(answer) => Ok(answer.status),
+            Err(silence) => Err(silence.to_string()),
+        };
+        match what {
+            What::Event(attempted) => self.attempt_ended(webhook, attempted, result),
+            What::Completion(id) => {
+                let acknowledged = result == Ok(200);
+                if let Some(job) = self.records.job_mut(id) {
+                    job.completion =
+                        if acknowledged { Completion::Acknowledged } else { Completion::Failed };
+                }
+            }
+            What::Raw(ticket) => self.answer(ticket, Outcome::Delivered(delivered(heard))),
+        }
+        self.pump(webhook);
+        self.resume_replay(webhook);
+    }
+
+    /// Starts what waits, as far as there is room.
+    pub(super) fn pump(&mut self, webhook: WebhookId) {
+        let room = self.settings.concurrency.max(1);
+        while let Some(hook) = self.hooks.get_mut(&webhook)
+            && hook.in_flight < room
+            && let Some(work) = hook.queue.pop_front()
+        {
+            self.begin(webhook, work);
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, webhook: WebhookId, work: Work) {
+        if let Some(hook) = self.hooks.get_mut(&webhook) {
+            hook.queue.push_back(work);
+            self.pump(webhook);
+        }
+    }
+
+    pub(super) fn retry(&mut self, webhook: WebhookId, work: Work) {
+        if self.hooks.contains_key(&webhook) {
+            self.enqueue(webhook, work);
+        } else {
+            self.abandon(work);
+        }
+    }
+
+    /// Begins a delivery, unless a fault delays it.
+    pub(super) fn begin(&mut self, webhook: WebhookId, work: Work) {
+        let fault = self.fault_of(&work);
+        let Some(Action::Delay { seconds }) = fault else {
+            return self.start(webhook, work, fault);
+        };
+        if let Some(job) = self.job_of(webhook, &work) {
+            job.delayed += 1;
+        }
+        let delay = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        self.later(delay, Timer::Begin(webhook, work));
+    }
+
+    /// Begins a delivery that was delayed; its fault has fired.
+    pub(super) fn begin_late(&mut self, webhook: WebhookId, work: Work) {
+        if !self.hooks.contains_key(&webhook) {
+            return self.abandon(work);
+        }
+        if let Some(job) = self.job_of(webhook, &work) {
+            job.delayed -= 1;
+        }
+        self.start(webhook, work, None);
+        self.resume_replay(webhook);
+    }
+
+    /// What will not be delivered any more is waited for no longer.
+    pub(super) fn abandon(&mut self, work: Work) {
+        match work {
+            Work::Event { entry, .. } => {
+                if let Some(ticket) = self.records.take_wait(entry) {
+                    self.settle(ticket);
+                }
+            }
+            Work::Raw { ticket, .. } => {
+                let error = Some("the webhook was removed".to_owned());
+                let outcome = Delivered { status: None, body: String::new(), error };
+                self.answer(ticket, Outcome::Delivered(outcome));
+            }
+            Work::Completion { .. } => {}
+        }
+    }
+
+    fn start(&mut self, webhook: WebhookId, work: Work, fault: Option<Action>) {
+        let is_valid = self.hooks.get(&webhook).is_some_and(|hook| hook.valid);
+        match work {
+            Work::Event { entry, job, .. } if !is_valid => {
+                self.skip(webhook, entry, job);
+                self.abandon(work);
+            }
+            Work::Event { entry, cause, job } => {
+                let attempted = self.attempt(webhook, entry, cause, job);
+                if fault == Some(Action::Drop) {
+                    let error = "lost on its way by a planned fault".to_owned();
+                    return self.attempt_ended(webhook, attempted, Err(error));
+                }
+                let body = self.records.entry(entry).map(|entry| entry.body.clone());
+                let body = body.unwrap_or_default();
+                if fault == Some(Action::Duplicate) {
+                    let copy = self.attempt(webhook, entry, cause, job);
+                    self.post(webhook, What::Event(copy), body.clone(), None, fault);
+                }
+                self.post(webhook, What::Event(attempted), body, None, fault);
+            }
+            Work::Completion { job, body } if is_valid && fault != Some(Action::Drop) => {
+                if let Some(job) = self.records.job_mut(job) {
+                    job.completion = Completion::Sent;
+                }
+                if fault == Some(Action::Duplicate) {
+                    self.post(webhook, What::Completion(job), body.clone(), None, fault);
+                }
+                self.post(webhook, What::Completion(job), body, None, fault);
+            }
+            Work::Completion { .. } => {}
+            Work::Raw { ticket, body, signature } => {
+                self.post(webhook, What::Raw(ticket), body, signature, None);
+            }
+        }
+    }
+
+    /// An event whose turn comes while its webhook is invalid is not attempted.
+    fn skip(&mut self, webhook: WebhookId, entry: usize, job: Option<JobId>) {
+        let is_new = self.records.entry(entry).is_some_and(|entry| entry.attempts.is_empty());
+        let now = self.now;
+        match job.and_then(|job| self.records.job_mut(job)) {
+            Some(job) => job.failed += 1,
+            None if is_new && self.settings.while_invalid == WhileInvalid::Replayable => {
+                if let Some(hook) = self.hooks.get_mut(&webhook) {
+                    hook.attempted.push((now, entry));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Writes an attempt into the ledger; from the first on, a replay has the event.
+    fn attempt(
+        &mut self,
+        webhook: WebhookId,
+        entry: usize,
+        cause: Cause,
+        job: Option<JobId>,
+    ) -> Attempted {
+        let attempt = self.records.attempt(entry, cause, job, self.now);
+        if attempt == 0
+            && cause == Cause::Live
+            && let Some(hook) = self.hooks.get_mut(&webhook)
+        {
+            hook.attempted.push((self.now, entry));
+        }
+        Attempted { entry, attempt, job }
+    }
+
+    fn attempt_ended(
+        &mut self,
+        webhook: WebhookId,
+        attempted: Attempted,
+        result: Result<u16, String>,
+    ) {
+        let Attempted { entry, attempt, job } = attempted;
+        let is_delivered = result == Ok(200);
+        self.records.attempt_ended((entry, attempt), result, self.now);
+        if !is_delivered {
+            match job {
+                Some(id) => self.records.job_mut(id).into_iter().for_each(|job| job.failed += 1),
+                None if self.retry_later(webhook, entry) => return,
+                None => {}
+            }
+        }
+        if let Some(ticket) = self.records.take_wait(entry) {
+            self.settle(ticket);
+        }
+    }
+
+    /// Plans another attempt, if there is one left.
+    fn retry_later(&mut self, webhook: WebhookId, entry: usize) -> bool {
+        let Some(record) = self.records.entry(entry) else {
+            return false;
+        };
+        let retries = record.attempts.iter().filter(|a| a.cause == Cause::Retry).count();
+        let Some(delay) = self.settings.retries.get(retries).copied() else {
+            return false;
+        };
+        let work = Work::Event { entry, cause: Cause::Retry, job: None };
+        self.later(delay, Timer::Retry(webhook, work));
+        true
+    }
+
+    fn post(
+        &mut self,
+        webhook: WebhookId,
+        what: What,
+        body: Bytes,
+        signature: Option<String>,
+        fault: Option<Action>,
+    ) {
+        let Some(hook) = self.hooks.get_mut(&webhook) else {
+            return;
+        };
+        match &what {
+            What::Event(Attempted { job: Some(id), .. }) => {
+                let job = hook.job_mut().filter(|job| job.id == *id);
+                job.into_iter().for_each(|job| job.in_flight += 1);
+            }
+            _ => hook.in_flight += 1,
+        }
+        let uri = hook.url.as_str().to_owned();
+        let secret = match fault {
+            Some(Action::BadSignature) => "another-secret".parse().ok(),
+            _ => self.secret.clone(),
+        };
+        let sign = |secret: &ConsumerSecret| Signature::of(secret, &body).to_string();
+        let signature = signature.or_else(|| secret.as_ref().map(sign)).unwrap_or_default();
+        let body = match fault {
+            Some(Action::Corrupt) => corrupted(&body),
+            Some(Action::Truncate) => body.slice(..body.len() / 2),
+            _ => body,
+        };
+        let id = DeliveryId(self.next_serial());
+        let lossy = fault == Some(Action::LoseAnswer);
+        self.deliveries.insert(id, InFlight { webhook, what, lossy });
+        let deadline = self.settings.deadline;
+        self.effects.push(Effect::Post(Post { id, uri, signature, body, deadline }));
+    }
+
+    fn fault_of(&mut self, work: &Work) -> Option<Action> {
+        let occasion = match work {
+            Work::Event { entry, cause, .. } => {
+                let entry = self.records.entry(*entry)?;
+                Occasion {
+                    kind: Some(&entry.kind),
+                    user: entry.for_user,
+                    cause: Some(*cause),
+                    operation: None,
+                }
+            }
+            Work::Completion { .. } => Occasion::completion(),
+            Work::Raw { .. } => return None,
+        };
+        self.faults.fire(Class::Delivery, &occasion)
+    }
+}
+
+/// Changes one byte in the middle, so that the text stays text.
+fn corrupted(body: &Bytes) -> Bytes {
+    let mut bytes = body.to_vec();
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 1;
+    }
+    Bytes::from(bytes)
+}
+
+fn delivered(heard: Heard) -> Delivered {
+    match heard {
+        Ok(answer) => Delivered {
+            status: Some(answer.status),
+            body: String::from_utf8_lossy(&answer.body).into_owned(),
+            error: None,
+        },
+        Err(silence) => {
+            Delivered { status: None, body: String::new(), error: Some(silence.to_string()) }
+        }
+    }
+}

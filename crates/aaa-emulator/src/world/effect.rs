@@ -1,0 +1,102 @@
+use aaa_types::{WebhookId, api};
+use bytes::Bytes;
+use jiff::SignedDuration;
+
+use super::Refusal;
+use crate::control::Delivered;
+
+/// What a world wants done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Effect {
+    /// Ask a webhook to prove itself, and report with [`World::check_ended`](super::World::check_ended).
+    Check(Check),
+    /// Deliver, and report with [`World::delivery_ended`](super::World::delivery_ended).
+    Post(Post),
+    /// Answer the call that got this ticket.
+    Answer(Ticket, Outcome),
+}
+
+/// A challenge: a `GET` of `uri`.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Names the check.
+    pub id: CheckId,
+    /// The webhook's URL with the token in its query.
+    pub uri: String,
+    /// The signature header, if the challenge is signed.
+    pub signature: Option<String>,
+    /// How long to wait, in real time.
+    pub deadline: SignedDuration,
+}
+
+/// A delivery: a `POST` of JSON.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// Names the delivery.
+    pub id: DeliveryId,
+    /// The webhook's URL.
+    pub uri: String,
+    /// The signature header.
+    pub signature: String,
+    /// The body.
+    pub body: Bytes,
+    /// How long to wait, in real time.
+    pub deadline: SignedDuration,
+}
+
+/// What came back: an answer, or nothing.
+pub type Heard = Result<Answer, Silence>;
+
+/// The answer of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// As much of the body as was read.
+    pub body: Bytes,
+}
+
+/// Why a webhook did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Silence {
+    /// The deadline passed.
+    #[error("no answer within the deadline")]
+    TimedOut,
+    /// No connection, or it ended before the answer did.
+    #[error("the connection failed: {0}")]
+    Closed(String),
+    /// TLS failed. The emulator speaks none, so this is the end of every `https` URL.
+    #[error("TLS failed: the emulator speaks only http, register an http URL on loopback")]
+    Tls,
+}
+
+/// Names a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CheckId(pub(super) u64);
+
+/// Names a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeliveryId(pub(super) u64);
+
+/// Stands for an answer that comes later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub(super) u64);
+
+/// An answer that came later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// To [`World::register`](super::World::register).
+    Registered(Result<api::Webhook, Refusal>),
+    /// To [`World::validate`](super::World::validate).
+    Validated(Result<WebhookId, Refusal>),
+    /// To [`World::replay`](super::World::replay).
+    Replaying(Result<api::ReplayJob, Refusal>),
+    /// To [`World::trigger_and_wait`](super::World::trigger_and_wait): all were delivered or have
+    /// failed.
+    Settled,
+    /// To [`World::deliver`](super::World::deliver).
+    Delivered(Delivered),
+}

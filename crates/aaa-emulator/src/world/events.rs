@@ -1,0 +1,211 @@
+//! Something happens, and whoever is subscribed and concerned is to hear of it.
+
+use aaa_types::{UserId, WebhookId, event::Body};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{Outcome, Ticket, World, deliveries::Work, ledger::Entry};
+use crate::{
+    control::{Cause, Trigger, Triggered, TriggeredEvent},
+    credentials,
+    payload::{self, Fresh, Item},
+    settings::WhileInvalid,
+};
+
+/// Events cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TriggerError {
+    /// The kind is no kind.
+    #[error("`{0}` is not a kind of event: expected `user_event` or a name ending in `_events`")]
+    Kind(String),
+    /// Something is generated, so members can be merged into it, but nothing else.
+    #[error("the payload of `{0}` is not an object: give the members that differ")]
+    Payload(String),
+    /// None or too many.
+    #[error("the count {0} is not between 1 and {max}", max = Trigger::MAX_COUNT)]
+    Count(u32),
+    /// No such user.
+    #[error("there is no user {0}: users are 1 to {max}", max = credentials::MAX_USER)]
+    User(UserId),
+}
+
+impl World {
+    /// Makes events and begins to deliver them.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not a kind, a payload that does not fit it, and counts out of range.
+    pub fn trigger(&mut self, ask: &Trigger, now: Timestamp) -> Result<Triggered, TriggerError> {
+        self.make(ask, None, now)
+    }
+
+    /// Makes events; the ticket is answered with [`Outcome::Settled`] once each of them was
+    /// delivered or has failed.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::trigger`].
+    pub fn trigger_and_wait(
+        &mut self,
+        ask: &Trigger,
+        now: Timestamp,
+    ) -> Result<(Triggered, Ticket), TriggerError> {
+        let ticket = self.ticket();
+        // One for the call itself, so that nothing is answered before everything is begun.
+        self.waits.insert(ticket, 1);
+        let made = self.make(ask, Some(ticket), now);
+        if made.is_err() {
+            self.waits.remove(&ticket);
+        }
+        let made = made?;
+        self.settle(ticket);
+        Ok((made, ticket))
+    }
+
+    /// One of the deliveries that a caller waits for has ended.
+    pub(super) fn settle(&mut self, ticket: Ticket) {
+        let Some(left) = self.waits.get_mut(&ticket) else {
+            return;
+        };
+        *left -= 1;
+        if *left == 0 {
+            self.waits.remove(&ticket);
+            self.answer(ticket, Outcome::Settled);
+        }
+    }
+
+    fn make(
+        &mut self,
+        ask: &Trigger,
+        wait: Option<Ticket>,
+        now: Timestamp,
+    ) -> Result<Triggered, TriggerError> {
+        self.observe(now);
+        let count = check(ask)?;
+        let mut events = Vec::new();
+        for _ in 0..count {
+            let fresh = self.fresh(ask);
+            let item = Item::new(&ask.kind, ask.user_id, ask.payload.as_ref(), &fresh);
+            for (webhook, user) in self.concerned(&item, ask.user_id) {
+                events.push(self.publish(webhook, user, &item, wait));
+            }
+            if ask.kind == "user_event" {
+                self.revoke(&item);
+            }
+        }
+        let webhooks: Vec<_> = self.hooks.keys().copied().collect();
+        webhooks.into_iter().for_each(|webhook| self.pump(webhook));
+        Ok(Triggered { events })
+    }
+
+    fn fresh(&mut self, ask: &Trigger) -> Fresh {
+        // Who gives members of an item wants these, and around them no surprise.
+        let variety = if ask.payload.is_some() { 0 } else { self.generated };
+        self.generated += u64::from(ask.payload.is_none());
+        let (older_id, id) = (self.next_id(), self.next_id());
+        Fresh {
+            now: self.now,
+            id,
+            older_id,
+            millis: self.ids.next_millis(self.now),
+            hex: self.random.hex(),
+            variety,
+        }
+    }
+
+    /// Returns who is to hear of an item, and where: who acts first.
+    fn concerned(&self, item: &Item, actor: UserId) -> Vec<(WebhookId, UserId)> {
+        let mut users = Vec::new();
+        let actor = item.names_user().then_some(actor);
+        for user in actor.into_iter().chain(item.parties(self.settings.relations)) {
+            if !users.contains(&user) {
+                users.push(user);
+            }
+        }
+        let hooks = self.hooks.values().flat_map(|hook| {
+            let users = users.iter().filter(|user| hook.subscribers.contains(user));
+            users.map(|user| (hook.id, *user))
+        });
+        hooks.collect()
+    }
+
+    /// Writes an event into the ledger and queues its delivery.
+    fn publish(
+        &mut self,
+        webhook: WebhookId,
+        user: UserId,
+        item: &Item,
+        wait: Option<Ticket>,
+    ) -> TriggeredEvent {
+        let body = item.body(user);
+        let (kind, key) = identity(&body);
+        let for_user = item.names_user().then_some(user);
+        let is_valid = self.hooks.get(&webhook).is_some_and(|hook| hook.valid);
+        let id = self.next_id();
+        let made = TriggeredEvent {
+            id: id.to_string(),
+            key: key.clone(),
+            kind: kind.clone(),
+            for_user_id: for_user,
+        };
+        let entry = self.records.add(Entry {
+            id,
+            key,
+            kind,
+            for_user,
+            webhook,
+            created_at: self.now,
+            attempts: Vec::new(),
+            acknowledged_at: None,
+            body,
+            wait: wait.filter(|_| is_valid),
+        });
+        if let Some(waiting) = wait.filter(|_| is_valid).and_then(|w| self.waits.get_mut(&w)) {
+            *waiting += 1;
+        }
+        let now = self.now;
+        if let Some(hook) = self.hooks.get_mut(&webhook) {
+            if is_valid {
+                hook.queue.push_back(Work::Event { entry, cause: Cause::Live, job: None });
+            } else if self.settings.while_invalid == WhileInvalid::Replayable {
+                hook.attempted.push((now, entry));
+            }
+        }
+        made
+    }
+
+    /// A user took the app's permission back: the subscriptions are gone.
+    fn revoke(&mut self, item: &Item) {
+        let users = item.parties(self.settings.relations);
+        for hook in self.hooks.values_mut() {
+            hook.subscribers.retain(|user| !users.contains(user));
+        }
+    }
+}
+
+fn check(ask: &Trigger) -> Result<u32, TriggerError> {
+    if !payload::is_kind(&ask.kind) {
+        return Err(TriggerError::Kind(ask.kind.chars().take(100).collect()));
+    }
+    let is_object = ask.payload.as_ref().is_none_or(serde_json::Value::is_object);
+    if payload::is_generated(&ask.kind) && !is_object {
+        return Err(TriggerError::Payload(ask.kind.clone()));
+    }
+    if !(1..=credentials::MAX_USER).contains(&ask.user_id.as_u64()) {
+        return Err(TriggerError::User(ask.user_id));
+    }
+    let count = ask.count.unwrap_or(1);
+    if (1..=Trigger::MAX_COUNT).contains(&count) {
+        Ok(count)
+    } else {
+        Err(TriggerError::Count(count))
+    }
+}
+
+/// Derives kind and key from the bytes of a body, as a receiver does.
+fn identity(body: &Bytes) -> (String, String) {
+    let events = Body::parse(body).map(|body| body.events()).unwrap_or_default();
+    let first = events.first().map(|event| event.identity());
+    first.map(|id| (id.kind().to_owned(), id.to_string())).unwrap_or_default()
+}

@@ -1,0 +1,156 @@
+//! The ground truth: every event for every user, every attempt, every job.
+
+use std::collections::HashMap;
+
+use aaa_types::{JobId, ReplayWindow, UserId, WebhookId};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{Ticket, World};
+use crate::control::{
+    Attempt, Cause, Completion, Counts, JobDetail, JobState, Ledger, LedgerEvent, LedgerJob,
+};
+
+/// One event for one user.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: u64,
+    pub(super) key: String,
+    pub(super) kind: String,
+    pub(super) for_user: Option<UserId>,
+    pub(super) webhook: WebhookId,
+    pub(super) created_at: Timestamp,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) acknowledged_at: Option<Timestamp>,
+    pub(super) body: Bytes,
+    /// Who waits for the end of the first delivery.
+    pub(super) wait: Option<Ticket>,
+}
+
+/// Everything that is never forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    entries: Vec<Entry>,
+    jobs: Vec<JobDetail>,
+    job_index: HashMap<JobId, usize>,
+    attempts: usize,
+    acknowledged: usize,
+}
+
+impl Records {
+    /// Adds an event and returns its place.
+    pub(super) fn add(&mut self, entry: Entry) -> usize {
+        self.entries.push(entry);
+        self.entries.len() - 1
+    }
+
+    pub(super) fn entry(&self, entry: usize) -> Option<&Entry> {
+        self.entries.get(entry)
+    }
+
+    /// Writes down that an attempt begins; returns its place among the attempts of the event.
+    pub(super) fn attempt(
+        &mut self,
+        entry: usize,
+        cause: Cause,
+        job_id: Option<JobId>,
+        at: Timestamp,
+    ) -> usize {
+        let Some(entry) = self.entries.get_mut(entry) else {
+            return 0;
+        };
+        self.attempts += 1;
+        entry.attempts.push(Attempt { at, cause, job_id, status: None, error: None });
+        entry.attempts.len() - 1
+    }
+
+    /// Writes down how an attempt ended.
+    pub(super) fn attempt_ended(
+        &mut self,
+        (entry, attempt): (usize, usize),
+        result: Result<u16, String>,
+        at: Timestamp,
+    ) {
+        let Some(entry) = self.entries.get_mut(entry) else {
+            return;
+        };
+        if result == Ok(200) && entry.acknowledged_at.is_none() {
+            entry.acknowledged_at = Some(at);
+            self.acknowledged += 1;
+        }
+        if let Some(attempt) = entry.attempts.get_mut(attempt) {
+            match result {
+                Ok(status) => attempt.status = Some(status),
+                Err(error) => attempt.error = Some(error),
+            }
+        }
+    }
+
+    /// Returns who waits for an event, once.
+    pub(super) fn take_wait(&mut self, entry: usize) -> Option<Ticket> {
+        self.entries.get_mut(entry)?.wait.take()
+    }
+
+    pub(super) fn add_job(
+        &mut self,
+        id: JobId,
+        webhook: WebhookId,
+        window: ReplayWindow,
+        events: usize,
+        created_at: Timestamp,
+    ) {
+        let job = LedgerJob {
+            id,
+            webhook_id: webhook,
+            from_date: window.from_date(),
+            to_date: window.to_date(),
+            state: JobState::Running,
+        };
+        let completion = Completion::NotSent;
+        self.job_index.insert(id, self.jobs.len());
+        self.jobs.push(JobDetail { job, created_at, events, failed: 0, completion });
+    }
+
+    pub(super) fn end_job(&mut self, id: JobId, state: JobState) {
+        if let Some(job) = self.job_mut(id) {
+            job.job.state = state;
+        }
+    }
+
+    pub(super) fn job_mut(&mut self, id: JobId) -> Option<&mut JobDetail> {
+        self.jobs.get_mut(*self.job_index.get(&id)?)
+    }
+
+    pub(super) fn jobs(&self) -> &[JobDetail] {
+        &self.jobs
+    }
+
+    /// Counts; what is under way is not known here.
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            events: self.entries.len(),
+            attempts: self.attempts,
+            acknowledged: self.acknowledged,
+            in_flight: 0,
+            queued: 0,
+        }
+    }
+}
+
+impl World {
+    /// Returns the ground truth.
+    pub fn ledger(&self, now: Timestamp) -> Ledger {
+        let events = self.records.entries.iter().map(|entry| LedgerEvent {
+            id: entry.id.to_string(),
+            key: entry.key.clone(),
+            kind: entry.kind.clone(),
+            for_user_id: entry.for_user,
+            webhook_id: entry.webhook,
+            created_at: entry.created_at,
+            attempts: entry.attempts.clone(),
+            acknowledged_at: entry.acknowledged_at,
+        });
+        let jobs = self.records.jobs.iter().map(|job| job.job.clone());
+        Ledger { now: self.now.max(now), events: events.collect(), jobs: jobs.collect() }
+    }
+}

@@ -1,0 +1,112 @@
+//! The world's own randomness: seeded, so that a run can be repeated.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+
+/// The millisecond that X's snowflake ids count from.
+const SNOWFLAKE_EPOCH_MS: i64 = 1_288_834_974_657;
+
+/// The bits of a snowflake below its time.
+const LOW_BITS: u32 = 22;
+
+/// A small generator (`SplitMix64`). Nothing here protects anything.
+#[derive(Debug, Clone)]
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// 32 hex digits, the form of a favorite's id.
+    pub(super) fn hex(&mut self) -> String {
+        format!("{:016x}{:016x}", self.next(), self.next())
+    }
+
+    /// The base64 of a UUID: 48 letters and digits, the form of a challenge's token.
+    pub(super) fn token(&mut self) -> String {
+        let (a, b) = (self.next(), self.next());
+        let uuid = format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xffff,
+            a & 0xfff,
+            b >> 48 & 0x3fff | 0x8000,
+            b & 0xffff_ffff_ffff,
+        );
+        STANDARD.encode(uuid)
+    }
+}
+
+/// Hands out snowflake ids: unique, rising, and each carries the time it was made.
+#[derive(Debug, Clone)]
+pub(super) struct Ids {
+    last: u64,
+    last_millis: i64,
+}
+
+impl Ids {
+    pub(super) fn new() -> Self {
+        Self { last: 0, last_millis: 0 }
+    }
+
+    pub(super) fn next(&mut self, random: &mut Random, now: Timestamp) -> u64 {
+        let millis = (now.as_millisecond() - SNOWFLAKE_EPOCH_MS).max(1);
+        let time = u64::try_from(millis).unwrap_or(1) << LOW_BITS;
+        // Low bits everywhere, so that a number that went through a double is seen to be wrong.
+        let low = random.next() & ((1 << LOW_BITS) - 1);
+        self.last = (time | low).max(self.last + 1 + (low & 0x3f));
+        self.last
+    }
+
+    /// A millisecond that no other event has, at or after `now`: kinds without an id are told
+    /// apart by their time.
+    pub(super) fn next_millis(&mut self, now: Timestamp) -> i64 {
+        self.last_millis = now.as_millisecond().max(self.last_millis + 1);
+        self.last_millis
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use aaa_types::time::snowflake_time;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_carry_their_time() {
+        let now: Timestamp = "2025-11-22T04:13:20.123Z".parse().unwrap();
+        let (mut ids, mut random) = (Ids::new(), Random::new(7));
+        let made: Vec<_> = (0..5000).map(|_| ids.next(&mut random, now)).collect();
+        assert!(made.is_sorted());
+        assert_eq!(made.iter().collect::<HashSet<_>>().len(), made.len());
+        assert_eq!(snowflake_time(made[0]), Some(now));
+        let drift = snowflake_time(made[4999]).unwrap().duration_since(now);
+        assert!(drift.as_millis() <= 1, "{drift}");
+    }
+
+    #[test]
+    fn milliseconds_are_unique() {
+        let now = Timestamp::from_millisecond(5000).unwrap();
+        let mut ids = Ids::new();
+        assert_eq!([0; 3].map(|_| ids.next_millis(now)), [5000, 5001, 5002]);
+    }
+
+    #[test]
+    fn tokens_have_the_observed_form() {
+        let token = Random::new(0).token();
+        assert_eq!(token.len(), 48);
+        assert!(token.bytes().all(|b| b.is_ascii_alphanumeric()));
+        assert_ne!(token, Random::new(1).token());
+    }
+}

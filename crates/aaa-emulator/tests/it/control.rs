@@ -1,0 +1,131 @@
+use aaa_emulator::Emulator;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::support::{Got, Receiver, register, send, subscribe};
+
+async fn control(emulator: &Emulator, path: &str, headers: &[(&str, &str)], body: Value) -> Got {
+    let is_json = !headers.iter().any(|(name, _)| *name == "content-type");
+    let mut request =
+        Request::builder().method(Method::POST).uri(format!("{}/_emulator/{path}", emulator.url()));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if is_json {
+        request = request.header("content-type", "application/json");
+    }
+    send(request, body.to_string()).await
+}
+
+async fn look(emulator: &Emulator, path: &str) -> Value {
+    let uri = format!("{}/_emulator/{path}", emulator.url());
+    send(Request::builder().uri(uri), String::new()).await.body
+}
+
+#[tokio::test]
+async fn the_whole_story_over_http() {
+    let (emulator, receiver) = (Emulator::start().await.unwrap(), Receiver::start().await);
+    let webhook = register(&emulator, &receiver).await;
+    subscribe(&emulator, webhook, 7).await;
+
+    let body = json!({"kind": "tweet_create_events", "user_id": "7", "payload": {"text": "hi"}});
+    let made = control(&emulator, "events?wait=true", &[], body).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let event = &made.body["events"][0];
+    assert_eq!(
+        (&event["kind"], &event["for_user_id"]),
+        (&json!("tweet_create_events"), &json!("7"))
+    );
+    assert_eq!(receiver.arrived()[0].0["tweet_create_events"][0]["text"], "hi");
+
+    let ledger = look(&emulator, "ledger").await;
+    assert_eq!(ledger["events"][0]["id"], event["id"]);
+    assert_eq!(ledger["events"][0]["key"], event["key"]);
+    assert_eq!(ledger["events"][0]["webhook_id"], webhook.to_string());
+    let attempt = &ledger["events"][0]["attempts"][0];
+    assert_eq!((&attempt["cause"], &attempt["status"]), (&json!("live"), &json!(200)));
+    assert_eq!((&attempt["job_id"], &attempt["error"]), (&Value::Null, &Value::Null));
+    assert_eq!(ledger["jobs"], json!([]));
+
+    let body = json!({"webhook_id": webhook.to_string(), "body": "{}"});
+    let delivered = control(&emulator, "deliver", &[], body).await;
+    assert_eq!(delivered.body, json!({"status": 200, "body": ""}));
+
+    let before = emulator.now();
+    let clock = control(&emulator, "clock", &[], json!({"advance_seconds": 60})).await;
+    let now: jiff::Timestamp = clock.body["now"].as_str().unwrap().parse().unwrap();
+    assert!(now.duration_since(before).as_secs() >= 60);
+
+    let fault = json!({"action": {"type": "drop"}, "match": {"nth": 2}});
+    let planned = control(&emulator, "faults", &[], fault).await;
+    assert_eq!(look(&emulator, "faults").await, json!({"faults": [planned.body]}));
+    assert_eq!(look(&emulator, "state").await["webhooks"][0]["subscriptions"], json!(["7"]));
+
+    control(&emulator, "reset", &[], json!({})).await;
+    assert_eq!(look(&emulator, "state").await["webhooks"], json!([]));
+    assert_eq!(look(&emulator, "ledger").await["events"], json!([]));
+    assert_eq!(look(&emulator, "faults").await, json!({"faults": []}));
+}
+
+#[tokio::test]
+async fn only_this_machine_and_no_foreign_page() {
+    let emulator = Emulator::start().await.unwrap();
+    let own = emulator.url();
+    let port = emulator.addr().port();
+    for (headers, status) in [
+        (vec![("host", "example.com")], 403),
+        (vec![("host", "localhost")], 200),
+        (vec![("origin", "http://example.com")], 403),
+        (vec![("origin", "null")], 403),
+        (vec![("origin", own.as_str())], 200),
+        (vec![("content-type", "text/plain")], 415),
+        (vec![("content-type", "application/json; charset=utf-8")], 200),
+    ] {
+        let got = control(&emulator, "clock", &headers, json!({"advance_seconds": 0})).await;
+        assert_eq!(got.status, status, "{headers:?}");
+        assert!(got.headers.contains_key("date"));
+        assert!(got.headers.contains_key("x-rate-limit-limit"));
+        assert_eq!(got.body.get("error").is_some(), status != 200);
+    }
+    let request = Request::builder()
+        .uri(format!("http://127.0.0.1:{port}/_emulator/ledger"))
+        .header("host", "rebound.example");
+    assert_eq!(send(request, String::new()).await.status, 403);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    let emulator = Emulator::start().await.unwrap();
+    for (path, body) in [
+        ("events", json!({"kind": "nonsense", "user_id": "7"})),
+        ("events", json!({"kind": "follow_events", "user_id": "7", "count": 0})),
+        ("events", json!({"kind": "follow_events", "user_id": "7", "payload": []})),
+        ("events", json!({"kind": "follow_events", "user_id": "0"})),
+        ("events", json!({"kind": "follow_events", "user_id": 7})),
+        ("events", json!({"kind": "follow_events", "user_id": "7", "cuont": 1})),
+        ("clock", json!({"advance_seconds": -1})),
+        ("clock", json!({"advance_seconds": 999_999_999_999_u64})),
+        ("faults", json!({"action": {"type": "explode"}})),
+        ("faults", json!({"action": {"type": "respond", "status": 503}})),
+    ] {
+        let got = control(&emulator, path, &[], body.clone()).await;
+        assert_eq!(got.status, 400, "{body}");
+        assert!(got.body["error"].is_string());
+    }
+    let body = json!({"webhook_id": "12", "body": "{}"});
+    assert_eq!(control(&emulator, "deliver", &[], body).await.status, 404);
+    assert_eq!(control(&emulator, "nothing", &[], json!({})).await.status, 404);
+}
+
+#[tokio::test]
+async fn two_emulators_do_not_know_each_other() {
+    let (one, two) = (Emulator::start().await.unwrap(), Emulator::start().await.unwrap());
+    let receiver = Receiver::start().await;
+    register(&one, &receiver).await;
+    register(&two, &receiver).await;
+    assert_eq!((one.state().webhooks.len(), two.state().webhooks.len()), (1, 1));
+    let addr = one.addr();
+    one.shutdown().await;
+    assert!(tokio::net::TcpStream::connect(addr).await.is_err());
+    assert_eq!(look(&two, "state").await["webhooks"][0]["valid"], true);
+}

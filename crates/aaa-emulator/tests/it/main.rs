@@ -1,0 +1,14 @@
+//! The emulator over real HTTP, with a real receiver.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod control;
+#[cfg(test)]
+mod deliveries;
+#[cfg(test)]
+mod replays;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod webhooks;
