@@ -1,1 +1,52 @@
-fn main(){}
+//! The command line of the X (Twitter) Account Activity API toolkit.
+//!
+//! Data goes to stdout, everything else to stderr. Every command ends with one of the exit codes
+//! of [`exit::Exit`].
+
+mod cli;
+mod credentials;
+mod demo;
+mod emulate;
+mod events;
+mod exit;
+mod listen;
+mod output;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command},
+    credentials::Credentials,
+    exit::Exit,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Exit::Failed.with(format!("the runtime did not start: {error}")).end();
+        }
+    };
+    let done = runtime.block_on(run(cli));
+    // A blocking read of a store may still be under way; nothing waits for it any more.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.end(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), exit::Failure> {
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Emulate(args) => emulate::run(args).await,
+        Command::Listen(args) => listen::run(args, Credentials::load(cli.credentials)?).await,
+        Command::Events(args) => events::run(args).await,
+    }
+}

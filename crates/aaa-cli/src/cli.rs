@@ -1,0 +1,201 @@
+//! The commands and their flags.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use aaa_types::{WebhookId, WebhookUrl};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::credentials::CredentialArgs;
+
+/// Receives everything that X (Twitter) tells about an account, and loses nothing in silence.
+#[derive(Debug, Parser)]
+#[command(name = "aaa", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Shows the whole story on loopback, without an account, in under half a minute
+    #[command(after_help = "Example:\n  aaa demo")]
+    Demo(DemoArgs),
+    /// Runs the receiver
+    #[command(after_help = "Example:\n  aaa listen --bind 127.0.0.1:8080 --format json")]
+    Listen(ListenArgs),
+    /// Runs the emulator of X's side
+    #[command(after_help = "Example:\n  aaa emulate --print-env > .env && aaa emulate")]
+    Emulate(EmulateArgs),
+    /// Reads the inbox
+    #[command(after_help = "Example:\n  aaa events list --json --kind favorite_events")]
+    Events(EventsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Print one JSON object for each step, and the summary last
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Whether the receiver recovers what it missed
+    #[arg(long, value_enum, default_value_t = Recover::Auto)]
+    pub(crate) recover: Recover,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListenArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) bind: SocketAddr,
+    /// The path of the webhook
+    #[arg(long, default_value = "/webhooks/twitter", value_parser = absolute_path)]
+    pub(crate) path: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// How to print events as they arrive
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub(crate) format: Format,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// The webhook to recover [default: the app's only one]
+    #[arg(long, value_name = "ID", conflicts_with = "public_url")]
+    pub(crate) webhook: Option<WebhookId>,
+    /// The same by its public URL
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<WebhookUrl>,
+    /// Whether to recover what was missed [default: auto with a bearer token, else off]
+    #[arg(long, value_enum)]
+    pub(crate) recover: Option<Recover>,
+    /// Answer only checks that X has signed
+    #[arg(long)]
+    pub(crate) strict_crc: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EmulateArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7878")]
+    pub(crate) bind: SocketAddr,
+    /// The seed of everything that is drawn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Take only webhook URLs that X would take
+    #[arg(long)]
+    pub(crate) strict_urls: bool,
+    /// Refuse OAuth timestamps that are off the emulator's clock, even when the real time fits
+    #[arg(long)]
+    pub(crate) strict_oauth_time: bool,
+    /// Let the clock stand still until it is advanced
+    #[arg(long)]
+    pub(crate) virtual_time: bool,
+    /// The quota of the account
+    #[arg(long, value_enum, default_value_t = Quota::Enterprise)]
+    pub(crate) quota: Quota,
+    /// Print the credentials as NAME=value lines, and end
+    #[arg(long)]
+    pub(crate) print_env: bool,
+    /// Print the first line as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    #[command(subcommand)]
+    pub(crate) command: EventsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Lists events in the order of their arrival
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Print one JSON object for each event
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only events after this sequence number
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) after: u64,
+    /// At most so many events [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Only this kind, such as favorite_events
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Only events for this user
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    /// Where the store is
+    #[arg(long, value_name = "DIR", default_value = "aaa-data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// How events are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A line for people.
+    Pretty,
+    /// A JSON object.
+    Json,
+    /// Not at all.
+    None,
+}
+
+/// Whether what was missed is recovered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Recover {
+    /// Find gaps and replay them, unattended.
+    Auto,
+    /// Do not.
+    Off,
+}
+
+/// How much the emulated account may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Quota {
+    /// Five webhooks, 5,000 subscriptions.
+    Enterprise,
+    /// One webhook, three subscriptions.
+    PayPerUse,
+}
+
+fn absolute_path(text: &str) -> Result<String, String> {
+    let plain = text.bytes().all(|b| b.is_ascii_graphic() && !b"{}?#".contains(&b));
+    if text.starts_with('/') && plain {
+        Ok(text.to_owned())
+    } else {
+        Err("a path begins with `/` and has no white space, `?`, `#` or braces".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn paths() {
+        assert!(absolute_path("/webhooks/twitter").is_ok());
+        for bad in ["", "x", "/a b", "/{x}", "/a?b", "/a#b"] {
+            assert!(absolute_path(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! `aaa listen`: the receiver as a process.
+
+mod live;
+mod recovery;
+
+use std::time::Duration;
+
+use aaa_replay::{
+    coverage::RunId,
+    driver::{XClock, heartbeats},
+    engine::Health,
+    ledger::Ledger,
+};
+use aaa_store::SqliteStore;
+use aaa_webhook::{
+    app::App,
+    receiver::{Receiver, Status},
+    server::Server,
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    cli::{Format, ListenArgs, Recover},
+    credentials::Credentials,
+    exit::{Exit, Failure},
+    output, signals,
+};
+
+/// The app's name inside event keys. There is one app, so any fixed name does.
+const APP: &str = "default";
+
+pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<(), Failure> {
+    let app = App::new(APP, credentials.consumer_secret()?);
+    let app = match credentials.previous_secret() {
+        Some(previous) => app.with_previous(previous),
+        None => app,
+    };
+    let format = if args.json { Format::Json } else { args.format };
+    let settings = aaa_store::Settings::default();
+    let period = settings.heartbeat_period;
+    let store = SqliteStore::open(&args.store.data_dir, settings)
+        .map_err(|error| Exit::Failed.of("could not open the store", error))?;
+    let mut receiver = Receiver::new(store.clone(), app);
+    if args.strict_crc {
+        receiver = receiver.with_strict_crc();
+    }
+    let server = Server::bind(args.bind)
+        .await
+        .map_err(|error| Exit::Failed.of(&format!("could not listen on {}", args.bind), error))?;
+    let (phase, watched) = watch::channel(Phase::Running);
+    let run = Run { id: random_run()?, status: receiver.status(), phase: watched };
+
+    // What is printed begins with what arrives from here on.
+    let live = live::Live::new(store.clone(), format).await?;
+    let address = server.local_addr();
+    let server = tokio::spawn(server.serve(
+        receiver.router(&args.path),
+        run.status.clone(),
+        run.reached(Phase::Draining),
+    ));
+    output::listening(address, format == Format::Json)?;
+
+    let recover = args.recover.unwrap_or_else(|| default_recovery(&credentials));
+    let clock = XClock::new();
+    assume_last_offset(&store, &clock).await;
+    let recovery = match recover {
+        Recover::Auto => Some(recovery::start(&args, &credentials, &store, &clock, &run).await?),
+        Recover::Off => None,
+    };
+    let beats = spawn_heartbeats(&store, &clock, &run, period);
+    let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
+
+    let signal = signals::end().await;
+    output::note(format_args!("{signal}: ending"));
+    // First no more deliveries, then the last heartbeat, so that it covers the last of them.
+    let _ = phase.send(Phase::Draining);
+    let _ = server.await;
+    let _ = phase.send(Phase::Ended);
+    let _ = beats.await;
+    if let Some(recovery) = recovery {
+        let _ = recovery.await;
+    }
+    let printed = live.await;
+    let closed = store.close().await;
+    closed.map_err(|error| Exit::Failed.of("the store did not close cleanly", error))?;
+    printed.unwrap_or(Ok(()))
+}
+
+/// What the tasks of one run share.
+#[derive(Clone)]
+struct Run {
+    id: RunId,
+    status: Status,
+    phase: watch::Receiver<Phase>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Running,
+    /// No more connections are taken; running requests end.
+    Draining,
+    /// Nothing more is received.
+    Ended,
+}
+
+impl Run {
+    fn health(&self) -> Health {
+        Health { run: self.id, refusals: self.status.counts().refusals }
+    }
+
+    /// Returns a future that is ready when the run has come so far.
+    fn reached(&self, phase: Phase) -> impl Future<Output = ()> + Send + use<> {
+        let mut watched = self.phase.clone();
+        async move {
+            // A sender that is gone means the end too.
+            let _ = watched.wait_for(|now| *now >= phase).await;
+        }
+    }
+}
+
+fn random_run() -> Result<RunId, Failure> {
+    getrandom::u64().map(RunId).map_err(|error| Exit::Failed.of("no random numbers", error))
+}
+
+fn default_recovery(credentials: &Credentials) -> Recover {
+    if credentials.has_bearer() {
+        Recover::Auto
+    } else {
+        output::note(
+            "warning: what is missed while this receiver is down stays missed: set X_BEARER_TOKEN \
+             so that it can be replayed",
+        );
+        Recover::Off
+    }
+}
+
+/// Until X's clock is read, the offset that the last run knew is the best guess.
+async fn assume_last_offset(store: &SqliteStore, clock: &XClock) {
+    if let Ok(spans) = store.spans().await
+        && let Some(span) = spans.last()
+    {
+        clock.assume(span.last.offset);
+    }
+}
+
+fn spawn_heartbeats(
+    store: &SqliteStore,
+    clock: &XClock,
+    run: &Run,
+    period: Duration,
+) -> JoinHandle<()> {
+    let (store, clock, run) = (store.clone(), clock.clone(), run.clone());
+    tokio::spawn(async move {
+        heartbeats(&store, &clock, || run.health(), period, run.reached(Phase::Ended)).await;
+    })
+}

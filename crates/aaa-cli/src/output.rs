@@ -1,0 +1,59 @@
+//! The two streams: data to stdout, all else to stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::exit::{Exit, Failure};
+
+/// Starts the log on stderr; `AAA_LOG` sets what it shows.
+pub(crate) fn start_log() {
+    let filter = EnvFilter::try_from_env("AAA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(colour)
+        .with_writer(io::stderr)
+        .init();
+}
+
+/// Writes one line of data, at once. Returns false when nobody reads any more.
+///
+/// # Errors
+///
+/// Fails when stdout cannot be written for another reason.
+pub(crate) fn line(text: impl std::fmt::Display) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Exit::Failed.of("could not write to stdout", error)),
+    }
+}
+
+/// Tells the user something beside the data.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    // Nothing can be done when stderr is gone.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Tells the user why the command fails.
+pub(crate) fn error(text: &str) {
+    note(format_args!("error: {text}"));
+}
+
+/// Says on stdout, as the first line, where a server listens.
+///
+/// # Errors
+///
+/// Fails when stdout cannot be written.
+pub(crate) fn listening(address: std::net::SocketAddr, json: bool) -> Result<(), Failure> {
+    let url = format!("http://{address}");
+    if json {
+        line(serde_json::json!({ "listening": url }))?;
+    } else {
+        line(format_args!("listening on {url}"))?;
+    }
+    Ok(())
+}
