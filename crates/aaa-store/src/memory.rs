@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use aaa_types::{EventKey, event::Body};
@@ -13,7 +14,7 @@ use aaa_webhook::{
 use jiff::SignedDuration;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::sqlite::Settings;
+use crate::sqlite::{Settings, values::signed};
 
 /// An inbox and its log in memory, for tests and for trying out: it forgets everything.
 ///
@@ -27,8 +28,8 @@ pub struct MemoryStore {
 
 impl MemoryStore {
     /// Creates an empty store. An event older than `key_retention` at its arrival is stale.
-    pub fn new(key_retention: SignedDuration) -> Self {
-        Self { key_retention, state: Mutex::default() }
+    pub fn new(key_retention: Duration) -> Self {
+        Self { key_retention: signed(key_retention), state: Mutex::default() }
     }
 }
 

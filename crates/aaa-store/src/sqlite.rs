@@ -10,7 +10,7 @@ mod files;
 mod ledger;
 mod reader;
 mod schema;
-mod values;
+pub(crate) mod values;
 mod writer;
 
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
@@ -20,7 +20,7 @@ use aaa_webhook::{
     delivery::VerifiedDelivery,
     inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt, StoredEvent},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use self::files::DATABASE;
@@ -38,9 +38,9 @@ use crate::error::StoreError;
 ///
 /// ```
 /// use aaa_store::Settings;
-/// use jiff::SignedDuration;
+/// use std::time::Duration;
 ///
-/// let settings = Settings { heartbeat_period: SignedDuration::from_secs(1), ..Settings::default() };
+/// let settings = Settings { heartbeat_period: Duration::from_secs(1), ..Settings::default() };
 /// assert_eq!(settings.queue_deliveries, 1024);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +55,9 @@ pub struct Settings {
     pub batch_bytes: usize,
     /// How long the key of an event is remembered, and so how old an event may be when it
     /// arrives without being stale. 8 days: the longest look-back of a replay, and more.
-    pub key_retention: SignedDuration,
+    pub key_retention: Duration,
     /// How often heartbeats are written. 5 s.
-    pub heartbeat_period: SignedDuration,
+    pub heartbeat_period: Duration,
     /// How long to wait for another process that is writing. 2 s, which leaves a delivery time
     /// for its answer.
     pub busy_timeout: Duration,
@@ -73,8 +73,8 @@ impl Default for Settings {
             queue_bytes: 64 * 1024 * 1024,
             batch_deliveries: 256,
             batch_bytes: 4 * 1024 * 1024,
-            key_retention: SignedDuration::from_hours(8 * 24),
-            heartbeat_period: SignedDuration::from_secs(5),
+            key_retention: Duration::from_secs(8 * 24 * 60 * 60),
+            heartbeat_period: Duration::from_secs(5),
             busy_timeout: Duration::from_secs(2),
             page_size: 4096,
         }
@@ -164,12 +164,15 @@ impl SqliteStore {
         self.reader.contains_keys(keys).await
     }
 
-    /// Writes what is queued, and closes the file. All clones are closed with it.
+    /// Writes what is queued, and closes the file. All clones are closed with it; they can still
+    /// read.
     ///
     /// # Errors
     ///
     /// Fails when SQLite cannot close the file. What was acknowledged is durable nevertheless.
     pub async fn close(&self) -> Result<(), StoreError> {
+        // The last connection that closes removes the log, and a reader may not.
+        self.reader.thread.rest().await;
         self.writer.close().await
     }
 

@@ -74,6 +74,18 @@ impl ReaderThread {
         self.sender.send(question).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
+
+    /// Closes the connection until the next question.
+    pub(super) async fn rest(&self) {
+        let (answer, answered) = oneshot::channel();
+        let rest: Question = Box::new(move |connection| {
+            connection.open = None;
+            let _ = answer.send(());
+        });
+        if self.sender.send(rest).await.is_ok() {
+            let _ = answered.await;
+        }
+    }
 }
 
 /// A connection that is opened again after it broke.
@@ -194,12 +206,9 @@ pub(super) fn find_keys(
     let mut last = None;
     while let Some(row) = rows.next()? {
         last = Some(row.get(0)?);
-        let user: Option<String> = row.get(1)?;
-        wanted.remove(&text_key(
-            user.as_deref(),
-            &row.get::<_, String>(2)?,
-            row.get_ref(3)?.as_str().map_err(ReadError::malformed)?,
-        ));
+        let (user, kind, item): (Option<String>, String, String) =
+            (row.get(1)?, row.get(2)?, row.get(3)?);
+        wanted.remove(&text_key(user.as_deref(), &kind, &item));
     }
     Ok(last.filter(|_| !wanted.is_empty()))
 }
@@ -260,5 +269,33 @@ impl Delivery {
             context: self.context.clone(),
             body: self.body.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every filter walks an index and sorts nothing.
+    #[test]
+    fn pages_use_an_index() {
+        let db = schema::in_memory();
+        let some = || Some("x".to_owned());
+        for (kind, user, index) in [
+            (None, None, "USING INTEGER PRIMARY KEY (rowid>?)"),
+            (some(), None, "USING INDEX events_by_kind (kind=? AND rowid>?)"),
+            (None, some(), "USING INDEX events_by_user (for_user_id=? AND rowid>?)"),
+            (some(), some(), "USING INDEX events_by_"),
+        ] {
+            let query = EventQuery { kind, user, ..EventQuery::after(0, 1) };
+            let sql = format!("EXPLAIN QUERY PLAN {}", page_sql(&query));
+            let mut statement = db.prepare(&sql).unwrap();
+            let values = vec!["1"; statement.parameter_count()];
+            let values = rusqlite::params_from_iter(values);
+            let plan = statement.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<_> = plan.map(Result::unwrap).collect();
+            assert!(plan[0].contains(index), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        }
     }
 }

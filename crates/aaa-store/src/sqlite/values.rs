@@ -1,5 +1,7 @@
 //! Between SQLite's integers and ours.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 /// A row does not hold what was written.
@@ -34,6 +36,11 @@ pub(super) fn count(number: i64) -> u64 {
 /// A time from microseconds since 1970.
 pub(super) fn timestamp(micros: i64) -> Result<Timestamp, ReadError> {
     Timestamp::from_microsecond(micros).map_err(ReadError::malformed)
+}
+
+/// A duration of the settings; the longest there is stands for anything longer.
+pub(crate) fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 /// A duration in microseconds; 292,000 years are enough.

@@ -20,6 +20,7 @@ use super::{
     batch::{Batch, Rules},
     files::{Claim, FileId},
     schema,
+    values::signed,
 };
 use crate::error::StoreError;
 
@@ -60,8 +61,8 @@ impl WriterThread {
             batch_deliveries: settings.batch_deliveries.max(1),
             batch_bytes: settings.batch_bytes,
             rules: Rules {
-                key_retention: settings.key_retention,
-                heartbeat_period: settings.heartbeat_period,
+                key_retention: signed(settings.key_retention),
+                heartbeat_period: signed(settings.heartbeat_period),
             },
             page_size: settings.page_size,
             busy_timeout: settings.busy_timeout,
@@ -246,7 +247,9 @@ impl Writer {
             }
             Err(error) => {
                 tracing::warn!(%error, refused = batch.len(), "nothing of a batch was stored");
-                let broken = error.breaks_connection();
+                // A transaction that is still open would be in the way of all that follow.
+                let stuck = self.db.as_ref().is_some_and(|db| !db.is_autocommit());
+                let broken = error.breaks_connection() || stuck;
                 if broken {
                     *self.trouble.lock() = Some(error.clone());
                 }

@@ -1,4 +1,11 @@
 //! The stores as their users see them.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod commit;
 mod conformance;
+mod directory;
 mod helper;
+mod ledger;
+mod model;
+mod reading;

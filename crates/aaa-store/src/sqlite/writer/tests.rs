@@ -1,1 +1,237 @@
+use std::{fs, sync::mpsc as std_mpsc};
 
+use rusqlite::ffi;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A writer on a file of its own, without a reader.
+struct Bench {
+    _directory: TempDir,
+    database: std::path::PathBuf,
+    writer: WriterThread,
+    last_seq: watch::Receiver<u64>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings { busy_timeout: Duration::from_millis(50), ..Settings::default() };
+        let claim = Claim::new(&directory.path().join("aaa-data")).unwrap();
+        let database = claim.database.clone();
+        let db = schema::open_writer(&database, 4096, settings.busy_timeout).unwrap();
+        let (sender, last_seq) = watch::channel(0);
+        let writer = WriterThread::spawn(claim, db, &settings, sender).unwrap();
+        Self { _directory: directory, database, writer, last_seq }
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write(0, Wait::ForRoom, work).await
+    }
+
+    async fn add(&self, bytes: usize) -> Result<i64, StoreError> {
+        self.write(move |batch| add(batch, bytes)).await
+    }
+
+    /// A setting that belongs to the connection, so that another connection does not have it.
+    async fn mark(&self) {
+        self.write(|batch| batch.db.pragma_update(None, "cache_size", -77)).await.unwrap();
+        assert!(self.is_marked().await);
+    }
+
+    async fn is_marked(&self) -> bool {
+        let size: i64 = self
+            .write(|batch| batch.db.pragma_query_value(None, "cache_size", |row| row.get(0)))
+            .await
+            .unwrap();
+        size == -77
+    }
+
+    async fn fail(&self, code: i32) -> StoreError {
+        self.write(move |_| -> rusqlite::Result<()> { Err(failure(code)) }).await.unwrap_err()
+    }
+
+    async fn count(&self) -> i64 {
+        self.write(|batch| batch.db.query_row("SELECT count(*) FROM deliveries", [], |r| r.get(0)))
+            .await
+            .unwrap()
+    }
+}
+
+fn add(batch: &mut Batch<'_>, bytes: usize) -> rusqlite::Result<i64> {
+    batch
+        .db
+        .prepare(
+            "INSERT INTO deliveries (app, slot, signature, arrived_at, body) \
+             VALUES ('main', 'active', '', 0, ?)",
+        )?
+        .insert([vec![b' '; bytes]])
+}
+
+fn failure(code: i32) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_until_there_is_room() {
+    let bench = Bench::new();
+    bench.add(10).await.unwrap();
+    bench.mark().await;
+    bench.write(|batch| batch.db.pragma_update(None, "max_page_count", 40)).await.unwrap();
+
+    let error = bench.add(1_000_000).await.unwrap_err();
+    assert_eq!(error, StoreError::DiskFull { path: bench.database.clone() });
+    assert_eq!(bench.count().await, 1);
+
+    let room = 1_000_000;
+    bench.write(move |batch| batch.db.pragma_update(None, "max_page_count", room)).await.unwrap();
+    bench.add(1_000_000).await.unwrap();
+    assert_eq!(bench.count().await, 2);
+    assert!(bench.is_marked().await, "a full disk is no reason to open the file again");
+}
+
+#[tokio::test]
+async fn after_an_io_error_the_file_is_opened_again() {
+    for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_READONLY_DBMOVED] {
+        let bench = Bench::new();
+        bench.add(10).await.unwrap();
+        bench.mark().await;
+        let error = bench.fail(code).await;
+        assert!(error.breaks_connection(), "{error}");
+        // It may still be checking the file; then it says so.
+        let added = loop {
+            match bench.add(10).await {
+                Err(refused) => assert_eq!(refused, error),
+                Ok(row) => break row,
+            }
+        };
+        assert_eq!(added, 2);
+        assert!(!bench.is_marked().await, "it still uses the connection that failed");
+        // What had been written before went into the database file, with a sync of its own.
+        assert!(fs::metadata(&bench.database).unwrap().len() > 4096);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_takes_nothing() {
+    let bench = Bench::new();
+    bench.add(10).await.unwrap();
+    let elsewhere = bench.database.with_extension("away");
+    fs::rename(&bench.database, &elsewhere).unwrap();
+
+    let error = bench.add(10).await.unwrap_err();
+    assert!(error.to_string().contains("moved or deleted"), "{error}");
+    // The next one finds out that it is still so; no new file hides what was lost.
+    let error = loop {
+        match bench.add(10).await.unwrap_err() {
+            StoreError::Io { .. } => {}
+            other => break other,
+        }
+    };
+    assert_eq!(error, StoreError::Missing { path: bench.database.clone() });
+    assert!(!bench.database.exists());
+
+    fs::rename(&elsewhere, &bench.database).unwrap();
+    assert_eq!(bench.add(10).await, Ok(2));
+}
+
+#[tokio::test]
+async fn another_file_in_its_place_is_noticed() {
+    let bench = Bench::new();
+    bench.add(10).await.unwrap();
+    let copy = bench.database.with_extension("copy");
+    fs::copy(&bench.database, &copy).unwrap();
+    fs::rename(&copy, &bench.database).unwrap();
+    let error = bench.add(10).await.unwrap_err();
+    assert!(error.to_string().contains("moved or deleted"), "{error}");
+}
+
+#[tokio::test]
+async fn damage_is_final_and_left_as_it_is() {
+    let bench = Bench::new();
+    for _ in 0..200 {
+        bench.add(1000).await.unwrap();
+    }
+    // Everything into the database file, where it is damaged then.
+    Connection::open(&bench.database)
+        .unwrap()
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    let mut bytes = fs::read(&bench.database).unwrap();
+    bytes[4096..].fill(0x55);
+    fs::write(&bench.database, &bytes).unwrap();
+
+    let error = bench.fail(ffi::SQLITE_CORRUPT).await;
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    for _ in 0..3 {
+        let error = bench.add(10).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    }
+    assert!(fs::read(&bench.database).unwrap() == bytes, "a damaged file was written to");
+    bench.writer.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_false_alarm_of_damage_passes() {
+    let bench = Bench::new();
+    bench.fail(ffi::SQLITE_CORRUPT).await;
+    while bench.add(10).await.is_err() {}
+    assert_eq!(bench.count().await, 1);
+}
+
+#[tokio::test]
+async fn one_bad_statement_refuses_only_itself() {
+    let bench = Bench::new();
+    let (release, released) = std_mpsc::channel::<()>();
+    // Until it is released, everything else waits for the next batch.
+    let blocker = bench.write(move |_| {
+        let _ = released.recv();
+        Ok(())
+    });
+    let good = bench.add(1);
+    let bad = bench.write(|batch| {
+        add(batch, 2)?;
+        Err::<(), _>(failure(ffi::SQLITE_CONSTRAINT_CHECK))
+    });
+    let also_good = bench.add(3);
+    let releaser = async { drop(release) };
+    let (_, good, bad, also_good, ()) = tokio::join!(blocker, good, bad, also_good, releaser);
+    assert_eq!((good, also_good), (Ok(1), Ok(2)));
+    assert!(matches!(bad, Err(StoreError::Refused { .. })), "{bad:?}");
+    assert_eq!(bench.count().await, 2);
+}
+
+#[tokio::test]
+async fn nobody_is_answered_before_the_commit() {
+    let bench = Bench::new();
+    // Every statement succeeds; only the commit finds that the delivery is not there.
+    let orphan = |batch: &mut Batch<'_>| {
+        batch.db.pragma_update(None, "defer_foreign_keys", true)?;
+        batch.db.execute(
+            "INSERT INTO events (delivery, kind, item, payload_start, payload_length, stale) \
+             VALUES (99, 'k', 'i', 0, 0, 0)",
+            [],
+        )
+    };
+    let (refused, added) = tokio::join!(bench.write(orphan), bench.add(10));
+    assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
+    assert_eq!(added, Ok(1));
+    let refused = bench.write(orphan).await;
+    assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
+    assert_eq!(bench.count().await, 1);
+}
+
+#[tokio::test]
+async fn somebody_elses_transaction_is_waited_for_and_then_named() {
+    let bench = Bench::new();
+    let other = Connection::open(&bench.database).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = bench.add(10).await.unwrap_err();
+    assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+    other.execute_batch("COMMIT").unwrap();
+    bench.add(10).await.unwrap();
+    assert_eq!(*bench.last_seq.borrow(), 0, "no event was stored");
+}
