@@ -92,9 +92,7 @@ impl Shared {
         let inner = &mut *inner;
         let before = inner.world.next_wakeup();
         let now = self.clock.now();
-        if self.clock.is_running() {
-            inner.world.wake(now);
-        }
+        inner.world.wake(now);
         let visit = Visit { world: &mut inner.world, gate: &mut inner.gate, now };
         let (value, ticket) = act(visit);
         let receiver = ticket.map(|ticket| {

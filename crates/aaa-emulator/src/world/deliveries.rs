@@ -128,7 +128,7 @@ impl World {
     /// Begins a delivery, unless a fault delays it.
     pub(super) fn begin(&mut self, webhook: WebhookId, work: Work) {
         let fault = self.fault_of(&work);
-        let Some(Action::Delay { seconds }) = fault else {
+        let Some(Action::Delay { seconds: seconds @ 1.. }) = fault else {
             return self.start(webhook, work, fault);
         };
         if let Some(job) = self.job_of(webhook, &work) {

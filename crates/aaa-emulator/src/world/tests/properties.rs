@@ -1,0 +1,237 @@
+use std::collections::HashSet;
+
+use aaa_types::{ReplayWindow, UtcMinute};
+use proptest::prelude::*;
+
+use super::*;
+use crate::control::{Action, Cause, Fault, JobState, Ledger};
+
+/// What may happen, in any order.
+#[derive(Debug, Clone)]
+enum Step {
+    Register(u8),
+    Validate(u8),
+    Remove(u8),
+    Subscribe(u8, u64),
+    Unsubscribe(u8, u64),
+    Trigger(u8, u64, u32),
+    Replay(u8, i64, i64),
+    Fault(u8),
+    Pass(i64),
+    /// Some of the challenges under way are answered: right, wrong, 500, or not at all.
+    Checks(u8),
+    /// Some of the deliveries under way are answered with a status, or fail.
+    Posts(u8, u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (0..4_u8).prop_map(Step::Register),
+        1 => (0..4_u8).prop_map(Step::Validate),
+        1 => (0..8_u8).prop_map(Step::Remove),
+        3 => (0..4_u8, 1..4_u64).prop_map(|(w, u)| Step::Subscribe(w, u)),
+        1 => (0..4_u8, 1..4_u64).prop_map(|(w, u)| Step::Unsubscribe(w, u)),
+        6 => (0..6_u8, 1..4_u64, 1..5_u32).prop_map(|(k, u, n)| Step::Trigger(k, u, n)),
+        4 => (0..4_u8, 0..300_i64, 1..200_i64).prop_map(|(w, f, n)| Step::Replay(w, f, n)),
+        1 => (0..9_u8).prop_map(Step::Fault),
+        4 => (0..100_000_i64).prop_map(Step::Pass),
+        6 => (0..6_u8).prop_map(Step::Checks),
+        6 => (0..10_u8, prop_oneof![3 => Just(200_u16), 1 => Just(500), 1 => Just(0)])
+            .prop_map(|(n, s)| Step::Posts(n, s)),
+    ]
+}
+
+const KINDS: [&str; 6] = [
+    "tweet_create_events",
+    "favorite_events",
+    "follow_events",
+    "direct_message_events",
+    "user_event",
+    "brand_new_events",
+];
+
+const ACTIONS: [Action; 9] = [
+    Action::Drop,
+    Action::LoseAnswer,
+    Action::Delay { seconds: 700 },
+    Action::Duplicate,
+    Action::BadSignature,
+    Action::Corrupt,
+    Action::IncompleteJob,
+    Action::CompleteJob,
+    Action::MissingCompletion,
+];
+
+impl Sim {
+    fn any_webhook(&self, index: u8) -> WebhookId {
+        let unknown = WebhookId::try_from(5).unwrap();
+        self.world.webhooks().get(usize::from(index)).map_or(unknown, |webhook| webhook.id)
+    }
+
+    fn perform(&mut self, step: &Step) {
+        let now = self.now;
+        match *step {
+            Step::Register(port) => {
+                let _ = self.world.register(&format!("http://127.0.0.1:{}/", port + 1), now);
+            }
+            Step::Validate(index) => {
+                let _ = self.world.validate(self.any_webhook(index), now);
+            }
+            Step::Remove(index) => {
+                let _ = self.world.remove(self.any_webhook(index), now);
+            }
+            Step::Subscribe(index, id) => {
+                let _ = self.world.subscribe(self.any_webhook(index), user(id), now);
+            }
+            Step::Unsubscribe(index, id) => {
+                let _ = self.world.unsubscribe(self.any_webhook(index), user(id), now);
+            }
+            Step::Trigger(kind, id, count) => {
+                let kind = KINDS[usize::from(kind)];
+                let ask = Trigger::new(kind, user(id)).with_count(count);
+                self.world.trigger_and_wait(&ask, now).unwrap();
+            }
+            Step::Replay(index, ago, length) => {
+                let from = UtcMinute::floor(now).plus(-ago - 31);
+                let to = from.plus(length);
+                let webhook = self.any_webhook(index);
+                let _ = self.world.replay(webhook, &from.to_string(), &to.to_string(), now);
+            }
+            Step::Fault(action) => {
+                self.world.plan_fault(Fault::new(ACTIONS[usize::from(action)])).unwrap();
+            }
+            Step::Pass(seconds) => self.pass(SignedDuration::from_secs(seconds / 10)),
+            Step::Checks(how) => self.answer_checks(match how {
+                0..3 => None,
+                3 => Some(Ok(Answer { status: 200, body: "{}".into() })),
+                4 => Some(Ok(Answer { status: 500, body: "".into() })),
+                _ => Some(Err(Silence::TimedOut)),
+            }),
+            Step::Posts(count, status) => {
+                self.collect();
+                let count = usize::from(count).min(self.posts.len());
+                for post in self.posts.drain(..count).collect::<Vec<_>>() {
+                    let heard = match status {
+                        0 => Err(Silence::TimedOut),
+                        status => Ok(Answer { status, body: "".into() }),
+                    };
+                    self.world.delivery_ended(post.id, heard, now);
+                }
+            }
+        }
+        self.collect();
+    }
+
+    /// Answers everything until nothing is under way and nothing is owed.
+    fn finish(&mut self) {
+        for _ in 0..20 {
+            self.answer_checks(None);
+            self.answer_posts(200);
+            self.pass(SignedDuration::from_secs(701));
+        }
+        self.answer_checks(None);
+        self.answer_posts(200);
+    }
+}
+
+fn check(ledger: &Ledger) {
+    let running: Vec<_> = ledger
+        .jobs
+        .iter()
+        .filter(|job| job.state == JobState::Running)
+        .map(|job| job.webhook_id)
+        .collect();
+    let webhooks: HashSet<_> = running.iter().collect();
+    assert_eq!(running.len(), webhooks.len(), "two live jobs for one webhook");
+    let jobs: HashSet<_> = ledger.jobs.iter().map(|job| job.id).collect();
+    let ids: HashSet<_> = ledger.events.iter().map(|event| &event.id).collect();
+    assert_eq!(ids.len(), ledger.events.len());
+    for event in &ledger.events {
+        let at: Vec<_> = event.attempts.iter().map(|attempt| attempt.at).collect();
+        assert!(at.is_sorted() && at.first().is_none_or(|at| event.created_at <= *at));
+        let delivered = event.attempts.iter().any(|a| a.status == Some(200));
+        assert_eq!(event.acknowledged_at.is_some(), delivered);
+        for attempt in &event.attempts {
+            assert!(attempt.status.is_none() || attempt.error.is_none());
+            assert_eq!(attempt.cause == Cause::Replay, attempt.job_id.is_some());
+            assert!(attempt.job_id.is_none_or(|id| jobs.contains(&id)));
+        }
+    }
+}
+
+/// A job re-sends nothing but what was attempted in its window, and all of it if it says so.
+fn check_jobs(ledger: &Ledger, told_to_lie: bool) {
+    for job in &ledger.jobs {
+        let window = ReplayWindow::new(job.from_date, job.to_date).unwrap();
+        for event in &ledger.events {
+            let first = event.attempts.first().map(|attempt| UtcMinute::floor(attempt.at));
+            let belongs = event.webhook_id == job.webhook_id
+                && first.is_some_and(|minute| window.contains(minute));
+            let sent = event.attempts.iter().any(|a| a.job_id == Some(job.id));
+            assert!(belongs || !sent, "{job:?} sent {event:?}");
+            if job.state == JobState::Complete && !told_to_lie {
+                assert_eq!(belongs, sent, "{job:?} and {event:?}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn nothing_panics_and_the_ledger_holds(steps in prop::collection::vec(step(), 0..120)) {
+        let mut sim = Sim::subscribed(Settings { concurrency: 3, ..still() }).0;
+        let mut told_to_lie = false;
+        for step in &steps {
+            sim.perform(step);
+            told_to_lie |= matches!(step, Step::Fault(7));
+            check(&sim.world.ledger(sim.now));
+            // Live and replayed, three each, and a duplicated one of each; five webhooks at most.
+            prop_assert!(sim.posts.len() <= 5 * 8);
+        }
+        sim.finish();
+        let ledger = sim.world.ledger(sim.now);
+        check(&ledger);
+        check_jobs(&ledger, told_to_lie);
+        prop_assert!(ledger.jobs.iter().all(|job| job.state != JobState::Running));
+        prop_assert!(sim.world.waits.is_empty(), "somebody still waits");
+        let counts = sim.world.state(sim.now).counts;
+        prop_assert_eq!((counts.in_flight, counts.queued), (0, 0));
+        let attempts: usize = ledger.events.iter().map(|event| event.attempts.len()).sum();
+        let acknowledged = ledger.events.iter().filter(|e| e.acknowledged_at.is_some()).count();
+        prop_assert_eq!((counts.attempts, counts.acknowledged), (attempts, acknowledged));
+    }
+
+    /// Whatever was attempted and failed comes back with one job over its time.
+    #[test]
+    fn a_replay_brings_everything_back(counts in prop::collection::vec((1..5_u32, 0..300_i64), 1..12)) {
+        let (mut sim, webhook) = Sim::subscribed(still());
+        let mut made = HashSet::new();
+        for (count, seconds) in counts {
+            made.extend(sim.trigger("tweet_create_events", count));
+            sim.answer_posts(503);
+            sim.pass(SignedDuration::from_secs(seconds));
+        }
+        let to = UtcMinute::ceil(sim.now).plus(1);
+        sim.pass(SignedDuration::from_mins(40));
+        let from = UtcMinute::floor(start()).to_string();
+        sim.replay(webhook, &from, &to.to_string()).unwrap();
+        sim.answer_posts(200);
+        let ledger = sim.world.ledger(sim.now);
+        let back: HashSet<_> = ledger.events.iter().filter(|e| e.acknowledged_at.is_some())
+            .map(|e| e.key.clone()).collect();
+        prop_assert_eq!(back, made);
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(kind in ".*", url in ".*", from in ".*", to in ".*") {
+        let (mut sim, webhook) = Sim::subscribed(still());
+        let _ = sim.world.trigger(&Trigger::new(&kind, user(7)), sim.now);
+        let _ = sim.world.trigger(&Trigger::new(&format!("{kind}_events"), user(7)), sim.now);
+        let _ = sim.world.register(&url, sim.now);
+        let _ = sim.world.replay(webhook, &from, &to, sim.now);
+        sim.answer_checks(None);
+        sim.answer_posts(200);
+    }
+}
