@@ -17,11 +17,12 @@ pub(crate) async fn run(args: EmulateArgs) -> Result<(), Failure> {
     if args.print_env {
         return print_env(args.bind);
     }
+    let signal = signals::end();
     let emulator = Emulator::builder().bind(args.bind).settings(settings(&args)).start().await;
     let emulator =
         emulator.map_err(|error| Exit::Failed.of("the emulator did not start", error))?;
     output::listening(emulator.addr(), args.json)?;
-    let signal = signals::end().await;
+    let signal = signal.await;
     output::note(format_args!("{signal}: ending"));
     emulator.shutdown().await;
     Ok(())

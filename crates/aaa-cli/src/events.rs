@@ -80,8 +80,8 @@ mod tests {
             context: RawValue::NULL.to_owned(),
             body: Default::default(),
         };
-        insta::assert_snapshot!(pretty(&event), @"");
+        insta::assert_snapshot!(pretty(&event), @"      12  2025-11-22T04:13:00.000Z  7/favorite_events:a");
         let stale = StoredEvent { stale: true, ..event };
-        insta::assert_snapshot!(pretty(&stale), @"");
+        insta::assert_snapshot!(pretty(&stale), @"      12  2025-11-22T04:13:00.000Z  7/favorite_events:a  (stale: not handled)");
     }
 }

@@ -19,6 +19,7 @@ use aaa_webhook::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 
+use self::recovery::Recovery;
 use crate::{
     cli::{Format, ListenArgs, Recover},
     credentials::Credentials,
@@ -35,6 +36,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
         Some(previous) => app.with_previous(previous),
         None => app,
     };
+    let signal = signals::end();
     let format = if args.json { Format::Json } else { args.format };
     let settings = aaa_store::Settings::default();
     let period = settings.heartbeat_period;
@@ -44,6 +46,13 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     if args.strict_crc {
         receiver = receiver.with_strict_crc();
     }
+    let clock = XClock::new();
+    assume_last_offset(&store, &clock).await;
+    let recover = args.recover.unwrap_or_else(|| default_recovery(&credentials));
+    let recovery = match recover {
+        Recover::Auto => Some(Recovery::prepare(&args, &credentials, &store, &clock).await?),
+        Recover::Off => None,
+    };
     let server = Server::bind(args.bind)
         .await
         .map_err(|error| Exit::Failed.of(&format!("could not listen on {}", args.bind), error))?;
@@ -60,17 +69,14 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     ));
     output::listening(address, format == Format::Json)?;
 
-    let recover = args.recover.unwrap_or_else(|| default_recovery(&credentials));
-    let clock = XClock::new();
-    assume_last_offset(&store, &clock).await;
-    let recovery = match recover {
-        Recover::Auto => Some(recovery::start(&args, &credentials, &store, &clock, &run).await?),
-        Recover::Off => None,
+    let recovery = match recovery {
+        Some(recovery) => Some(recovery.start(&run).await?),
+        None => None,
     };
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
 
-    let signal = signals::end().await;
+    let signal = signal.await;
     output::note(format_args!("{signal}: ending"));
     // First no more deliveries, then the last heartbeat, so that it covers the last of them.
     let _ = phase.send(Phase::Draining);

@@ -30,14 +30,6 @@ use crate::{
 /// The users whose activity is subscribed to.
 const SUBSCRIBERS: [u64; 2] = [7, 8];
 
-/// Kinds of events, and how many of each happen in a round.
-const ROUND: [(&str, u32); 4] = [
-    ("tweet_create_events", 25),
-    ("favorite_events", 25),
-    ("follow_events", 10),
-    ("direct_message_events", 15),
-];
-
 /// How many events are under way at once when the receiver is killed.
 const BURST: u32 = 60;
 
@@ -311,8 +303,7 @@ impl Stage {
     /// how many events for how many users that were.
     async fn happen(&self) -> Result<usize, Failure> {
         let mut sent = 0;
-        for (kind, count) in ROUND {
-            let trigger = Trigger::new(kind, user(SUBSCRIBERS[0])?).with_count(count);
+        for trigger in round()? {
             let made = self.emulator.trigger_and_wait(&trigger).await.map_err(not_made)?;
             sent += made.events.len();
         }
@@ -419,6 +410,20 @@ fn token_of(user: u64) -> Result<UserToken, Failure> {
 
 fn user(number: u64) -> Result<UserId, Failure> {
     UserId::try_from(number).map_err(|error| Exit::Failed.of("a user of the demo", error))
+}
+
+/// What happens in a round. What user 7 does to user 8 is an event for each of them.
+fn round() -> Result<[Trigger; 4], Failure> {
+    let seven = user(SUBSCRIBERS[0])?;
+    let eight = SUBSCRIBERS[1].to_string();
+    let target = json!({ "target": { "id": eight } });
+    let recipient = json!({ "message_create": { "target": { "recipient_id": eight } } });
+    Ok([
+        Trigger::new("tweet_create_events", seven).with_count(25),
+        Trigger::new("favorite_events", seven).with_count(25),
+        Trigger::new("follow_events", seven).with_count(10).with_payload(target),
+        Trigger::new("direct_message_events", seven).with_count(15).with_payload(recipient),
+    ])
 }
 
 fn burst() -> Result<Trigger, Failure> {

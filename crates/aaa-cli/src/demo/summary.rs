@@ -67,8 +67,18 @@ mod tests {
 
     #[test]
     fn for_people_and_for_scripts() {
-        insta::assert_snapshot!(SUMMARY.table(), @"");
-        insta::assert_snapshot!(serde_json::to_string(&SUMMARY).unwrap(), @"");
+        insta::assert_snapshot!(SUMMARY.table(), @"
+        ────────────────────────────────────────────
+        events that X sent                       500
+        missed while the receiver was down       120
+        recovered by replay                      120
+        replay jobs                                1
+        copies dropped                           380
+        in the inbox, each exactly once          500
+        lost                                       0
+        ────────────────────────────────────────────
+        ");
+        insta::assert_snapshot!(serde_json::to_string(&SUMMARY).unwrap(), @r#"{"sent":500,"received":500,"missed_while_down":120,"recovered":120,"lost":0,"duplicates_dropped":380,"replay_jobs":1}"#);
     }
 
     #[test]

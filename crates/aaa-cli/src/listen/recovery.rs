@@ -1,9 +1,10 @@
-//! Starts the driver that finds and closes gaps.
+//! Prepares and starts the driver that finds and closes gaps.
 
 use std::time::Duration;
 
+use aaa_client::ReqwestTransport;
 use aaa_replay::{
-    driver::{Driver, Pace, Target, XClock},
+    driver::{Driver, Pace, Target, TargetError, XClock},
     engine::Settings,
     plan::Limits,
 };
@@ -23,53 +24,77 @@ use crate::{
 /// The kind under which X reports the end of a job.
 const JOB_STATUS: &str = "replay_job_status";
 
-/// How long the first reading of X's clock may hold up the first heartbeat.
-const FIRST_READING: Duration = Duration::from_secs(3);
+/// How long X may hold up the start of the receiver.
+const FIRST_CALLS: Duration = Duration::from_secs(3);
 
-/// Reads X's clock, so that the first heartbeat knows it, and starts the driver.
-///
-/// # Errors
-///
-/// Fails when there is no client or the store cannot be read.
-pub(super) async fn start(
-    args: &ListenArgs,
-    credentials: &Credentials,
-    store: &SqliteStore,
-    clock: &XClock,
-    run: &Run,
-) -> Result<JoinHandle<()>, Failure> {
-    let target = match (args.webhook, &args.public_url) {
-        (Some(id), _) => Target::Id(id),
-        (None, Some(url)) => Target::Url(url.clone()),
-        (None, None) => Target::Only,
-    };
-    let driver = Driver::new(
-        store.clone(),
-        credentials.client()?,
-        clock.clone(),
-        target,
-        Settings::new(Limits::v2()),
-        Pace::for_loopback(credentials.api().is_loopback()),
-    );
-    match timeout(FIRST_READING, driver.read_clock()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => output::note(format_args!("warning: X's clock is not known: {error}")),
-        Err(_) => output::note("warning: X's clock is not known: no answer in time"),
-    }
-    let (sender, completions) = mpsc::channel(64);
-    let after = store
-        .stats()
-        .await
-        .map_err(|error| Exit::Failed.of("could not read the store", error))?
-        .last_seq;
-    let follow = follow(store.clone(), after.unwrap_or(0), sender);
-    let (health, stopped) = (run.clone(), run.reached(Phase::Ended));
-    Ok(tokio::spawn(async move {
-        tokio::select! {
-            () = driver.run(completions, move || health.health(), stopped) => {}
-            () = follow => {}
+/// A driver that is ready to start.
+pub(super) struct Recovery {
+    driver: Driver<SqliteStore, ReqwestTransport>,
+    store: SqliteStore,
+}
+
+impl Recovery {
+    /// Reads X's clock, so that the first heartbeat knows it, and makes sure that it is clear
+    /// which webhook to recover. When X cannot be reached, the receiver starts all the same.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the app has several webhooks and none is named.
+    pub(super) async fn prepare(
+        args: &ListenArgs,
+        credentials: &Credentials,
+        store: &SqliteStore,
+        clock: &XClock,
+    ) -> Result<Self, Failure> {
+        let target = match (args.webhook, &args.public_url) {
+            (Some(id), _) => Target::Id(id),
+            (None, Some(url)) => Target::Url(url.clone()),
+            (None, None) => Target::Only,
+        };
+        let client = credentials.client()?;
+        let driver = Driver::new(
+            store.clone(),
+            client.clone(),
+            clock.clone(),
+            target.clone(),
+            Settings::new(Limits::v2()),
+            Pace::for_loopback(credentials.api().is_loopback()),
+        );
+        let first_calls = async {
+            driver.read_clock().await?;
+            client.list_webhooks().await
+        };
+        match timeout(FIRST_CALLS, first_calls).await {
+            Ok(Ok(webhooks)) => {
+                if let Err(error @ TargetError::Several(_)) = target.find(&webhooks) {
+                    let words = format!("{error}: --webhook ID or --public-url URL");
+                    return Err(Exit::Usage.with(words));
+                }
+            }
+            Ok(Err(error)) => output::note(format_args!("warning: recovery has to wait: {error}")),
+            Err(_) => output::note("warning: recovery has to wait: the API does not answer"),
         }
-    }))
+        Ok(Self { driver, store: store.clone() })
+    }
+
+    /// Starts the driver.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    pub(super) async fn start(self, run: &Run) -> Result<JoinHandle<()>, Failure> {
+        let (sender, completions) = mpsc::channel(64);
+        let stats = self.store.stats().await;
+        let stats = stats.map_err(|error| Exit::Failed.of("could not read the store", error))?;
+        let follow = follow(self.store, stats.last_seq.unwrap_or(0), sender);
+        let (health, ended) = (run.clone(), run.reached(Phase::Ended));
+        Ok(tokio::spawn(async move {
+            tokio::select! {
+                () = self.driver.run(completions, move || health.health(), ended) => {}
+                () = follow => {}
+            }
+        }))
+    }
 }
 
 /// Passes the ends of jobs from the inbox to the driver, as they arrive.

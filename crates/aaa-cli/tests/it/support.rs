@@ -1,0 +1,79 @@
+//! Runs `aaa` in a directory of its own, without the credentials of whoever runs the tests.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a finished command left.
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+pub(crate) fn aaa(directory: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aaa"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("X_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args(args)
+        .current_dir(directory)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) async fn run(mut command: Command) -> Done {
+    let output = timeout(PATIENCE, command.output()).await.expect("the command hangs").unwrap();
+    Done {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A server that has said where it listens.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) lines: Lines<BufReader<ChildStdout>>,
+    pub(crate) url: String,
+}
+
+impl Server {
+    /// Starts a server whose first line is for people.
+    pub(crate) async fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("no first line");
+        let line = line.unwrap().expect("the server ended");
+        let first = line.strip_prefix("listening on ").map(str::to_owned).or_else(|| {
+            let line: serde_json::Value = serde_json::from_str(&line).ok()?;
+            line["listening"].as_str().map(str::to_owned)
+        });
+        Self { child, lines, url: first.expect("the first line says where it listens") }
+    }
+
+    /// Asks it to end, and returns its exit code.
+    #[cfg(unix)]
+    pub(crate) async fn end(mut self) -> i32 {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let ended = timeout(PATIENCE, self.child.wait()).await.expect("it does not end");
+        ended.unwrap().code().unwrap()
+    }
+}
