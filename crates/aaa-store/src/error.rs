@@ -100,7 +100,7 @@ pub enum StoreError {
     #[error(
         "`{path}` is damaged ({reason}), and nothing was changed in it: move it away together \
          with its -wal and -shm files and restore a backup, or save what is readable with \
-         `sqlite3 '{path}' .recover`"
+         `sqlite3 '{path}' .recover`; then start again"
     )]
     Corrupt {
         /// The file.
@@ -233,7 +233,7 @@ mod tests {
     fn each_trouble_has_its_advice() {
         insta::assert_snapshot!(told(ffi::SQLITE_FULL), @"the disk of `aaa.db` is full: make room; deliveries are stored again as soon as there is some");
         insta::assert_snapshot!(told(ffi::SQLITE_BUSY_SNAPSHOT), @"another process keeps `aaa.db` locked (Error code 517: database is locked): end its transaction");
-        insta::assert_snapshot!(told(ffi::SQLITE_NOTADB), @"`aaa.db` is damaged (Error code 26: file is not a database), and nothing was changed in it: move it away together with its -wal and -shm files and restore a backup, or save what is readable with `sqlite3 'aaa.db' .recover`");
+        insta::assert_snapshot!(told(ffi::SQLITE_NOTADB), @"`aaa.db` is damaged (Error code 26: file is not a database), and nothing was changed in it: move it away together with its -wal and -shm files and restore a backup, or save what is readable with `sqlite3 'aaa.db' .recover`; then start again");
         let exposed = StoreError::Exposed { path: "data".into(), mode: 0o755 };
         insta::assert_snapshot!(exposed, @"`data` is open to other users (mode 755), and it holds direct messages: close it with `chmod go-rwx 'data'`");
     }

@@ -102,7 +102,7 @@ impl WriterThread {
             Wait::ForRoom => room.acquire_many_owned(size).await.map_err(|_| StoreError::Closed)?,
         };
         let (answer, answered) = oneshot::channel();
-        let job = Command::Write(Box::new(Job { bytes, work, done: None, answer, _room: room }));
+        let job = Command::Write(Box::new(Job { bytes, work, done: None, answer, room }));
         match wait {
             Wait::Never => self.sender.try_send(job).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => StoreError::QueueFull,
@@ -141,8 +141,8 @@ struct Job<T, F> {
     work: F,
     done: Option<T>,
     answer: oneshot::Sender<Result<T, StoreError>>,
-    /// Given back when the job is done.
-    _room: OwnedSemaphorePermit,
+    /// Given back before the answer, so that whoever hears of a commit finds room.
+    room: OwnedSemaphorePermit,
 }
 
 impl<T, F> Work for Job<T, F>
@@ -160,7 +160,8 @@ where
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { done, answer, .. } = *self;
+        let Self { work, done, answer, room, .. } = *self;
+        drop((work, room));
         // Whoever asked may have stopped waiting; what is stored stays stored.
         let _ = answer.send(committed.and_then(|()| done.ok_or(StoreError::Closed)));
     }
@@ -199,9 +200,9 @@ impl Writer {
             self.store(batch);
         }
         let closed = self.close();
-        let Self { claim, closing, .. } = self;
+        let Self { claim, closing, last_seq, .. } = self;
         // The lock is given back before anybody hears that it is.
-        drop(claim);
+        drop((claim, last_seq));
         for answer in closing {
             let _ = answer.send(closed.clone());
         }

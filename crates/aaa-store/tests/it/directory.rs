@@ -127,6 +127,16 @@ async fn a_damaged_file_is_refused_and_left_alone() {
         store.commit(delivery(&favorites("7", &[&id]))).await.unwrap();
     }
     store.close().await.unwrap();
+    let leaf: u32 = directory
+        .sqlite()
+        .query_row(
+            "SELECT pageno FROM dbstat WHERE name = 'deliveries' AND pagetype = 'leaf' \
+             ORDER BY pageno LIMIT 1 OFFSET 2",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let leaf = leaf as usize;
     let sound = fs::read(directory.database()).unwrap();
 
     let flipped = |range: std::ops::Range<usize>| {
@@ -147,6 +157,8 @@ async fn a_damaged_file_is_refused_and_left_alone() {
         headers[page * 4096..page * 4096 + 8].fill(0xff);
     }
     damaged.push(headers);
+    // One page that nothing but the check would look at before it is needed.
+    damaged.push(flipped((leaf - 1) * 4096..(leaf - 1) * 4096 + 8));
     for bytes in damaged {
         fs::write(directory.database(), &bytes).unwrap();
         let error = refusal(&directory);
