@@ -121,6 +121,15 @@ async fn keys_are_found_by_their_text() {
     store.close().await.unwrap();
     assert_eq!(directory.reader().contains_keys(&asked).await.unwrap(), expected);
     assert!(directory.reader().contains_keys(&[]).await.unwrap().is_empty());
+    // Also behind the first page of them.
+    let store = directory.open();
+    let many: Vec<_> = (0..12_000).map(|n| n.to_string()).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    store.commit(delivery(&favorites("9", &many))).await.unwrap();
+    let asked = ["9/favorite_events:11999", "9/favorite_events:12000", "9/favorite_events:1"];
+    let found = store.contains_keys(&asked.map(str::to_owned)).await.unwrap();
+    assert_eq!(found, [true, false, true]);
+    store.close().await.unwrap();
     // People with another tool see the same text.
     let db = directory.sqlite();
     let mut statement = db.prepare("SELECT key FROM events ORDER BY seq").unwrap();
