@@ -40,7 +40,7 @@ async fn events(State(shared): Core, RawQuery(query): RawQuery, body: Bytes) -> 
     let made = if waits {
         handle::trigger_and_wait(&shared, &ask).await
     } else {
-        handle::trigger(&shared, &ask)
+        handle::trigger(&shared, &ask).await
     };
     answer(made)
 }

@@ -101,7 +101,7 @@ impl Emulator {
     ///
     /// Refuses what is not a kind, a payload that does not fit it, and counts out of range.
     pub async fn trigger(&self, ask: &Trigger) -> Result<Triggered, ControlError> {
-        trigger(&self.shared, ask)
+        trigger(&self.shared, ask).await
     }
 
     /// Makes events, and returns when each of them was delivered or has failed.
@@ -186,21 +186,52 @@ impl Drop for Emulator {
     }
 }
 
-pub(super) fn trigger(shared: &Arc<Shared>, ask: &Trigger) -> Result<Triggered, ControlError> {
-    Ok(shared.visit(|v| v.world.trigger(ask, v.now))?)
+pub(super) async fn trigger(
+    shared: &Arc<Shared>,
+    ask: &Trigger,
+) -> Result<Triggered, ControlError> {
+    let mut events = Vec::new();
+    for part in parts(ask) {
+        events.extend(shared.visit(|v| v.world.trigger(&part, v.now))?.events);
+        tokio::task::yield_now().await;
+    }
+    Ok(Triggered { events })
 }
 
 pub(super) async fn trigger_and_wait(
     shared: &Arc<Shared>,
     ask: &Trigger,
 ) -> Result<Triggered, ControlError> {
-    let (made, settled) = shared.visit_and_wait(|v| match v.world.trigger_and_wait(ask, v.now) {
-        Ok((made, ticket)) => (Ok(made), Some(ticket)),
-        Err(error) => (Err(error), None),
-    });
-    let made = made?;
-    wait(settled).await?;
-    Ok(made)
+    let mut events = Vec::new();
+    let mut endings = Vec::new();
+    for part in parts(ask) {
+        let (made, ending) =
+            shared.visit_and_wait(|v| match v.world.trigger_and_wait(&part, v.now) {
+                Ok((made, ticket)) => (Ok(made), Some(ticket)),
+                Err(error) => (Err(error), None),
+            });
+        events.extend(made?.events);
+        endings.extend(ending);
+        tokio::task::yield_now().await;
+    }
+    let all = async {
+        for ending in endings {
+            ending.await.map_err(|_| ControlError::Gone)?;
+        }
+        Ok(Triggered { events })
+    };
+    in_time(all).await
+}
+
+/// Cuts a large order into parts, so that deliveries and calls go on while it is worked off.
+fn parts(ask: &Trigger) -> Vec<Trigger> {
+    const PART: u32 = 100;
+    let count = ask.count.unwrap_or(1);
+    if count <= PART || count > Trigger::MAX_COUNT {
+        return vec![ask.clone()];
+    }
+    let part = |begin: u32| ask.clone().with_count(PART.min(count - begin));
+    (0..count).step_by(PART as usize).map(part).collect()
 }
 
 pub(super) async fn deliver(shared: &Arc<Shared>, ask: Deliver) -> Result<Delivered, ControlError> {
@@ -209,10 +240,14 @@ pub(super) async fn deliver(shared: &Arc<Shared>, ask: Deliver) -> Result<Delive
         Err(refusal) => (Err(refusal), None),
     });
     asked?;
-    match wait(answer).await? {
-        Outcome::Delivered(delivered) => Ok(delivered),
-        _ => Err(ControlError::Gone),
-    }
+    let answer = answer.ok_or(ControlError::Gone)?;
+    in_time(async {
+        match answer.await {
+            Ok(Outcome::Delivered(delivered)) => Ok(delivered),
+            _ => Err(ControlError::Gone),
+        }
+    })
+    .await
 }
 
 pub(super) fn advance(shared: &Arc<Shared>, by: Duration) -> Result<Timestamp, ControlError> {
@@ -226,8 +261,8 @@ pub(super) fn plan_fault(shared: &Arc<Shared>, fault: Fault) -> Result<PlannedFa
     shared.visit(|v| v.world.plan_fault(fault)).map_err(ControlError::Fault)
 }
 
-async fn wait(answer: Option<oneshot::Receiver<Outcome>>) -> Result<Outcome, ControlError> {
-    let answer = answer.ok_or(ControlError::Gone)?;
-    let answer = tokio::time::timeout(PATIENCE, answer).await;
-    answer.map_err(|_| ControlError::TimedOut)?.map_err(|_| ControlError::Gone)
+async fn in_time<T>(
+    work: impl Future<Output = Result<T, ControlError>>,
+) -> Result<T, ControlError> {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(ControlError::TimedOut))
 }

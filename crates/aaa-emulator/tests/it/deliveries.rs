@@ -1,8 +1,10 @@
 use aaa_emulator::{
     Emulator,
     control::{Action, Cause, Deliver, Fault, Trigger},
+    settings::Settings,
 };
 use aaa_types::event::Body;
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::support::{Receiver, register, subscribe, user};
@@ -52,6 +54,46 @@ async fn a_dead_receiver_leaves_an_error_in_the_ledger() {
     assert_eq!(attempt.status, None);
     assert!(attempt.error.as_deref().unwrap().contains("the connection failed"), "{attempt:?}");
     assert_eq!(ledger.events[0].acknowledged_at, None);
+}
+
+#[tokio::test]
+async fn a_silent_receiver_is_given_up() {
+    let settings = Settings { deadline: SignedDuration::from_millis(100), ..Settings::default() };
+    let emulator = Emulator::builder().settings(settings).start().await.unwrap();
+    let receiver = Receiver::start().await;
+    let webhook_id = register(&emulator, &receiver).await;
+    subscribe(&emulator, webhook_id, 7).await;
+    receiver.answer_deliveries(0);
+    emulator.trigger_and_wait(&Trigger::new("favorite_events", user(7))).await.unwrap();
+    let error = emulator.ledger().events[0].attempts[0].error.clone();
+    assert_eq!(error.as_deref(), Some("no answer within the deadline"));
+    let raw = Deliver { webhook_id, body: "{}".into(), signature: None };
+    let delivered = emulator.deliver(raw).await.unwrap();
+    assert_eq!((delivered.status, delivered.error), (None, error));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_at_once() {
+    let (emulator, receiver) = (Emulator::start().await.unwrap(), Receiver::start().await);
+    let webhook = register(&emulator, &receiver).await;
+    for id in 1..=4 {
+        subscribe(&emulator, webhook, id).await;
+    }
+    let emulator = std::sync::Arc::new(emulator);
+    let calls: Vec<_> = (1..=4)
+        .map(|id| {
+            let emulator = emulator.clone();
+            tokio::spawn(async move {
+                let ask = Trigger::new("direct_message_events", user(id)).with_count(150);
+                emulator.trigger_and_wait(&ask).await.unwrap().events.len()
+            })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), 150);
+    }
+    assert_eq!(emulator.state().counts.acknowledged, 600);
+    assert_eq!(receiver.arrived().len(), 600);
 }
 
 #[tokio::test]

@@ -84,6 +84,7 @@ impl Receiver {
         *self.shared.crc.lock().unwrap() = crc;
     }
 
+    /// With a status; 0 is no answer at all.
     pub(crate) fn answer_deliveries(&self, status: u16) {
         *self.shared.status.lock().unwrap() = status;
     }
@@ -140,7 +141,11 @@ async fn receive(
     let verified = signature.is_ok_and(|signature| signature.verifies(&shared.secret, &body));
     shared.bodies.lock().unwrap().push((body, verified));
     shared.arrived.notify_one();
-    StatusCode::from_u16(*shared.status.lock().unwrap()).unwrap()
+    let status = *shared.status.lock().unwrap();
+    if status == 0 {
+        std::future::pending::<()>().await;
+    }
+    StatusCode::from_u16(status).unwrap()
 }
 
 /// An answer.

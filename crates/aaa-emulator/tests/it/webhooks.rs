@@ -8,7 +8,7 @@ use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{Crc, Receiver, call, register};
+use crate::support::{Crc, PATIENCE, Receiver, call, register};
 
 #[tokio::test]
 async fn a_registration_runs_a_real_check() {
@@ -91,14 +91,22 @@ async fn a_scheduled_check_invalidates_and_put_revives() {
     let (emulator, receiver) = (Emulator::start().await.unwrap(), Receiver::start().await);
     let id = register(&emulator, &receiver).await;
     receiver.answer_challenges(Crc::WrongToken);
+    emulator.advance(Duration::from_secs(3600)).await.unwrap();
+    // The check was started; its outcome comes a little later.
+    let invalid = async {
+        while emulator.state().webhooks[0].valid {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, invalid).await.expect("the check ends");
+    let got = call(&emulator, Method::GET, "/2/webhooks", Value::Null).await;
+    assert_eq!(got.body["data"][0]["valid"], false);
+
     let path = format!("/2/webhooks/{id}");
     let refused = call(&emulator, Method::PUT, &path, Value::Null).await;
     assert!(refused.error().starts_with("CrcValidationFailed: "));
-    let valid = || emulator.state().webhooks[0].valid;
-    assert!(!valid());
     receiver.answer_challenges(Crc::Right);
-    emulator.advance(Duration::from_secs(7200)).await.unwrap();
-    assert!(!valid());
-    call(&emulator, Method::PUT, &path, Value::Null).await;
-    assert!(valid());
+    let revived = call(&emulator, Method::PUT, &path, Value::Null).await;
+    assert_eq!(revived.body, json!({"data": {"valid": true}}));
+    assert!(emulator.state().webhooks[0].valid);
 }

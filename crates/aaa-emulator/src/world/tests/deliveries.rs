@@ -139,6 +139,23 @@ fn every_generated_event_has_a_key_of_its_own() {
 }
 
 #[test]
+fn posts_come_in_varieties_unless_members_are_given() {
+    let (mut sim, _) = Sim::subscribed(still());
+    let mut bodies = |payload: Option<serde_json::Value>| {
+        let ask = Trigger::new("tweet_create_events", user(7)).with_count(6);
+        let ask = Trigger { payload, ..ask };
+        sim.world.trigger(&ask, sim.now).unwrap();
+        let posts = sim.answer_posts(200);
+        posts.iter().map(|p| String::from_utf8(p.body.to_vec()).unwrap()).collect::<Vec<_>>()
+    };
+    let varied = ["extended_tweet", "retweeted_status", "quoted_status_id", "edit_history"];
+    let generated = bodies(None).concat();
+    assert!(varied.iter().all(|member| generated.contains(member)));
+    let given = bodies(Some(json!({"text": "hi"}))).concat();
+    assert!(!varied.iter().any(|member| given.contains(member)));
+}
+
+#[test]
 fn faults_choose_their_occasion() {
     let (mut sim, _) = Sim::subscribed(still());
     let when = Match { kind: Some("follow_events".into()), nth: Some(2), ..Match::default() };
