@@ -6,6 +6,8 @@
 //! X_CONSUMER_SECRET=… cargo run --example simple_webhook_server -p examples -- 127.0.0.1:8080
 //! ```
 
+#![allow(clippy::print_stdout, reason = "printing is what this example is for")]
+
 use std::error::Error;
 
 use aaa_store::{Settings, SqliteStore};
