@@ -14,25 +14,25 @@ use crate::exit::{Exit, Failure};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Credentials (or the variables X_…, or .env)")]
 pub(crate) struct CredentialArgs {
-    /// The app's consumer key (API key) [X_CONSUMER_KEY]
+    /// The app's consumer key (API key) (X_CONSUMER_KEY)
     #[arg(long, global = true, value_name = "KEY")]
     consumer_key: Option<String>,
-    /// The app's consumer secret (API secret key) [X_CONSUMER_SECRET]
+    /// The app's consumer secret (API secret key) (X_CONSUMER_SECRET)
     #[arg(long, global = true, value_name = "SECRET")]
     consumer_secret: Option<String>,
-    /// The consumer secret before a rotation [X_CONSUMER_SECRET_PREVIOUS]
+    /// The consumer secret before a rotation (X_CONSUMER_SECRET_PREVIOUS)
     #[arg(long, global = true, value_name = "SECRET")]
     consumer_secret_previous: Option<String>,
-    /// The access token of the app's owner [X_ACCESS_TOKEN]
+    /// The access token of the app's owner (X_ACCESS_TOKEN)
     #[arg(long, global = true, value_name = "TOKEN")]
     access_token: Option<String>,
-    /// Its secret [X_ACCESS_TOKEN_SECRET]
+    /// Its secret (X_ACCESS_TOKEN_SECRET)
     #[arg(long, global = true, value_name = "SECRET")]
     access_token_secret: Option<String>,
-    /// The app-only bearer token [X_BEARER_TOKEN]
+    /// The app-only bearer token (X_BEARER_TOKEN)
     #[arg(long, global = true, value_name = "TOKEN")]
     bearer_token: Option<String>,
-    /// Where the API is [X_API_URL, default https://api.x.com]
+    /// Where the API is (X_API_URL; by default X itself)
     #[arg(long, global = true, value_name = "URL")]
     api_url: Option<String>,
 }
