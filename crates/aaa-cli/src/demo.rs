@@ -13,12 +13,20 @@ use crate::{
     cli::{DemoArgs, Recover},
     demo::{act::Stage, story::Story, summary::Summary},
     exit::{Exit, Failure},
+    signals,
 };
 
 pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let story = Story::new(args.json);
+    let signal = signals::end();
     let mut stage = Stage::set(story, args.recover).await?;
-    let told = tell(&mut stage).await;
+    let told = tokio::select! {
+        told = tell(&mut stage) => told,
+        signal = signal => {
+            stage.interrupt().await?;
+            return Err(Exit::Failed.with(signal));
+        }
+    };
     let ended = stage.clear(told.is_err()).await;
     let summary = told?;
     ended?;

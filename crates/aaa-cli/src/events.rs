@@ -33,7 +33,7 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
         query.after = last.seq;
         left -= page.len().min(left);
         for event in &page {
-            if !print(event, args.json)? {
+            if !output::line(text(event, args.json)?)? {
                 return Ok(());
             }
         }
@@ -41,17 +41,17 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints one event; false when nobody reads any more.
+/// Returns the line for an event: a JSON object, or for people.
 ///
 /// # Errors
 ///
-/// Fails when stdout cannot be written.
-pub(crate) fn print(event: &StoredEvent, json: bool) -> Result<bool, Failure> {
+/// Fails when the event cannot be written as JSON.
+pub(crate) fn text(event: &StoredEvent, json: bool) -> Result<String, Failure> {
     if json {
         let text = serde_json::to_string(event);
-        output::line(text.map_err(|error| Exit::Failed.of("could not print an event", error))?)
+        text.map_err(|error| Exit::Failed.of("could not print an event", error))
     } else {
-        output::line(pretty(event))
+        Ok(pretty(event))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aaa_replay::{
     coverage::RunId,
-    driver::{XClock, heartbeats},
+    driver::{XClock, heartbeat, heartbeats},
     engine::Health,
     ledger::Ledger,
 };
@@ -17,7 +17,8 @@ use aaa_webhook::{
     receiver::{Receiver, Status},
     server::Server,
 };
-use tokio::{sync::watch, task::JoinHandle};
+use jiff::Timestamp;
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use self::recovery::Recovery;
 use crate::{
@@ -26,6 +27,12 @@ use crate::{
     exit::{Exit, Failure},
     output, signals,
 };
+
+/// How long the last lines may take to be printed.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// How long to wait after the inbox could not be read.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The app's name inside event keys. There is one app, so any fixed name does.
 const APP: &str = "default";
@@ -47,11 +54,19 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
         receiver = receiver.with_strict_crc();
     }
     let clock = XClock::new();
-    assume_last_offset(&store, &clock).await;
+    let last_seen = remember(&store, &clock).await?;
     let recover = args.recover.unwrap_or_else(|| default_recovery(&credentials));
     let recovery = match recover {
         Recover::Auto => Some(Recovery::prepare(&args, &credentials, &store, &clock).await?),
-        Recover::Off => None,
+        Recover::Off => {
+            if let Some(last_seen) = last_seen {
+                output::note(format_args!(
+                    "warning: what was sent since {last_seen:.0} is missing; --recover auto would \
+                     have it replayed"
+                ));
+            }
+            None
+        }
     };
     let server = Server::bind(args.bind)
         .await
@@ -62,11 +77,14 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     // What is printed begins with what arrives from here on.
     let live = live::Live::new(store.clone(), format).await?;
     let address = server.local_addr();
-    let server = tokio::spawn(server.serve(
+    let mut server = tokio::spawn(server.serve(
         receiver.router(&args.path),
         run.status.clone(),
         run.reached(Phase::Draining),
     ));
+    // An outage counts from the first heartbeat on, so it is there before anybody relies on us.
+    let first = store.heartbeat(heartbeat(&clock, run.health())).await;
+    first.map_err(|error| Exit::Failed.of("could not write to the store", error))?;
     output::listening(address, format == Format::Json)?;
 
     let recovery = match recovery {
@@ -76,20 +94,28 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
 
-    let signal = signal.await;
-    output::note(format_args!("{signal}: ending"));
+    let end = tokio::select! {
+        signal = signal => {
+            output::note(format_args!("{signal}: ending"));
+            Ok(())
+        }
+        _ = &mut server => Err(Exit::Failed.with("the server ended by itself")),
+    };
     // First no more deliveries, then the last heartbeat, so that it covers the last of them.
     let _ = phase.send(Phase::Draining);
-    let _ = server.await;
+    if end.is_ok() {
+        let _ = server.await;
+    }
     let _ = phase.send(Phase::Ended);
     let _ = beats.await;
     if let Some(recovery) = recovery {
         let _ = recovery.await;
     }
-    let printed = live.await;
+    // Whoever reads our output may have stopped reading; that must not keep us.
+    let printed = timeout(LAST_LINES, live).await;
     let closed = store.close().await;
     closed.map_err(|error| Exit::Failed.of("the store did not close cleanly", error))?;
-    printed.unwrap_or(Ok(()))
+    end.and(printed.ok().and_then(Result::ok).unwrap_or(Ok(())))
 }
 
 /// What the tasks of one run share.
@@ -141,13 +167,15 @@ fn default_recovery(credentials: &Credentials) -> Recover {
     }
 }
 
-/// Until X's clock is read, the offset that the last run knew is the best guess.
-async fn assume_last_offset(store: &SqliteStore, clock: &XClock) {
-    if let Ok(spans) = store.spans().await
-        && let Some(span) = spans.last()
-    {
+/// Takes over what the last run knew: until X's clock is read, its offset is the best guess.
+/// Returns when it was last alive, on X's clock.
+async fn remember(store: &SqliteStore, clock: &XClock) -> Result<Option<Timestamp>, Failure> {
+    let spans = store.spans().await;
+    let spans = spans.map_err(|error| Exit::Failed.of("could not read the store", error))?;
+    if let Some(span) = spans.last() {
         clock.assume(span.last.offset);
     }
+    Ok(spans.last().map(|span| span.last.x_time()))
 }
 
 fn spawn_heartbeats(

@@ -9,6 +9,9 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// By how much an assumed offset may be wrong. `Date` headers tell whole seconds, and clocks drift.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
+
 /// One run of a receiver, from its start to its end; a random number drawn at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RunId(pub u64);
@@ -30,6 +33,8 @@ pub struct Heartbeat {
     pub uptime: SignedDuration,
     /// X's clock minus the local wall clock, as known at this moment.
     pub offset: SignedDuration,
+    /// Whether this run has read X's clock, or assumes what an earlier one knew.
+    pub offset_read: bool,
     /// How many verified deliveries this run has refused so far. Any change between two
     /// heartbeats leaves a gap between them.
     pub refusals: u64,
@@ -45,7 +50,8 @@ impl Heartbeat {
     ///
     /// That holds when one run wrote both, refused nothing in between, and neither the wall clock
     /// nor the steady clock moved by more than three periods. What X's clock did meanwhile does
-    /// not matter.
+    /// not matter, unless the first reading of a run corrects what was assumed: then nobody knows
+    /// which of X's minutes were covered before.
     ///
     /// # Examples
     ///
@@ -59,6 +65,7 @@ impl Heartbeat {
     ///     wall: "2025-11-22T04:13:00Z".parse()?,
     ///     uptime: second,
     ///     offset: SignedDuration::ZERO,
+    ///     offset_read: true,
     ///     refusals: 0,
     /// };
     /// let next = Heartbeat { wall: first.wall + second * 5, uptime: second * 6, ..first };
@@ -74,7 +81,16 @@ impl Heartbeat {
         let wall = later.wall.duration_since(self.wall).abs();
         let uptime = later.uptime.saturating_sub(self.uptime).abs();
         let limit = period.checked_mul(3).unwrap_or(SignedDuration::MAX);
-        self.run == later.run && self.refusals == later.refusals && wall.max(uptime) <= limit
+        self.run == later.run
+            && self.refusals == later.refusals
+            && wall.max(uptime) <= limit
+            && !self.is_corrected_by(later)
+    }
+
+    /// Says whether this heartbeat assumed an offset that a later one has found wrong.
+    fn is_corrected_by(&self, later: &Self) -> bool {
+        let change = later.offset.saturating_sub(self.offset).abs();
+        !self.offset_read && later.offset_read && change > TOLERANCE
     }
 }
 
@@ -119,19 +135,29 @@ pub struct Gap {
 /// sides.
 ///
 /// Coverage begins with the first span: what was before it was never promised. The margin stands
-/// for the request deadline, one heartbeat period and the uncertainty of the offset.
+/// for the request deadline, one heartbeat period and the uncertainty of the offset. Spans with
+/// an assumed offset that turns out to be wrong prove nothing, and become part of the gap.
 pub fn gaps(spans: &[Span], margin: SignedDuration) -> Vec<Gap> {
-    let pairs = spans.iter().zip(spans.iter().skip(1));
-    pairs
-        .map(|(before, after)| {
-            let (end, start) = (before.last.x_time(), after.first.x_time());
-            // X's clock may have been set back in between; the gap then spans both readings.
-            Gap {
-                from: end.min(start).saturating_sub(margin).unwrap_or(Timestamp::MIN),
-                to: end.max(start).saturating_add(margin).unwrap_or(Timestamp::MAX),
-            }
-        })
-        .collect()
+    let mut gaps = Vec::new();
+    // Where the spans without a reading began that precede the next span.
+    let mut assumed_since: Option<Timestamp> = None;
+    for (before, after) in spans.iter().zip(spans.iter().skip(1)) {
+        let (end, start) = (before.last.x_time(), after.first.x_time());
+        if before.last.offset_read {
+            assumed_since = None;
+        } else {
+            let began = before.first.x_time();
+            assumed_since = Some(assumed_since.map_or(began, |since| since.min(began)));
+        }
+        let disproved = before.last.is_corrected_by(&after.first);
+        let end = if disproved { assumed_since.map_or(end, |since| since.min(end)) } else { end };
+        // X's clock may have been set back in between; the gap then spans both readings.
+        gaps.push(Gap {
+            from: end.min(start).saturating_sub(margin).unwrap_or(Timestamp::MIN),
+            to: end.max(start).saturating_add(margin).unwrap_or(Timestamp::MAX),
+        });
+    }
+    gaps
 }
 
 #[cfg(test)]
@@ -149,6 +175,7 @@ mod tests {
             wall: Timestamp::from_second(1_763_784_000 + second).unwrap(),
             uptime: SignedDuration::from_secs(second),
             offset: SignedDuration::ZERO,
+            offset_read: true,
             refusals: 0,
         }
     }
@@ -211,6 +238,22 @@ mod tests {
         // X's clock set back between two runs.
         let back = Heartbeat { offset: -hour, ..at(2, 100) };
         assert_eq!(seconds(&[at(1, 0), back]), [(-3560, 60)]);
+    }
+
+    #[test]
+    fn an_assumed_offset_that_is_corrected_proves_nothing() {
+        let hour = SignedDuration::from_hours(1);
+        let assumed = |run, second| Heartbeat { offset_read: false, ..at(run, second) };
+        let read = |run, second| Heartbeat { offset: hour, ..at(run, second) };
+        // The restart was an hour later than it seemed: that hour is a gap.
+        let heartbeats = [at(1, 0), assumed(2, 20), assumed(2, 25), read(2, 30), read(2, 35)];
+        assert_eq!(seconds(&heartbeats), [(-60, 80), (-40, 3690)]);
+        // So it is when a whole run never read X's clock.
+        let heartbeats = [at(1, 0), assumed(2, 20), assumed(2, 25), read(3, 30)];
+        assert_eq!(seconds(&heartbeats), [(-60, 80), (-40, 3690)]);
+        // A guess that was right, or nearly, is as good as a reading.
+        let close = Heartbeat { offset: SignedDuration::from_secs(2), ..at(2, 30) };
+        assert_eq!(seconds(&[at(1, 0), assumed(2, 20), assumed(2, 25), close]), [(-60, 80)]);
     }
 
     proptest! {

@@ -7,7 +7,7 @@ mod clock;
 mod heartbeat;
 mod refusal;
 
-use std::{future::Future, time::Duration};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use aaa_client::{Client, ClientError, Transport};
 use aaa_types::{WebhookId, WebhookUrl, api::Webhook, payload::ReplayJobStatus};
@@ -16,13 +16,14 @@ use tokio::sync::mpsc;
 
 pub use self::{
     clock::{XClock, offset_of},
-    heartbeat::heartbeats,
+    heartbeat::{heartbeat, heartbeats},
     refusal::classify,
 };
 use crate::{
     coverage::gaps,
-    engine::{Action, Engine, Health, Input, Refusal, Settings},
+    engine::{self, Action, Engine, Health, Input, Refusal, Settings},
     ledger::{Ledger, LedgerError, Outcome},
+    plan::Lost,
 };
 
 /// Which webhook to replay.
@@ -43,11 +44,11 @@ impl Target {
     /// # Errors
     ///
     /// Fails when it is not there, or when it is not clear which of several is meant.
-    pub fn find(&self, webhooks: &[Webhook]) -> Result<WebhookId, TargetError> {
+    pub fn find<'a>(&self, webhooks: &'a [Webhook]) -> Result<&'a Webhook, TargetError> {
         let found = match (self, webhooks) {
-            (Self::Id(id), _) => Some(*id),
-            (Self::Url(url), _) => webhooks.iter().find(|w| w.url == *url).map(|w| w.id),
-            (Self::Only, [only]) => Some(only.id),
+            (Self::Id(id), _) => webhooks.iter().find(|webhook| webhook.id == *id),
+            (Self::Url(url), _) => webhooks.iter().find(|webhook| webhook.url == *url),
+            (Self::Only, [only]) => Some(only),
             (Self::Only, []) => None,
             (Self::Only, several) => return Err(TargetError::Several(several.len())),
         };
@@ -94,8 +95,11 @@ pub struct Driver<L, T> {
     settings: Settings,
     pace: Pace,
     engine: Option<Engine>,
-    look_again: Option<Timestamp>,
+    /// When to look for the webhook again, in the time since the run started.
+    look_again: Option<SignedDuration>,
     clock_tried: Option<SignedDuration>,
+    /// Which stretches were named as lost: where they begin, and where they ended then.
+    told: BTreeMap<Timestamp, Timestamp>,
 }
 
 impl<L: Ledger, T: Transport> Driver<L, T> {
@@ -118,6 +122,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
             engine: None,
             look_again: None,
             clock_tried: None,
+            told: BTreeMap::new(),
         }
     }
 
@@ -134,30 +139,61 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
 
     /// Works until `shutdown` is ready. `completions` brings the `replay_job_status` events of the
     /// inbox, `health` what the receiver says of itself.
+    ///
+    /// What cannot be recovered any more is said once, as an error in the log.
     pub async fn run(
         mut self,
         mut completions: mpsc::Receiver<ReplayJobStatus>,
-        health: impl Fn() -> Health + Send,
+        health: impl Fn() -> Health + Send + Sync,
         shutdown: impl Future<Output = ()>,
     ) {
         let mut tick = tokio::time::interval(self.pace.tick);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
+            let completed = tokio::select! {
+                () = &mut shutdown => return,
+                Some(status) = completions.recv() => Some(status),
+                _ = tick.tick() => None,
+            };
+            // A call that is cut off is safe: its intent is in the ledger.
             tokio::select! {
                 () = &mut shutdown => return,
-                Some(status) = completions.recv() => {
-                    tracing::info!(job = %status.job_id, state = ?status.job_state, "replay job ended");
-                    let now = self.clock.now();
-                    if let Some(engine) = &mut self.engine {
-                        engine.on(Input::Completed(status), now);
-                    }
-                }
-                _ = tick.tick() => {}
+                () = self.work(completed, &health) => {}
             }
-            self.keep_clock().await;
-            if let Err(error) = self.step(&health).await {
-                tracing::error!(%error, "recovery has to wait");
+        }
+    }
+
+    async fn work(
+        &mut self,
+        completed: Option<ReplayJobStatus>,
+        health: &(impl Fn() -> Health + Sync),
+    ) {
+        if let Some(status) = completed {
+            tracing::info!(job = %status.job_id, state = ?status.job_state, "replay job ended");
+            let now = self.clock.moment();
+            if let Some(engine) = &mut self.engine {
+                // What the receiver refused up to now counts against this job.
+                engine.on(Input::Health(health()), now);
+                engine.on(Input::Completed(status), now);
+            }
+        }
+        self.keep_clock().await;
+        if let Err(error) = self.step(health).await {
+            tracing::error!(%error, "recovery has to wait");
+        }
+        self.tell_lost();
+    }
+
+    /// Names what is lost, each stretch once, and again when it has grown by an hour.
+    fn tell_lost(&mut self) {
+        let Some(engine) = &self.engine else { return };
+        for lost in engine.plan(self.clock.moment()).lost {
+            let told = self.told.get(&lost.from);
+            if told.is_none_or(|to| lost.to.duration_since(*to) >= SignedDuration::from_hours(1)) {
+                self.told.insert(lost.from, lost.to);
+                let Lost { from, to, reason } = lost;
+                tracing::error!(%from, %to, reason, "LOST: cannot be recovered");
             }
         }
     }
@@ -175,18 +211,18 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
     }
 
     /// Looks at the gaps and does everything that can be done now.
-    async fn step(&mut self, health: &(impl Fn() -> Health + Send)) -> Result<(), LedgerError> {
+    async fn step(&mut self, health: &(impl Fn() -> Health + Sync)) -> Result<(), LedgerError> {
         let gaps = gaps(&self.ledger.spans().await?, MARGIN);
         if self.engine.is_none() && !gaps.is_empty() {
             self.engine = self.resume(health()).await?;
         }
         let Some(engine) = &mut self.engine else { return Ok(()) };
-        engine.on(Input::Gaps(gaps), self.clock.now());
+        engine.on(Input::Gaps(gaps), self.clock.moment());
         loop {
-            let now = self.clock.now();
+            let now = self.clock.moment();
             engine.on(Input::Health(health()), now);
             let input = match engine.next_action(now) {
-                None => return Ok(()),
+                None => break,
                 Some(Action::Intend(intent)) => {
                     tracing::info!(window = %intent.request, "asking for a replay");
                     Input::Intended(self.ledger.intend(intent).await?)
@@ -196,7 +232,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
                         Ok(job) => Input::Accepted(job.job_id),
                         Err(error) => {
                             tracing::warn!(%error, "no replay job");
-                            let kind = classify(&error, now);
+                            let kind = classify(&error, self.clock.now());
                             Input::Refused(Refusal { kind, words: error.to_string() })
                         }
                     }
@@ -204,40 +240,44 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
                 Some(Action::Settle { attempt, outcome }) => {
                     match &outcome {
                         Outcome::Recovered { job } => tracing::info!(%job, "gap recovered"),
-                        Outcome::Failed { reason, .. } => tracing::warn!(reason, "not recovered"),
+                        Outcome::Failed { reason, .. } | Outcome::Incomplete { reason, .. } => {
+                            tracing::warn!(reason, "not recovered");
+                        }
                         Outcome::Intended | Outcome::Running { .. } => {}
                     }
-                    self.ledger.settle(attempt, outcome, now).await?;
+                    self.ledger.settle(attempt, outcome, now.x).await?;
                     Input::Settled
                 }
             };
-            engine.on(input, self.clock.now());
+            engine.on(input, self.clock.moment());
         }
+        if engine.is_gone() {
+            tracing::warn!("the webhook is gone: looking for the one that took its place");
+            self.engine = None;
+            self.look_again = Some(self.clock.uptime().saturating_add(self.settings.pause));
+        }
+        Ok(())
     }
 
     /// Finds the webhook and creates its engine from the ledger.
     async fn resume(&mut self, health: Health) -> Result<Option<Engine>, LedgerError> {
-        let now = self.clock.now();
-        if self.look_again.is_some_and(|time| now < time) {
+        if self.look_again.is_some_and(|uptime| self.clock.uptime() < uptime) {
             return Ok(None);
         }
-        let webhook = match &self.target {
-            Target::Id(id) => Ok(*id),
-            target => match self.client.list_webhooks().await {
-                Ok(webhooks) => target.find(&webhooks).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            },
+        let webhook = match self.client.list_webhooks().await {
+            Ok(webhooks) => self.target.find(&webhooks).cloned().map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
         };
         let webhook = match webhook {
-            Ok(webhook) => webhook,
+            Ok(webhook) => engine::Webhook { id: webhook.id, created_at: webhook.created_at },
             Err(error) => {
                 tracing::error!(error, "the webhook to recover is not known");
-                self.look_again = now.saturating_add(self.settings.pause).ok();
+                self.look_again = Some(self.clock.uptime().saturating_add(self.settings.pause));
                 return Ok(None);
             }
         };
         let mut attempts = self.ledger.attempts().await?;
-        attempts.retain(|attempt| attempt.intent.webhook == webhook);
+        attempts.retain(|attempt| attempt.intent.webhook == webhook.id);
         Ok(Some(Engine::new(webhook, self.settings, health, attempts)))
     }
 }

@@ -10,129 +10,46 @@
 //! * An intent is recorded before the call it announces, an outcome after.
 //! * A window counts as recovered only if its job ended `Complete` and the receiver, in one run,
 //!   refused nothing from the call to the completion: replayed deliveries are not retried.
+//! * A window is given up only when X itself, often enough, said that its job was incomplete.
+//!   What fails for another reason is tried until X no longer has it.
 //! * With work pending there is always an action or a time to wake up.
 
+mod patience;
+mod words;
+
+use std::collections::BTreeMap;
+
 use aaa_types::{
-    JobId, ReplayWindow, WebhookId,
+    JobId, ReplayWindow,
     payload::{JobState, ReplayJobStatus},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
+use self::patience::Patience;
+pub use self::words::{Action, Health, Input, Moment, Refusal, RefusalKind, Settings, Webhook};
 use crate::{
-    coverage::{Gap, RunId},
+    coverage::Gap,
     ledger::{Attempt, Intent, Outcome},
-    plan::{Limits, Lost, Plan, outstanding, plan},
+    plan::{Lost, Plan, outstanding, plan},
 };
 
-/// How patient the engine is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// X's rules.
-    pub limits: Limits,
-    /// How often a window is replayed before it is given up.
-    pub tries: usize,
-    /// How long a completion may take before it counts as missed.
-    pub completion_timeout: SignedDuration,
-    /// How long to wait after a job of somebody else was in the way, and between tries.
-    pub pause: SignedDuration,
-    /// How long to wait after a refusal that will not pass by itself.
-    pub long_pause: SignedDuration,
-}
+/// How near to the look-back a refused window has to begin for the look-back to be doubted.
+const NEAR_THE_EDGE: SignedDuration = SignedDuration::from_hours(1);
 
-impl Settings {
-    /// Returns the settings for a set of rules.
-    pub const fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            tries: 5,
-            completion_timeout: SignedDuration::from_mins(30),
-            pause: SignedDuration::from_secs(30),
-            long_pause: SignedDuration::from_mins(10),
-        }
-    }
-}
-
-/// What the driver has to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Record the intent, then tell [`Input::Intended`].
-    Intend(Intent),
-    /// Ask X for a job, then tell [`Input::Accepted`] or [`Input::Refused`].
-    Create {
-        /// The webhook.
-        webhook: WebhookId,
-        /// The minutes.
-        request: ReplayWindow,
-    },
-    /// Record the outcome, then tell [`Input::Settled`].
-    Settle {
-        /// The attempt.
-        attempt: u64,
-        /// What came of it.
-        outcome: Outcome,
-    },
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// These are the gaps now, old ones included.
-    Gaps(Vec<Gap>),
-    /// The receiver's run, and how many verified deliveries it has refused.
-    Health(Health),
-    /// The intent is durable under this number.
-    Intended(u64),
-    /// X accepted the job.
-    Accepted(JobId),
-    /// X did not accept the job, or its answer was lost.
-    Refused(Refusal),
-    /// The outcome is durable.
-    Settled,
-    /// A job ended.
-    Completed(ReplayJobStatus),
-}
-
-/// What the receiver says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Health {
-    /// Its run.
-    pub run: RunId,
-    /// How many verified deliveries it has refused in this run.
-    pub refusals: u64,
-}
-
-/// Why there is no job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What kind of refusal it is.
-    pub kind: RefusalKind,
-    /// X's own words.
-    pub words: String,
-}
-
-/// Kinds of refusals, by what helps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefusalKind {
-    /// A job is in progress: wait.
-    Conflict,
-    /// Too many requests: wait until then, on X's clock.
-    RateLimited(Option<Timestamp>),
-    /// A fault that may pass, a lost answer included: try again.
-    Passing,
-    /// Wrong credentials or parameters: somebody has to look.
-    Lasting,
-}
+/// By how much the look-back is then shortened.
+const LESS_LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
 
 /// The state machine for one webhook.
 #[derive(Debug)]
 pub struct Engine {
-    webhook: WebhookId,
+    webhook: Webhook,
     settings: Settings,
     health: Health,
     missing: Vec<Gap>,
     settled: Vec<Attempt>,
     step: Step,
-    not_before: Option<Timestamp>,
+    patience: Patience,
+    gone: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -166,8 +83,9 @@ enum Step {
 struct Live {
     number: u64,
     intent: Intent,
-    /// The receiver's health when the call was made.
+    /// The receiver's health before the call.
     health: Health,
+    since: SignedDuration,
 }
 
 impl Engine {
@@ -177,7 +95,7 @@ impl Engine {
     /// delivered everything was not seen from beginning to end. Asking again is safe, since
     /// events are stored once; should the job still run, X answers with a conflict.
     pub fn new(
-        webhook: WebhookId,
+        webhook: Webhook,
         settings: Settings,
         health: Health,
         attempts: Vec<Attempt>,
@@ -189,21 +107,25 @@ impl Engine {
                 Outcome::Running { job } => Some(job),
                 _ => None,
             };
-            let live = Live { number: attempt.number, intent: attempt.intent, health };
+            let Attempt { number, intent, .. } = attempt;
+            let live = Live { number, intent, health, since: SignedDuration::ZERO };
             Step::Settling { live, outcome: failed(job, "the receiver stopped before the end") }
         });
+        let patience = Patience::new(settings.pause, settings.long_pause);
         let missing = Vec::new();
-        Self { webhook, settings, health, missing, settled, step, not_before: None }
+        Self { webhook, settings, health, missing, settled, step, patience, gone: false }
     }
 
     /// Returns what is to be done now, or `None` when there is nothing to do but wait.
     ///
     /// The same action is returned until its result is told.
-    pub fn next_action(&mut self, now: Timestamp) -> Option<Action> {
-        if matches!(self.step, Step::Idle) && self.not_before.is_none_or(|time| time <= now) {
-            let window = self.plan(now).now.first().copied()?;
-            let (webhook, core, request) = (self.webhook, window.core, window.request);
-            self.step = Step::Intending(Intent { webhook, core, request, at: now });
+    pub fn next_action(&mut self, now: Moment) -> Option<Action> {
+        if matches!(self.step, Step::Idle) {
+            let ready = self.plan(now).now;
+            let free = |core| self.patience.wait(core, now.uptime).is_zero();
+            let window = ready.into_iter().find(|window| free(window.core))?;
+            let (webhook, core, request) = (self.webhook.id, window.core, window.request);
+            self.step = Step::Intending(Intent { webhook, core, request, at: now.x });
         }
         match &mut self.step {
             Step::Idle => None,
@@ -218,8 +140,7 @@ impl Engine {
                 outcome: Outcome::Running { job: *job },
             }),
             Step::Running { live, job } => {
-                let since = now.duration_since(live.intent.at);
-                if since < self.settings.completion_timeout {
+                if now.uptime.saturating_sub(live.since) < self.settings.completion_timeout {
                     return None;
                 }
                 let outcome = failed(Some(*job), "no completion arrived in time");
@@ -233,27 +154,28 @@ impl Engine {
         }
     }
 
-    /// Returns when to ask again although nothing happened; `None` when nothing is pending.
-    pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
+    /// Returns after how long to ask again although nothing happened; `None` when nothing is
+    /// pending. X's clock may be set forward meanwhile, so asking earlier does no harm.
+    pub fn next_wakeup(&self, now: Moment) -> Option<SignedDuration> {
         match &self.step {
             Step::Idle => {
                 let plan = self.plan(now);
-                let ready = plan.now.first().map(|_| now);
-                let next = ready.or_else(|| plan.later.iter().map(|later| later.at).min())?;
-                Some(self.not_before.map_or(next, |time| time.max(next)))
+                let ready = plan.now.iter().map(|w| self.patience.wait(w.core, now.uptime));
+                let all = self.patience.wait_all(now.uptime);
+                let later = plan.later.iter().map(|l| l.at.duration_since(now.x).max(all));
+                ready.chain(later).min()
             }
-            Step::Running { live, .. } => Some(
-                live.intent
-                    .at
-                    .saturating_add(self.settings.completion_timeout)
-                    .unwrap_or(Timestamp::MAX),
-            ),
-            _ => Some(now),
+            Step::Running { live, .. } => {
+                let since = now.uptime.saturating_sub(live.since);
+                let left = self.settings.completion_timeout.saturating_sub(since);
+                Some(left.max(SignedDuration::ZERO))
+            }
+            _ => Some(SignedDuration::ZERO),
         }
     }
 
     /// Takes note of what happened.
-    pub fn on(&mut self, input: Input, now: Timestamp) {
+    pub fn on(&mut self, input: Input, now: Moment) {
         let step = std::mem::replace(&mut self.step, Step::Idle);
         self.step = match (step, input) {
             (step, Input::Gaps(gaps)) => {
@@ -265,14 +187,15 @@ impl Engine {
                 step
             }
             (Step::Intending(intent), Input::Intended(number)) => {
-                let live = Live { number, intent, health: self.health };
+                let live = Live { number, intent, health: self.health, since: now.uptime };
                 Step::Creating { live, called: false, early: Vec::new() }
             }
             (Step::Creating { live, called: true, early }, Input::Accepted(job)) => {
+                self.patience.relieve();
                 Step::Noting { live, job, early }
             }
             (Step::Creating { live, called: true, .. }, Input::Refused(refusal)) => {
-                self.pause(refusal.kind, now);
+                self.refuse(refusal.kind, live.intent, now);
                 Step::Settling { live, outcome: failed(None, &refusal.words) }
             }
             // A short job may end before X's answer to its creation is read.
@@ -286,16 +209,24 @@ impl Engine {
             }
             (Step::Noting { live, job, early }, Input::Settled) => {
                 match early.into_iter().find(|status| status.job_id == job) {
-                    Some(status) => self.complete(live, &status, now),
+                    Some(status) => Step::Settling { live, outcome: self.judge(live, &status) },
                     None => Step::Running { live, job },
                 }
             }
             (Step::Running { live, job }, Input::Completed(status)) if status.job_id == job => {
-                self.complete(live, &status, now)
+                Step::Settling { live, outcome: self.judge(live, &status) }
             }
             (Step::Settling { live, outcome }, Input::Settled) => {
+                let job_failed = match &outcome {
+                    Outcome::Incomplete { .. } => true,
+                    Outcome::Failed { job, .. } => job.is_some(),
+                    _ => false,
+                };
+                if job_failed {
+                    self.patience.hold(live.intent.core, now.uptime);
+                }
                 let Live { number, intent, .. } = live;
-                self.settled.push(Attempt { number, intent, outcome, settled_at: now });
+                self.settled.push(Attempt { number, intent, outcome, settled_at: now.x });
                 Step::Idle
             }
             (step, _) => step,
@@ -303,8 +234,8 @@ impl Engine {
     }
 
     /// Returns the plan as it stands, without the window of a live job: what can be asked for
-    /// now, what has to wait, and what is lost, exhausted windows included.
-    pub fn plan(&self, now: Timestamp) -> Plan {
+    /// now, what has to wait, and what is lost, windows that were given up included.
+    pub fn plan(&self, now: Moment) -> Plan {
         let live = match &self.step {
             Step::Idle => None,
             Step::Intending(intent) => Some(intent.core),
@@ -313,61 +244,92 @@ impl Engine {
             | Step::Running { live, .. }
             | Step::Settling { live, .. } => Some(live.intent.core),
         };
-        let recovered = self
-            .settled
-            .iter()
-            .filter(|attempt| matches!(attempt.outcome, Outcome::Recovered { .. }));
-        let exhausted = self.exhausted();
-        let closed: Vec<_> = recovered
-            .map(|attempt| attempt.intent.core)
-            .chain(exhausted.iter().copied())
-            .chain(live)
-            .collect();
-        let mut plan = plan(&outstanding(&self.missing, &closed), now, &self.settings.limits);
-        plan.lost.extend(exhausted.into_iter().map(|core| Lost {
+        let recovered = self.settled.iter().filter_map(|attempt| match attempt.outcome {
+            Outcome::Recovered { .. } => Some(attempt.intent.core),
+            _ => None,
+        });
+        let given_up = self.given_up();
+        let closed: Vec<_> = recovered.chain(given_up.iter().copied()).chain(live).collect();
+        let missing = outstanding(&self.missing, &closed);
+        let (early, missing) = match self.webhook.created_at {
+            Some(created_at) => split_at(&missing, created_at),
+            None => (Vec::new(), missing),
+        };
+        let mut plan = plan(&missing, now.x, &self.settings.limits);
+        let lost = |core: ReplayWindow, reason: &str| Lost {
             from: core.from_date().start(),
             to: core.to_date().start(),
-            reason: format!("{} replay jobs did not deliver everything", self.settings.tries),
+            reason: reason.to_owned(),
+        };
+        plan.lost.extend(early.into_iter().map(|core| {
+            lost(core, "before the webhook was registered: X replays nothing from then to it")
+        }));
+        plan.lost.extend(given_up.into_iter().map(|core| {
+            lost(core, &format!("X ended {} jobs for it incomplete", self.settings.tries))
         }));
         plan
     }
 
     /// Says whether anything is missing that may still be had, or a job is under way.
-    pub fn is_pending(&self, now: Timestamp) -> bool {
+    pub fn is_pending(&self, now: Moment) -> bool {
         self.next_wakeup(now).is_some()
     }
 
-    fn complete(&mut self, live: Live, status: &ReplayJobStatus, now: Timestamp) -> Step {
+    /// Says whether X no longer knows the webhook, and everything is settled: then another engine
+    /// is needed, for the webhook that took its place.
+    pub fn is_gone(&self) -> bool {
+        self.gone && matches!(self.step, Step::Idle)
+    }
+
+    fn judge(&self, live: Live, status: &ReplayJobStatus) -> Outcome {
         let job = status.job_id;
-        let outcome = match &status.job_state {
+        let words = status.job_state_description.as_deref();
+        match &status.job_state {
             JobState::Complete if live.health == self.health => Outcome::Recovered { job },
             JobState::Complete => failed(Some(job), "the receiver refused deliveries meanwhile"),
-            JobState::Incomplete => failed(Some(job), "the job ended incomplete"),
-            other => failed(Some(job), &format!("the job ended as {other:?}")),
-        };
-        if !matches!(outcome, Outcome::Recovered { .. }) {
-            self.pause(RefusalKind::Passing, now);
-        }
-        Step::Settling { live, outcome }
-    }
-
-    fn pause(&mut self, kind: RefusalKind, now: Timestamp) {
-        let after = |pause| now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        self.not_before = Some(match kind {
-            RefusalKind::Conflict | RefusalKind::Passing | RefusalKind::RateLimited(None) => {
-                after(self.settings.pause)
+            JobState::Incomplete => {
+                let reason = words.unwrap_or("the job ended incomplete").to_owned();
+                Outcome::Incomplete { job, reason }
             }
-            RefusalKind::RateLimited(Some(reset)) => reset.max(now),
-            RefusalKind::Lasting => after(self.settings.long_pause),
-        });
+            other => Outcome::Incomplete { job, reason: format!("the job ended as {other:?}") },
+        }
     }
 
-    /// Returns the cores that were replayed as often as allowed and not recovered. Only attempts
-    /// with a job count: a refusal says nothing about the events.
-    fn exhausted(&self) -> Vec<ReplayWindow> {
-        let mut failures: std::collections::BTreeMap<ReplayWindow, usize> = Default::default();
+    fn refuse(&mut self, kind: RefusalKind, intent: Intent, now: Moment) {
+        match kind {
+            RefusalKind::Conflict | RefusalKind::Passing | RefusalKind::RateLimited(None) => {
+                self.patience.back_off(now.uptime);
+            }
+            RefusalKind::RateLimited(Some(reset)) => {
+                self.patience.rest(reset.duration_since(now.x), now.uptime);
+            }
+            RefusalKind::Window => {
+                self.patience.hold(intent.core, now.uptime);
+                self.doubt_look_back(intent, now);
+            }
+            RefusalKind::Gone => {
+                self.gone = true;
+                self.patience.back_off(now.uptime);
+            }
+            RefusalKind::Lasting => self.patience.rest_long(now.uptime),
+        }
+    }
+
+    /// X refused a window that begins near the look-back: its own is shorter than we think, and
+    /// without the oldest minutes the rest of the window can be had.
+    fn doubt_look_back(&mut self, intent: Intent, now: Moment) {
+        let look_back = &mut self.settings.limits.look_back;
+        let age = now.x.duration_since(intent.request.from_date().start());
+        if age.saturating_add(NEAR_THE_EDGE) >= *look_back && *look_back > LESS_LOOK_BACK * 2 {
+            *look_back = look_back.saturating_sub(LESS_LOOK_BACK);
+        }
+    }
+
+    /// Returns the cores that X has ended incomplete as often as is tried.
+    fn given_up(&self) -> Vec<ReplayWindow> {
+        let mut failures: BTreeMap<ReplayWindow, usize> = BTreeMap::new();
         for attempt in &self.settled {
-            if matches!(attempt.outcome, Outcome::Failed { job: Some(_), .. }) {
+            if matches!(attempt.outcome, Outcome::Incomplete { .. }) {
                 *failures.entry(attempt.intent.core).or_default() += 1;
             }
         }
@@ -378,6 +340,17 @@ impl Engine {
 
 fn failed(job: Option<JobId>, reason: &str) -> Outcome {
     Outcome::Failed { job, reason: reason.to_owned() }
+}
+
+/// Cuts windows at a time, into what is before its minute and what is from it on.
+fn split_at(
+    windows: &[ReplayWindow],
+    time: jiff::Timestamp,
+) -> (Vec<ReplayWindow>, Vec<ReplayWindow>) {
+    let minute = aaa_types::UtcMinute::floor(time);
+    let before = |w: &ReplayWindow| ReplayWindow::new(w.from_date(), w.to_date().min(minute)).ok();
+    let after = |w: &ReplayWindow| ReplayWindow::new(w.from_date().max(minute), w.to_date()).ok();
+    (windows.iter().filter_map(before).collect(), windows.iter().filter_map(after).collect())
 }
 
 #[cfg(test)]

@@ -81,7 +81,15 @@ pub enum Outcome {
         /// The job.
         job: JobId,
     },
-    /// The attempt did not recover the core; the text says why.
+    /// X says that the job did not deliver everything.
+    Incomplete {
+        /// The job.
+        job: JobId,
+        /// X's words.
+        reason: String,
+    },
+    /// The attempt recovered nothing for sure, for a reason that says nothing about the events;
+    /// the text says which.
     Failed {
         /// The job, when there was one.
         job: Option<JobId>,
@@ -149,9 +157,10 @@ mod tests {
         let outcomes = [
             Outcome::Intended,
             Outcome::Recovered { job },
+            Outcome::Incomplete { job, reason: "retry".to_owned() },
             Outcome::Failed { job: None, reason: "refused".to_owned() },
         ];
-        insta::assert_snapshot!(serde_json::to_string(&outcomes).unwrap(), @r#"[{"state":"intended"},{"state":"recovered","job":"1095098195724558337"},{"state":"failed","job":null,"reason":"refused"}]"#);
-        assert!(outcomes[0].is_open() && !outcomes[1].is_open() && !outcomes[2].is_open());
+        insta::assert_snapshot!(serde_json::to_string(&outcomes).unwrap(), @r#"[{"state":"intended"},{"state":"recovered","job":"1095098195724558337"},{"state":"incomplete","job":"1095098195724558337","reason":"retry"},{"state":"failed","job":null,"reason":"refused"}]"#);
+        assert!(outcomes[0].is_open() && outcomes[1..].iter().all(|outcome| !outcome.is_open()));
     }
 }

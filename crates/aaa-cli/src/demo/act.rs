@@ -282,6 +282,14 @@ impl Stage {
         ended
     }
 
+    /// Ends at once and leaves nothing behind.
+    pub(super) async fn interrupt(&mut self) -> Result<(), Failure> {
+        match self.receiver.take() {
+            Some(receiver) => receiver.kill().await,
+            None => Ok(()),
+        }
+    }
+
     async fn spawn_receiver(&mut self) -> Result<(), Failure> {
         let setup = Setup {
             directory: self.directory.path(),

@@ -2,15 +2,21 @@
 
 use aaa_store::SqliteStore;
 use aaa_webhook::inbox::{EventLog, EventQuery};
+use tokio::{sync::mpsc, time::sleep};
 
+use super::READ_AGAIN;
 use crate::{
     cli::Format,
     events,
     exit::{Exit, Failure},
+    output,
 };
 
 /// How many events are read at once.
 const PAGE: usize = 200;
+
+/// How many lines may wait for a slow reader; the others wait in the inbox.
+const WAITING: usize = 64;
 
 /// A reader that begins at the end of the inbox.
 pub(super) struct Live {
@@ -27,22 +33,47 @@ impl Live {
         Ok(Self { store, format, after: stats.last_seq.unwrap_or(0) })
     }
 
-    /// Prints until the end of the run, or until nobody reads any more; the receiver does not care.
-    pub(super) async fn run(mut self, stopped: impl Future<Output = ()>) -> Result<(), Failure> {
+    /// Prints until the end of the run, or until nobody reads any more; the receiver does not
+    /// care. A reader that stalls holds up this task and a thread of its own, nothing else.
+    pub(super) async fn run(self, ended: impl Future<Output = ()>) -> Result<(), Failure> {
         if self.format == Format::None {
             return Ok(());
         }
+        let (lines, mut printed) = mpsc::channel::<String>(WAITING);
+        let printer = tokio::task::spawn_blocking(move || {
+            while let Some(line) = printed.blocking_recv() {
+                if !output::line(line)? {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        let read = self.read(lines, ended).await;
+        read.and(printer.await.unwrap_or(Ok(())))
+    }
+
+    async fn read(
+        mut self,
+        lines: mpsc::Sender<String>,
+        ended: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
         let mut committed = self.store.subscribe();
-        let mut stopped = std::pin::pin!(stopped);
+        let mut ended = std::pin::pin!(ended);
         let mut ending = false;
         loop {
             committed.mark_unchanged();
-            let query = EventQuery::after(self.after, PAGE);
-            let page = self.store.events(query).await;
-            let page = page.map_err(|error| Exit::Failed.of("could not read the inbox", error))?;
+            let page = match self.store.events(EventQuery::after(self.after, PAGE)).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "events cannot be printed; trying again");
+                    sleep(READ_AGAIN).await;
+                    continue;
+                }
+            };
             for event in &page {
                 self.after = event.seq;
-                if !events::print(event, self.format == Format::Json)? {
+                let line = events::text(event, self.format == Format::Json)?;
+                if lines.send(line).await.is_err() {
                     return Ok(());
                 }
             }
@@ -54,7 +85,7 @@ impl Live {
             }
             tokio::select! {
                 // What the end of the run still brought is printed before this ends.
-                () = &mut stopped => ending = true,
+                () = &mut ended => ending = true,
                 changed = committed.changed() => ending = changed.is_err(),
             }
         }

@@ -11,9 +11,13 @@ use aaa_replay::{
 use aaa_store::SqliteStore;
 use aaa_types::{event::Event, payload::ReplayJobStatus};
 use aaa_webhook::inbox::{EventLog, EventQuery};
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
-use super::{Phase, Run};
+use super::{Phase, READ_AGAIN, Run};
 use crate::{
     cli::ListenArgs,
     credentials::Credentials,
@@ -108,8 +112,9 @@ async fn follow(store: SqliteStore, mut after: u64, completions: mpsc::Sender<Re
         let page = match store.events(query).await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(%error, "the inbox could not be read");
-                Vec::new()
+                tracing::warn!(%error, "the inbox could not be read; trying again");
+                sleep(READ_AGAIN).await;
+                continue;
             }
         };
         for event in &page {

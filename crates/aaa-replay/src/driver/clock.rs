@@ -7,6 +7,8 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::engine::Moment;
+
 /// X's clock as far as it is known: the local wall clock and the offset of the last answer.
 ///
 /// Clones share the offset.
@@ -51,6 +53,11 @@ impl XClock {
     pub fn now(&self) -> Timestamp {
         let wall = self.wall();
         wall.saturating_add(self.offset()).unwrap_or(wall)
+    }
+
+    /// Returns the moment on both clocks.
+    pub fn moment(&self) -> Moment {
+        Moment { x: self.now(), uptime: self.uptime() }
     }
 
     /// Returns how long ago X's clock was read; `None` when it never was.

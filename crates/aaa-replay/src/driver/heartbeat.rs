@@ -22,20 +22,26 @@ pub async fn heartbeats(
             () = &mut shutdown => true,
             _ = tick.tick() => false,
         };
-        // The count is read before the clock: a refusal in between falls after this heartbeat.
-        let Health { run, refusals } = health();
-        let heartbeat = Heartbeat {
-            run,
-            wall: clock.wall(),
-            uptime: clock.uptime(),
-            offset: clock.offset(),
-            refusals,
-        };
+        let heartbeat = heartbeat(clock, health());
         if let Err(error) = ledger.heartbeat(heartbeat).await {
             tracing::warn!(%error, "a heartbeat was not written");
         }
         if last {
             return;
         }
+    }
+}
+
+/// Makes the heartbeat of this moment.
+///
+/// The health is taken before the clock is read, so that a refusal in between falls after it.
+pub fn heartbeat(clock: &XClock, health: Health) -> Heartbeat {
+    Heartbeat {
+        run: health.run,
+        refusals: health.refusals,
+        offset: clock.offset(),
+        offset_read: clock.age().is_some(),
+        wall: clock.wall(),
+        uptime: clock.uptime(),
     }
 }

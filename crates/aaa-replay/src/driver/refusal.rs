@@ -27,14 +27,18 @@ pub fn classify(error: &ClientError, now: Timestamp) -> RefusalKind {
     } else if api.is_some_and(ApiError::is_rate_limited) {
         let wait = error.retry_after(now);
         RefusalKind::RateLimited(wait.and_then(|wait| now.saturating_add(wait).ok()))
-    } else if error.is_retryable() || crc_failed(api) {
+    } else if failure(api) == Some(&Failure::QueryParamInvalid) {
+        RefusalKind::Window
+    } else if error.is_not_found() {
+        RefusalKind::Gone
+    } else if error.is_retryable() || failure(api) == Some(&Failure::CrcValidationFailed) {
+        // The check that X runs before a replay may fail for a moment, like any request to us.
         RefusalKind::Passing
     } else {
         RefusalKind::Lasting
     }
 }
 
-/// The check that X runs before a replay may fail for a moment, like any request to us.
-fn crc_failed(error: Option<&ApiError>) -> bool {
-    error.and_then(ApiError::failure) == Some(&Failure::CrcValidationFailed)
+fn failure(error: Option<&ApiError>) -> Option<&Failure> {
+    error.and_then(ApiError::failure)
 }

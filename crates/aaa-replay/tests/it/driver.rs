@@ -1,4 +1,11 @@
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use aaa_client::{ApiUrl, Client, ClientBuilder};
 use aaa_replay::{
@@ -14,7 +21,7 @@ use http::Response;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::support::{FakeX, Journal, MemoryLedger};
+use crate::support::{FakeX, Journal, MemoryLedger, Silent};
 
 /// What X's clock says in these tests; the local one says something else.
 const DATE: &str = "Sat, 22 Nov 2025 12:00:00 GMT";
@@ -28,6 +35,7 @@ fn spans() -> Vec<Span> {
             wall: time.parse().unwrap(),
             uptime: SignedDuration::ZERO,
             offset: SignedDuration::ZERO,
+            offset_read: true,
             refusals: 0,
         })
     };
@@ -92,7 +100,7 @@ async fn a_refusal_is_recorded_and_tried_again() {
     let conflict = Response::builder().status(400).body(Bytes::from(conflict)).unwrap();
     let journal = Journal::new();
     let ledger = MemoryLedger::new(journal.clone(), spans(), Vec::new());
-    let refuse_first = std::sync::Arc::new(std::sync::Mutex::new(Some(conflict)));
+    let refuse_first = Arc::new(std::sync::Mutex::new(Some(conflict)));
     let x = FakeX { journal: journal.clone(), date: DATE, refuse_first };
     beside(driver(ledger, x, SignedDuration::ZERO), async |_| {
         let lines = journal.wait_for("settle 2 Running").await;
@@ -100,6 +108,53 @@ async fn a_refusal_is_recorded_and_tried_again() {
         assert!(refused.contains("ReplayConflictError"), "{refused}");
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_refusal_just_before_the_completion_is_seen() {
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), spans(), Vec::new());
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first: Default::default() };
+    // The driver looks once and then only when a completion comes.
+    let settings = Settings::new(Limits::v2());
+    let pace = Pace { tick: Duration::from_secs(3600), ..Pace::for_loopback(true) };
+    let driver = Driver::new(ledger, client(x), XClock::new(), Target::Only, settings, pace);
+    let refusals = Arc::new(AtomicU64::new(0));
+    let (completed, completions) = mpsc::channel(4);
+    let health = {
+        let refusals = Arc::clone(&refusals);
+        move || Health { refusals: refusals.load(SeqCst), ..HEALTH }
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async move {
+        let _ = stopped.await;
+    };
+    let running = tokio::spawn(driver.run(completions, health, shutdown));
+    journal.wait_for("settle 1 Running").await;
+    refusals.store(5, SeqCst);
+    completed.send(complete()).await.unwrap();
+    journal.wait_for("settle 1 Failed").await;
+    stop.send(()).unwrap();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn it_ends_at_once_although_x_is_silent() {
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), spans(), Vec::new());
+    let settings = Settings::new(Limits::v2());
+    let pace = Pace::for_loopback(true);
+    let api: ApiUrl = "http://127.0.0.1:1".parse().unwrap();
+    let client = ClientBuilder::new(api)
+        .bearer("bearer".parse().unwrap())
+        .build_with(Silent { journal: journal.clone() });
+    let driver = Driver::new(ledger, client, XClock::new(), Target::Only, settings, pace);
+    let called = journal.clone();
+    let shutdown = async move {
+        called.wait_for("called").await;
+    };
+    let run = driver.run(mpsc::channel(1).1, || HEALTH, shutdown);
+    tokio::time::timeout(Duration::from_secs(20), run).await.expect("it waits for X");
 }
 
 #[tokio::test]
@@ -128,9 +183,9 @@ fn the_target_must_be_clear() {
     let two = [webhook("1"), webhook("2")];
     assert_eq!(Target::Only.find(&two), Err(TargetError::Several(2)));
     assert_eq!(Target::Only.find(&[]), Err(TargetError::None));
-    assert_eq!(Target::Only.find(&two[..1]).unwrap().to_string(), "1");
+    assert_eq!(Target::Only.find(&two[..1]).unwrap().id.to_string(), "1");
     let url = Target::Url("https://example.com/2".parse().unwrap());
-    assert_eq!(url.find(&two).unwrap().to_string(), "2");
+    assert_eq!(url.find(&two).unwrap().id.to_string(), "2");
     assert_eq!(url.find(&two[..1]), Err(TargetError::None));
 }
 

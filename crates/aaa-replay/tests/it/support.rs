@@ -113,3 +113,15 @@ impl Transport for FakeX {
         Ok(answer.unwrap())
     }
 }
+
+/// An X that takes every call and never answers.
+pub(crate) struct Silent {
+    pub(crate) journal: Journal,
+}
+
+impl Transport for Silent {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        self.journal.write("called");
+        std::future::pending().await
+    }
+}

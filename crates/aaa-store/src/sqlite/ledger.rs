@@ -15,8 +15,9 @@ use super::{
     writer::Wait,
 };
 
-const SPAN: &str = "SELECT run, first_wall, first_uptime, first_offset, first_refusals, \
-                    last_wall, last_uptime, last_offset, last_refusals, id FROM coverage";
+const SPAN: &str = "SELECT run, first_wall, first_uptime, first_offset, first_offset_read, \
+                    first_refusals, last_wall, last_uptime, last_offset, last_offset_read, \
+                    last_refusals, id FROM coverage";
 
 impl Ledger for SqliteStore {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), LedgerError> {
@@ -87,10 +88,10 @@ fn beat(batch: &mut Batch<'_>, heartbeat: Heartbeat) -> rusqlite::Result<()> {
     let last = batch
         .db
         .query_row(&format!("{SPAN} ORDER BY id DESC LIMIT 1"), [], |row| {
-            Ok((row.get::<_, i64>(9)?, span(row).ok()))
+            Ok((row.get::<_, i64>(11)?, span(row).ok()))
         })
         .optional()?;
-    let Heartbeat { run, wall, uptime, offset, refusals } = heartbeat;
+    let Heartbeat { run, wall, uptime, offset, offset_read, refusals } = heartbeat;
     // The same 64 bits with a sign.
     let run = run.0.cast_signed();
     let (wall, refusals) = (wall.as_microsecond(), number(refusals));
@@ -101,16 +102,17 @@ fn beat(batch: &mut Batch<'_>, heartbeat: Heartbeat) -> rusqlite::Result<()> {
         Some((id, _)) => {
             batch.db.execute(
                 "UPDATE coverage SET last_wall = ?, last_uptime = ?, last_offset = ?, \
-                 last_refusals = ? WHERE id = ?",
-                params![wall, uptime, offset, refusals, id],
+                 last_offset_read = ?, last_refusals = ? WHERE id = ?",
+                params![wall, uptime, offset, offset_read, refusals, id],
             )?;
         }
         None => {
             batch.db.execute(
                 "INSERT INTO coverage (run, first_wall, first_uptime, first_offset, \
-                 first_refusals, last_wall, last_uptime, last_offset, last_refusals) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?2, ?3, ?4, ?5)",
-                params![run, wall, uptime, offset, refusals],
+                 first_offset_read, first_refusals, last_wall, last_uptime, last_offset, \
+                 last_offset_read, last_refusals) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?2, ?3, ?4, ?5, ?6)",
+                params![run, wall, uptime, offset, offset_read, refusals],
             )?;
         }
     }
@@ -144,10 +146,11 @@ fn span(row: &Row<'_>) -> Result<Span, ReadError> {
             wall: timestamp(row.get(first)?)?,
             uptime: SignedDuration::from_micros(row.get(first + 1)?),
             offset: SignedDuration::from_micros(row.get(first + 2)?),
-            refusals: count(row.get(first + 3)?),
+            offset_read: row.get(first + 3)?,
+            refusals: count(row.get(first + 4)?),
         })
     };
-    Ok(Span { first: heartbeat(1)?, last: heartbeat(5)? })
+    Ok(Span { first: heartbeat(1)?, last: heartbeat(6)? })
 }
 
 fn attempt(row: &Row<'_>) -> Result<Attempt, ReadError> {

@@ -60,16 +60,18 @@ CREATE TABLE counters (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE coverage (
-    id             INTEGER PRIMARY KEY AUTOINCREMENT,
-    run            INTEGER NOT NULL,
-    first_wall     INTEGER NOT NULL,
-    first_uptime   INTEGER NOT NULL,
-    first_offset   INTEGER NOT NULL,
-    first_refusals INTEGER NOT NULL,
-    last_wall      INTEGER NOT NULL,
-    last_uptime    INTEGER NOT NULL,
-    last_offset    INTEGER NOT NULL,
-    last_refusals  INTEGER NOT NULL
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,
+    run               INTEGER NOT NULL,
+    first_wall        INTEGER NOT NULL,
+    first_uptime      INTEGER NOT NULL,
+    first_offset      INTEGER NOT NULL,
+    first_offset_read INTEGER NOT NULL,
+    first_refusals    INTEGER NOT NULL,
+    last_wall         INTEGER NOT NULL,
+    last_uptime       INTEGER NOT NULL,
+    last_offset       INTEGER NOT NULL,
+    last_offset_read  INTEGER NOT NULL,
+    last_refusals     INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE attempts (

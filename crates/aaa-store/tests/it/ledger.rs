@@ -17,6 +17,7 @@ pub(crate) fn beat(second: i64) -> Heartbeat {
         wall: now() + SignedDuration::from_secs(second),
         uptime: SignedDuration::from_secs(second),
         offset: SignedDuration::from_millis(-1_500),
+        offset_read: second % 2 == 0,
         refusals: 0,
     }
 }
