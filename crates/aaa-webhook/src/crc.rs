@@ -3,9 +3,11 @@
 //! # The oracle
 //!
 //! The answer to a token is exactly the signature of a delivery whose body is that token, and
-//! anybody who can reach the URL can ask. Two rules keep the answers useless to an attacker: a
-//! token has only characters of the base64 alphabets and 16 to 256 of them ([`CrcToken`]), and a
-//! delivery is always a JSON object (`aaa_types::event::Body`). No text satisfies both.
+//! anybody who can reach the URL can ask; it is the signature of a check whose query is that token
+//! as well. Two rules keep the answers useless to an attacker. A token has 16 to 256 characters of
+//! the base64 alphabets, and `=` only as padding at its end ([`CrcToken`]). A delivery is always a
+//! JSON object (`aaa_types::event::Body`), and the query of a check has a token behind
+//! `crc_token=` ([`CrcToken::from_query`]). So no token is a delivery, and none is a query.
 
 use std::fmt;
 
@@ -20,7 +22,11 @@ pub const MIN_LENGTH: usize = 16;
 /// The longest token that is answered.
 pub const MAX_LENGTH: usize = 256;
 
-/// The token of a check, percent-decoded: 16 to 256 characters of `A-Z a-z 0-9 + / = _ -`.
+/// The longest padding of a token; X's own have none.
+const MAX_PADDING: usize = 2;
+
+/// The token of a check, percent-decoded: 16 to 256 characters of `A-Z a-z 0-9 + / _ -`, of which
+/// up to two at the end may be `=`.
 ///
 /// # Examples
 ///
@@ -44,16 +50,19 @@ impl CrcToken {
     ///
     /// # Errors
     ///
-    /// Fails when it is too short, too long, or has another character.
+    /// Fails when it is too short, too long, has another character, or a `=` that is no padding.
     pub fn parse(text: &str) -> Result<Self, CrcTokenError> {
         if !(MIN_LENGTH..=MAX_LENGTH).contains(&text.len()) {
             return Err(CrcTokenError::Length);
         }
-        if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b)) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(CrcTokenError::Character)
+        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b)) {
+            return Err(CrcTokenError::Character);
         }
+        let digits = text.trim_end_matches('=');
+        if digits.contains('=') || text.len() - digits.len() > MAX_PADDING {
+            return Err(CrcTokenError::Padding);
+        }
+        Ok(Self(text.to_owned()))
     }
 
     /// Finds the token in the query of a request, `crc_token=…`; other parameters are ignored.
@@ -114,6 +123,9 @@ pub enum CrcTokenError {
     /// The token has a character outside the base64 alphabets.
     #[error("the crc_token has a character that is not one of `A-Z a-z 0-9 + / = _ -`")]
     Character,
+    /// The token has a `=` before its end, or more than two.
+    #[error("the crc_token has a `=` that is not one of at most two at its end")]
+    Padding,
 }
 
 #[cfg(test)]
@@ -155,7 +167,29 @@ mod tests {
         assert_eq!(refused(&twice), CrcTokenError::Repeated);
     }
 
+    /// Its answer would be the signature of a check with just this query.
+    #[test]
+    fn a_token_that_is_a_query() {
+        for query in
+            ["crc_token=AAAAAAAAAAAAAAAA", "crc_token%3DAAAAAAAAAAAAAAAA", "AAAA=AAAAAAAAAAAA"]
+        {
+            let error = CrcToken::from_query(&format!("crc_token={query}")).unwrap_err();
+            assert_eq!(error, CrcTokenError::Padding, "{query}");
+        }
+        let padded = |padding: &str| CrcToken::parse(&format!("0123456789abcdef{padding}"));
+        assert!(padded("").is_ok() && padded("=").is_ok() && padded("==").is_ok());
+        assert_eq!(padded("===").unwrap_err(), CrcTokenError::Padding);
+    }
+
     proptest! {
+        #[test]
+        fn no_accepted_token_is_a_check(
+            text in "([a-zA-Z0-9+/_-]{0,20}&)?(crc_token=)?[a-zA-Z0-9+/=_-]{0,40}={0,4}(&[a-z]{1,9})?",
+        ) {
+            let accepted = CrcToken::parse(&text).is_ok();
+            prop_assert!(!(accepted && CrcToken::from_query(&text).is_ok()));
+        }
+
         /// The rule that closes the oracle: what is answered is never a delivery.
         #[test]
         fn no_accepted_token_is_a_delivery(text in r#"[\[\]{}":,a-z0-9+/=_ -]{16,40}"#) {
