@@ -1,6 +1,6 @@
 //! Where verified deliveries become durable, and where they are read again.
 
-use std::future::Future;
+use std::{borrow::Cow, future::Future};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -87,8 +87,8 @@ impl EventQuery {
 
 /// An event as it was stored.
 ///
-/// In JSON it is one object: `seq`, `kind`, `for_user_id` (or null), `key`, `received_at`,
-/// `stale`, `payload`, `context`.
+/// In JSON it is one object on one line: `seq`, `kind`, `for_user_id` (or null), `key`,
+/// `received_at`, `stale`, `payload`, `context`.
 #[derive(Debug, Clone)]
 pub struct StoredEvent {
     /// Its place in the order of arrival, from 1.
@@ -123,20 +123,35 @@ impl Serialize for StoredEvent {
         event.serialize_field("key", &self.key)?;
         event.serialize_field("received_at", &self.received_at)?;
         event.serialize_field("stale", &self.stale)?;
-        event.serialize_field("payload", &self.payload)?;
-        event.serialize_field("context", &self.context)?;
+        event.serialize_field("payload", &tight(&self.payload))?;
+        event.serialize_field("context", &tight(&self.context))?;
         event.end()
     }
 }
 
+/// Drops the white space between the words of a JSON text; numbers and strings stay as they came.
+fn tight(json: &RawValue) -> Cow<'_, RawValue> {
+    let (mut string, mut escaped) = (false, false);
+    let keep = |c: &char| {
+        let keep = string || !matches!(c, ' ' | '\t' | '\r' | '\n');
+        // The quote or backslash behind a backslash means nothing else.
+        string ^= *c == '"' && !escaped;
+        escaped = *c == '\\' && !escaped;
+        keep
+    };
+    let text = json.get().chars().filter(keep).collect();
+    RawValue::from_string(text).map_or(Cow::Borrowed(json), Cow::Owned)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn json_of_an_event() {
+    fn event(payload: &str, context: &str) -> StoredEvent {
         let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-        let event = StoredEvent {
+        StoredEvent {
             seq: 12,
             kind: "favorite_events".to_owned(),
             for_user_id: Some("7".to_owned()),
@@ -144,10 +159,71 @@ mod tests {
             app: "main".to_owned(),
             received_at: "2025-11-22T04:13:00.25Z".parse().unwrap(),
             stale: false,
-            payload: raw(r#"{"id":"a"}"#),
-            context: raw(r#"{"users":{}}"#),
+            payload: raw(payload),
+            context: raw(context),
             body: Bytes::new(),
-        };
+        }
+    }
+
+    /// A JSON text with white space between its words, and the same without.
+    fn spaced() -> impl Strategy<Value = (String, String)> {
+        let word = prop_oneof![
+            prop::sample::select(vec![
+                "null",
+                "true",
+                "-0",
+                "1.50",
+                "1E+2",
+                "1e400",
+                "12345678901234567890123",
+                r#""""#,
+                r#""\\""#,
+                r#""a \" b""#,
+                r#""\n \u0020\\\"""#,
+                r#"" { } ""#,
+                "{}",
+                "[]",
+            ])
+            .prop_map(str::to_owned),
+            any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        ];
+        let leaf = (word, "[ \t\r\n]{0,2}")
+            .prop_map(|(word, space)| (format!("{space}{word}{space}"), word));
+        leaf.prop_recursive(3, 20, 4, |inner| {
+            let items = prop::collection::vec(inner, 1..4);
+            (items, "[ \t\r\n]{0,3}", any::<bool>()).prop_map(|(items, space, object)| {
+                let join = |texts: Vec<String>, s: &str| {
+                    let (open, name, close) = if object {
+                        ('{', format!("{s}\"a b\"{s}:{s}"), '}')
+                    } else {
+                        ('[', String::new(), ']')
+                    };
+                    let texts = texts.into_iter().map(|text| format!("{name}{text}"));
+                    format!(
+                        "{open}{s}{}{s}{close}",
+                        texts.collect::<Vec<_>>().join(&format!("{s},{s}"))
+                    )
+                };
+                let (spaced, tight) = items.into_iter().unzip();
+                (join(spaced, &space), join(tight, ""))
+            })
+        })
+    }
+
+    proptest! {
+        /// One object per line, and still every digit and escape as X sent it.
+        #[test]
+        fn json_is_one_line((spaced, tight) in spaced()) {
+            let text = serde_json::to_string(&event(&spaced, &spaced)).unwrap();
+            prop_assert!(!text.contains(['\n', '\r']));
+            let end = format!(r#""payload":{tight},"context":{tight}}}"#);
+            prop_assert!(text.ends_with(&end), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_of_an_event() {
+        let event = event(r#"{"id":"a"}"#, r#"{"users":{}}"#);
         insta::assert_snapshot!(serde_json::to_string(&event).unwrap(), @r#"{"seq":12,"kind":"favorite_events","for_user_id":"7","key":"7/favorite_events:a","received_at":"2025-11-22T04:13:00.25Z","stale":false,"payload":{"id":"a"},"context":{"users":{}}}"#);
         let unknown = StoredEvent { for_user_id: None, ..event };
         insta::assert_snapshot!(serde_json::to_string(&unknown).unwrap(), @r#"{"seq":12,"kind":"favorite_events","for_user_id":null,"key":"7/favorite_events:a","received_at":"2025-11-22T04:13:00.25Z","stale":false,"payload":{"id":"a"},"context":{"users":{}}}"#);
