@@ -111,6 +111,26 @@ impl IdError {
     }
 }
 
+/// Reads an identifier in what X sends, where a number is as good as a text: every integer of 19
+/// digits is read exactly. What others send us must be a text, see the types.
+pub(crate) fn text_or_integer<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = IdError> + TryFrom<u64, Error = IdError>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "an identifier as text or as an integer")]
+    enum Written {
+        Text(String),
+        Integer(u64),
+    }
+    let id = match Written::deserialize(deserializer)? {
+        Written::Text(text) => text.parse(),
+        Written::Integer(number) => number.try_into(),
+    };
+    id.map_err(de::Error::custom)
+}
+
 fn parse_decimal(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let leading_zero = text.len() > 1 && text.starts_with('0');

@@ -1,12 +1,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{WebhookId, WebhookUrl};
+use crate::{WebhookId, WebhookUrl, id};
 
 /// A registered webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
     /// Its identifier.
+    #[serde(deserialize_with = "id::text_or_integer")]
     pub id: WebhookId,
     /// Where X delivers.
     pub url: WebhookUrl,
@@ -50,6 +51,13 @@ mod tests {
           "created_at": "2025-04-24T20:57:15.242Z"
         }
         "#);
+    }
+
+    #[test]
+    fn a_numeric_id() {
+        let body = WEBHOOK.replace(r#""1234577122340233217""#, "1234577122340233217");
+        let webhook = Answer::<Webhook>::parse(body.as_bytes()).unwrap();
+        assert_eq!(webhook.id.to_string(), "1234577122340233217");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, WebhookId};
+use crate::{JobId, WebhookId, id};
 
 /// The end of a replay job, delivered through the webhook like an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayJobStatus {
     /// The webhook whose events were replayed.
+    #[serde(deserialize_with = "id::text_or_integer")]
     pub webhook_id: WebhookId,
     /// How it ended.
     pub job_state: JobState,
@@ -13,6 +14,7 @@ pub struct ReplayJobStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_state_description: Option<String>,
     /// The job.
+    #[serde(deserialize_with = "id::text_or_integer")]
     pub job_id: JobId,
 }
 
@@ -32,6 +34,7 @@ pub enum JobState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Event;
 
     #[test]
     fn json() {
@@ -48,6 +51,28 @@ mod tests {
           "job_id": "1095098195724558337"
         }
         "#);
+    }
+
+    /// X writes its ids as strings, but a number must not stall a recovery.
+    #[test]
+    fn numeric_ids() {
+        let payload = r#"{"webhook_id":1234577122340233217,"job_state":"Complete",
+            "job_id":9999999999999999999}"#;
+        let Event::ReplayJobStatus(status) = Event::decode("replay_job_status", payload) else {
+            panic!("not understood");
+        };
+        insta::assert_json_snapshot!(status, @r#"
+        {
+          "webhook_id": "1234577122340233217",
+          "job_state": "Complete",
+          "job_id": "9999999999999999999"
+        }
+        "#);
+        for bad in ["-1", "1.0", "1e3", "10000000000000000000", "\"01\"", "null", "[1]"] {
+            let payload = payload.replace("9999999999999999999", bad);
+            let event = Event::decode("replay_job_status", &payload);
+            assert!(matches!(event, Event::Unknown { .. }), "{bad} was taken");
+        }
     }
 
     #[test]
