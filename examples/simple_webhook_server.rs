@@ -2,13 +2,13 @@
 //! events.
 //!
 //! ```sh
-//! cargo run --example simple_webhook_server -p examples                # without an account
+//! cargo run --example simple_webhook_server -p examples                # an emulated X calls
 //! X_CONSUMER_SECRET=… cargo run --example simple_webhook_server -p examples -- 127.0.0.1:8080
 //! ```
 
 #![allow(clippy::print_stdout, reason = "printing is what this example is for")]
 
-use std::error::Error;
+use std::{env, error::Error, future};
 
 use aaa_store::{Settings, SqliteStore};
 use aaa_types::event::Event;
@@ -19,35 +19,50 @@ use aaa_webhook::{
     server::Server,
 };
 
+type Failure = Box<dyn Error + Send + Sync>;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let secret = std::env::var("X_CONSUMER_SECRET");
-    let bind = std::env::args().nth(1).unwrap_or("127.0.0.1:0".to_owned());
+async fn main() -> Result<(), Failure> {
+    let address = env::args().nth(1);
+    let (secret, bind, directory) = match &address {
+        Some(bind) => {
+            let secret = env::var("X_CONSUMER_SECRET");
+            (secret.map_err(|_| "X_CONSUMER_SECRET is not set")?, bind.as_str(), "aaa-data")
+        }
+        // Everybody knows the emulator's secret, so this is for this machine only.
+        None => ("emulator-secret".to_owned(), "127.0.0.1:0", "aaa-example-data"),
+    };
 
     // A 200 means that the delivery is in this store.
-    let store = SqliteStore::open("aaa-data", Settings::default())?;
-    let app = App::new("default", secret.as_deref().unwrap_or("emulator-secret").parse()?);
-    let receiver = Receiver::new(store.clone(), app);
+    let store = SqliteStore::open(directory, Settings::default())?;
+    let seen = store.stats().await?.last_seq.unwrap_or(0);
+    let receiver = Receiver::new(store.clone(), App::new("default", secret.parse()?));
     let server = Server::bind(bind.parse()?).await?;
     let url = format!("http://{}/webhooks/twitter", server.local_addr());
     println!("listening on {url}");
 
-    tokio::spawn(print_events(store));
-    if secret.is_err() {
-        // Nobody will call us, so an emulated X does.
-        tokio::spawn(examples::call_from_an_emulated_x(url));
-    }
-    let status = receiver.status();
+    let (router, status) = (receiver.clone().router("/webhooks/twitter"), receiver.status());
     let ctrl_c = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    server.serve(receiver.router("/webhooks/twitter"), status, ctrl_c).await;
-    Ok(())
+    let calls = async {
+        match address {
+            Some(_) => future::pending().await,
+            None => examples::call_from_an_emulated_x(url).await,
+        }
+    };
+    tokio::select! {
+        () = server.serve(router, status, ctrl_c) => Ok(()),
+        printed = print_events(store, seen) => printed,
+        called = calls => called,
+    }
 }
 
-async fn print_events(store: SqliteStore) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn print_events(store: SqliteStore, mut after: u64) -> Result<(), Failure> {
     let mut committed = store.subscribe();
-    let mut after = store.stats().await?.last_seq.unwrap_or(0);
     loop {
-        for event in store.events(EventQuery::after(after, 100)).await? {
+        // Marked before the read, so that what comes during it wakes us again.
+        committed.mark_unchanged();
+        let page = store.events(EventQuery::after(after, 100)).await?;
+        for event in &page {
             after = event.seq;
             match Event::decode(&event.kind, event.payload.get()) {
                 Event::Post(post) => println!("post: {}", post.full_text().unwrap_or_default()),
@@ -59,6 +74,9 @@ async fn print_events(store: SqliteStore) -> Result<(), Box<dyn Error + Send + S
                 _ => println!("{}", event.key),
             }
         }
-        committed.changed().await?;
+        // Only an empty page is the end.
+        if page.is_empty() {
+            committed.changed().await?;
+        }
     }
 }

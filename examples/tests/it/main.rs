@@ -38,4 +38,42 @@ async fn simple_webhook_server_prints_what_happens() {
     starts[1..].sort();
     assert_eq!(starts[1..], ["7/follow_events", "like", "message", "post"]);
     server.kill().await.unwrap();
+    // Events of a play do not mix with a receiver's.
+    assert!(!directory.path().join("aaa-data").exists());
+}
+
+/// A published secret must never guard an address that was asked for.
+#[tokio::test]
+async fn simple_webhook_server_needs_a_secret_for_an_address() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Command::new(example("simple_webhook_server"))
+        .arg("127.0.0.1:0")
+        .current_dir(directory.path())
+        .env_remove("X_CONSUMER_SECRET")
+        .kill_on_drop(true)
+        .output();
+    let ended = timeout(Duration::from_secs(30), server).await.expect("it listens").unwrap();
+    assert!(!ended.status.success());
+    assert!(ended.stdout.is_empty());
+    assert!(String::from_utf8(ended.stderr).unwrap().contains("X_CONSUMER_SECRET is not set"));
+}
+
+/// With an address nobody but X calls, and what X signs with the secret is taken.
+#[tokio::test]
+async fn simple_webhook_server_listens_where_it_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Command::new(example("simple_webhook_server"))
+        .arg("127.0.0.1:0")
+        .current_dir(directory.path())
+        .env("X_CONSUMER_SECRET", "secret")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let line = timeout(Duration::from_secs(30), lines.next_line()).await;
+    let line = line.expect("the example says nothing").unwrap().unwrap();
+    assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");
+    assert!(directory.path().join("aaa-data").exists());
+    server.kill().await.unwrap();
 }
