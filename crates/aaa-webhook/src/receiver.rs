@@ -3,39 +3,38 @@
 //! | Answer | When |
 //! |---|---|
 //! | 200 | a delivery is committed; a check is answered |
-//! | 400 | signed but not a JSON object; a token that is refused |
-//! | 401 | no signature, or a malformed one |
+//! | 400 | signed but not a JSON object; a token that is refused; unclear framing |
+//! | 401 | no signature, or a malformed one; the body is not read |
 //! | 403 | a wrong signature |
 //! | 405 | neither GET nor POST |
 //! | 408 | the body arrives too slowly |
 //! | 413 | the body is too large |
 //! | 415 | any `Content-Encoding` but `identity` |
-//! | 503 | not committed in time, or the store fails; a check that cannot be answered surely |
+//! | 503 | not committed in time, or the store fails; too many bodies at once |
+//! | 503 | a check that cannot be answered surely |
 //!
 //! It never redirects and never compresses: X takes both as a broken webhook.
 
 mod answer;
+mod body;
 mod clock;
 mod service;
 mod status;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::any_service};
+use axum::Router;
 use bytes::Bytes;
-use http::{
-    HeaderMap, Method, Request, Response,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH},
-};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::Full;
 use jiff::Timestamp;
 
-use self::answer::Refusal;
 pub use self::status::{Counts, Status};
+use self::{answer::Refusal, body::Room, service::Mounted};
 use crate::{
     app::App,
     crc::CrcToken,
-    delivery::{Acknowledged, Durable, Received, VerifiedDelivery},
+    delivery::{Acknowledged, Durable, Received, Rejection, VerifiedDelivery},
     inbox::{Inbox, InboxError},
     signature::{Signature, SignatureError},
 };
@@ -46,6 +45,9 @@ use crate::{
 pub struct Limits {
     /// The largest body in bytes, 1 MiB by default.
     pub body: usize,
+    /// How many bytes of bodies may be in memory before their signatures are checked, over all
+    /// connections; 64 MiB by default. Those beyond are answered 503.
+    pub bodies: usize,
     /// How long a body may take to arrive, 2 s by default.
     pub body_time: Duration,
     /// How long a request may take in all, 2.5 s by default: below the 3 s after which X gives up.
@@ -56,6 +58,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 1024 * 1024,
+            bodies: 64 * 1024 * 1024,
             body_time: Duration::from_secs(2),
             deadline: Duration::from_millis(2500),
         }
@@ -93,10 +96,15 @@ pub struct Receiver<I> {
     shared: Arc<Shared<I>>,
 }
 
+/// Marks the answer to a delivery that X signed, for the accept loop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carried;
+
 struct Shared<I> {
     inbox: Arc<I>,
     apps: Vec<App>,
     limits: Limits,
+    room: Room,
     strict_crc: bool,
     status: Status,
     now: fn() -> Timestamp,
@@ -116,6 +124,7 @@ impl<I: Inbox> Receiver<I> {
             inbox: Arc::new(inbox),
             apps,
             limits: Limits::default(),
+            room: Room::new(Limits::default().bodies),
             strict_crc: false,
             status: Status::default(),
             now: clock::now,
@@ -126,7 +135,10 @@ impl<I: Inbox> Receiver<I> {
     /// Sets the limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
-        self.with(|shared| shared.limits = limits)
+        self.with(|shared| {
+            shared.limits = limits;
+            shared.room = Room::new(limits.bodies);
+        })
     }
 
     /// Answers only checks that X has signed. X does not document that all of them are, so this
@@ -148,8 +160,14 @@ impl<I: Inbox> Receiver<I> {
     }
 
     /// Mounts the receiver at a path of an axum router; everything else is answered 404.
+    ///
+    /// The path is compared as it is, a slash before it where there is none: nothing in it is a
+    /// pattern. It is the fallback of the router, so two of them cannot be merged; in a router of
+    /// your own use `route_service(path, receiver)`.
     pub fn router(self, path: &str) -> Router {
-        Router::new().route(path, any_service(self))
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let path = format!("{slash}{path}").into();
+        Router::new().fallback_service(Mounted { path, receiver: self })
     }
 
     /// Answers one request.
@@ -159,6 +177,9 @@ impl<I: Inbox> Receiver<I> {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
+        if let Err(refusal) = body::check_framing(&head.headers) {
+            return self.unread(refusal).into_response();
+        }
         let answer = match head.method {
             Method::GET => {
                 let answer = self.check(head.uri.query().unwrap_or_default(), &head.headers);
@@ -170,7 +191,15 @@ impl<I: Inbox> Receiver<I> {
                 let delivered = self.deliver(&head.headers, body);
                 let delivered = tokio::time::timeout(deadline, delivered).await;
                 let delivered = delivered.unwrap_or(Err(Refusal::Late));
-                delivered.map(|done| answer::plain(done.status(), String::new()))
+                let carried = matches!(delivered, Ok(_) | Err(Refusal::NotStored));
+                let mut answer = match delivered {
+                    Ok(done) => answer::plain(done.status(), String::new()),
+                    Err(refusal) => refusal.into_response(),
+                };
+                if carried {
+                    answer.extensions_mut().insert(Carried);
+                }
+                Ok(answer)
             }
             _ => Err(Refusal::Method),
         };
@@ -202,13 +231,17 @@ impl<I: Inbox> Receiver<I> {
         B: http_body::Body + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let body = self.read(headers, body).await?;
-        let received = Received::new(body, (self.shared.now)());
-        let delivery = received.verify(headers, &self.shared.apps).map_err(|rejection| {
-            self.shared.status.rejected();
-            tracing::debug!(%rejection, "delivery rejected");
-            Refusal::Rejected(rejection)
-        })?;
+        // Who does not even try to sign gets no memory.
+        if let Err(error) = Signature::from_headers(headers) {
+            return Err(self.rejected(Rejection::Signature(error)));
+        }
+        let Shared { apps, limits, room, .. } = &*self.shared;
+        let body = body::read(headers, body, limits, room).await;
+        let body = body.map_err(|refusal| self.unread(refusal))?;
+        let received = Received::new(body.bytes.clone(), (self.shared.now)());
+        let delivery = received.verify(headers, apps).map_err(|why| self.rejected(why))?;
+        // From here on the inbox bounds the memory.
+        drop(body);
         self.shared.status.verified();
         self.commit(delivery).await.map_err(|error| {
             tracing::warn!(%error, "verified delivery refused");
@@ -216,28 +249,21 @@ impl<I: Inbox> Receiver<I> {
         })
     }
 
-    /// Reads a body within its limits.
-    async fn read<B>(&self, headers: &HeaderMap, body: B) -> Result<Bytes, Refusal>
-    where
-        B: http_body::Body + Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-        if !encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(Refusal::Encoded);
+    fn rejected(&self, rejection: Rejection) -> Refusal {
+        self.shared.status.rejected();
+        tracing::debug!(%rejection, "delivery rejected");
+        Refusal::Rejected(rejection)
+    }
+
+    /// Anybody can cause this, so only every power of two is a warning: it cannot flood the log.
+    fn unread(&self, refusal: Refusal) -> Refusal {
+        let count = self.shared.status.unread();
+        if count.is_power_of_two() {
+            tracing::warn!(count, why = refusal.words(), "a body was not read");
+        } else {
+            tracing::debug!(count, why = refusal.words(), "a body was not read");
         }
-        let limits = &self.shared.limits;
-        let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: u64| length > limits.body as u64) {
-            return Err(Refusal::TooLarge(limits.body));
-        }
-        let body = std::pin::pin!(Limited::new(body, limits.body));
-        match tokio::time::timeout(limits.body_time, body.collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(limits.body)),
-            Ok(Err(_)) => Err(Refusal::Incomplete),
-            Err(_) => Err(Refusal::SlowBody),
-        }
+        refusal
     }
 
     /// Commits in a task of its own: when the caller goes away or the deadline passes, the
@@ -253,7 +279,8 @@ impl<I: Inbox> Receiver<I> {
             }
             result
         });
-        let result = committed.await.unwrap_or(Err(InboxError::Closed));
+        // Without a result the inbox panicked: the guard counts that.
+        let result = committed.await.map_err(|_| InboxError::Closed)?;
         late.finished();
         result.map(Durable::acknowledge)
     }
@@ -268,6 +295,7 @@ impl<I: Inbox> Receiver<I> {
                     inbox: Arc::clone(&old.inbox),
                     apps: old.apps.clone(),
                     limits: old.limits,
+                    room: old.room.clone(),
                     strict_crc: old.strict_crc,
                     status: old.status.clone(),
                     now: old.now,

@@ -1,33 +1,46 @@
 //! An accept loop for a receiver: HTTP/1.1 with a time-out for headers, bounded connections, and
 //! a shutdown that lets running requests end.
+//!
+//! # When all connections are in use
+//!
+//! X may be among those who wait, so a refusal is counted every second until there is room again.
+//! Holding a connection costs an attacker one small request every few seconds. So, every second
+//! as well, each connection that has carried no delivery with a right signature is asked to end:
+//! at once between two requests, else after the one it is in. One that was taken a moment ago is
+//! spared once, and one that does not end in [`Limits::header_time`] and [`Limits::drain_time`] is
+//! cut off. Who has a consumer secret keeps the connection. This lets X in again; it does not
+//! stop somebody who opens connections faster than that, for which a firewall is the place.
+
+mod connection;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{Interval, MissedTickBehavior},
 };
 
+use self::connection::{Call, Connection};
 use crate::receiver::Status;
+
+/// How often a full server counts a refusal: several times in a heartbeat of five seconds, so that
+/// no two heartbeats with equal counts cover a time without a free connection.
+const FULL_PERIOD: Duration = Duration::from_secs(1);
 
 /// How many connections a server takes, and how patient it is with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Open connections, 1,024 by default.
+    /// Open connections, 1,024 by default. What happens beyond is told [above](self).
     pub connections: usize,
     /// How long the head of a request may take, idle time before it included; 10 s by default.
     pub header_time: Duration,
     /// The largest head of a request in bytes, 32 KiB by default. A larger one is answered 431.
     pub header_bytes: usize,
-    /// How long running requests may take to end at shutdown, 5 s by default.
+    /// How long running requests may take to end at shutdown, and on connections that a full
+    /// server wants back; 5 s by default.
     pub drain_time: Duration,
 }
 
@@ -92,70 +105,84 @@ impl Server {
     ///
     /// A connection that cannot be taken is counted in `status` as a refusal.
     pub async fn serve(self, router: Router, status: Status, shutdown: impl Future<Output = ()>) {
-        let permits = Arc::new(Semaphore::new(self.limits.connections));
-        let graceful = GracefulShutdown::new();
+        let mut places = Places::new(self.limits.connections, status);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
-                accepted = self.accept(&permits, &status) => accepted,
+                accepted = self.accept(&mut places) => accepted,
             };
             if let Some((stream, permit)) = accepted {
-                self.spawn(stream, permit, router.clone(), &graceful);
+                let calls = places.calls.subscribe();
+                let connection = Connection::new(router.clone(), calls, self.limits);
+                tokio::spawn(async move {
+                    connection.run(stream).await;
+                    drop(permit);
+                });
             }
         }
         drop(self.listener);
-        if tokio::time::timeout(self.limits.drain_time, graceful.shutdown()).await.is_err() {
+        let calls = places.calls;
+        calls.send_modify(|call| call.draining = true);
+        if tokio::time::timeout(self.limits.drain_time, calls.closed()).await.is_err() {
             tracing::warn!("connections were still open at the end of the drain time");
         }
     }
 
     /// Waits for a free place, then for a connection; those beyond wait in the kernel's queue.
-    async fn accept(
-        &self,
-        permits: &Arc<Semaphore>,
-        status: &Status,
-    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-        let permit = match Arc::clone(permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                status.refused();
-                tracing::warn!(limit = self.limits.connections, "all connections are in use");
-                Arc::clone(permits).acquire_owned().await.ok()?
-            }
-        };
+    async fn accept(&self, places: &mut Places) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        let permit = places.take().await?;
         match self.listener.accept().await {
             Ok((stream, _)) => Some((stream, permit)),
             Err(error) => {
                 // Out of file descriptors, say. Accepting again at once would spin.
-                status.refused();
+                places.status.refused();
                 tracing::warn!(%error, "a connection could not be taken");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 None
             }
         }
     }
+}
 
-    fn spawn(
-        &self,
-        stream: TcpStream,
-        permit: OwnedSemaphorePermit,
-        router: Router,
-        graceful: &GracefulShutdown,
-    ) {
-        // The answer is one small packet; waiting for more would only delay it.
-        let _ = stream.set_nodelay(true);
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header_time)
-            .max_buf_size(self.limits.header_bytes.max(8192))
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
+/// The places for connections, and what happens when there are none.
+struct Places {
+    permits: Arc<Semaphore>,
+    calls: watch::Sender<Call>,
+    pace: Interval,
+    status: Status,
+}
+
+impl Places {
+    fn new(connections: usize, status: Status) -> Self {
+        let mut pace = tokio::time::interval(FULL_PERIOD);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let permits = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        Self { permits, calls: watch::Sender::default(), pace, status }
+    }
+
+    /// Takes a place, and makes room while there is none.
+    async fn take(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        let mut permit = std::pin::pin!(permit);
+        let mut told = false;
+        let permit = loop {
+            tokio::select! {
+                permit = &mut permit => break permit,
+                _ = self.pace.tick() => {
+                    self.status.refused();
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!("all connections are in use");
+                    }
+                    self.calls.send_modify(|call| call.full = call.full.wrapping_add(1));
+                }
             }
-            drop(permit);
-        });
+        };
+        // Whoever came since the last count was not taken either.
+        self.status.refused();
+        permit.ok()
     }
 }

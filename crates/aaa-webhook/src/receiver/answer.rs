@@ -14,10 +14,12 @@ use crate::{crc::CrcTokenError, delivery::Rejection, signature::SignatureError};
 #[derive(Debug)]
 pub(super) enum Refusal {
     Method,
+    Framing,
     Encoded,
     TooLarge(usize),
     Incomplete,
     SlowBody,
+    NoRoom,
     Rejected(Rejection),
     NotStored,
     Late,
@@ -34,24 +36,29 @@ impl Refusal {
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::Incomplete | Self::CheckToken(_) | Self::Rejected(Rejection::Body(_)) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Framing
+            | Self::Incomplete
+            | Self::CheckToken(_)
+            | Self::Rejected(Rejection::Body(_)) => StatusCode::BAD_REQUEST,
             Self::CheckSignature(_) | Self::Rejected(Rejection::Signature(_)) => {
                 StatusCode::UNAUTHORIZED
             }
             Self::ForgedCheck | Self::Rejected(Rejection::WrongSignature) => StatusCode::FORBIDDEN,
-            Self::NotStored | Self::Late | Self::AmbiguousCheck => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoom | Self::NotStored | Self::Late | Self::AmbiguousCheck => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         match self {
             Self::Method => "only GET and POST are answered".to_owned(),
+            Self::Framing => "where the body ends is not clear".to_owned(),
             Self::Encoded => "a body with a Content-Encoding is not taken".to_owned(),
             Self::TooLarge(limit) => format!("the body is larger than {limit} bytes"),
             Self::Incomplete => "the body ended before it was whole".to_owned(),
             Self::SlowBody => "the body arrived too slowly".to_owned(),
+            Self::NoRoom => "too many bodies are being read".to_owned(),
             Self::Rejected(rejection) => rejection.to_string(),
             Self::NotStored => "the delivery could not be stored".to_owned(),
             Self::Late => "the delivery could not be stored in time".to_owned(),
@@ -66,7 +73,23 @@ impl Refusal {
 
     /// Says whether bytes of the request are left unread, so that the connection cannot go on.
     fn closes(&self) -> bool {
-        matches!(self, Self::Encoded | Self::TooLarge(_) | Self::Incomplete | Self::SlowBody)
+        match self {
+            Self::Framing
+            | Self::Encoded
+            | Self::TooLarge(_)
+            | Self::Incomplete
+            | Self::SlowBody
+            | Self::NoRoom
+            | Self::Rejected(Rejection::Signature(_)) => true,
+            Self::Method
+            | Self::Rejected(Rejection::WrongSignature | Rejection::Body(_))
+            | Self::NotStored
+            | Self::Late
+            | Self::CheckSignature(_)
+            | Self::ForgedCheck
+            | Self::CheckToken(_)
+            | Self::AmbiguousCheck => false,
+        }
     }
 
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {

@@ -36,6 +36,10 @@ pub struct Counts {
     /// Requests without a usable signature, with a wrong one, or signed without being a delivery.
     /// Anybody can cause these, so they say nothing about missed events.
     pub rejections: u64,
+    /// Requests whose body was not read: too large, too slow, encoded, cut off, framed in an
+    /// unclear way, or too many at once. Nobody knows who sent them, so they say nothing about
+    /// missed events either; but X's own could be among them, and many are worth a look.
+    pub unread: u64,
     /// Challenge-response checks that were answered.
     pub checks: u64,
     /// Challenge-response checks that were refused.
@@ -49,6 +53,7 @@ struct Cells {
     duplicates: AtomicU64,
     refusals: AtomicU64,
     rejections: AtomicU64,
+    unread: AtomicU64,
     checks: AtomicU64,
     refused_checks: AtomicU64,
 }
@@ -62,6 +67,7 @@ impl Status {
             duplicates: self.cells.duplicates.load(SeqCst),
             refusals: self.cells.refusals.load(SeqCst),
             rejections: self.cells.rejections.load(SeqCst),
+            unread: self.cells.unread.load(SeqCst),
             checks: self.cells.checks.load(SeqCst),
             refused_checks: self.cells.refused_checks.load(SeqCst),
         }
@@ -85,13 +91,18 @@ impl Status {
         self.cells.rejections.fetch_add(1, SeqCst);
     }
 
+    /// Counts a body that was not read, and returns how many there are now.
+    pub(super) fn unread(&self) -> u64 {
+        self.cells.unread.fetch_add(1, SeqCst).wrapping_add(1)
+    }
+
     pub(super) fn checked(&self, answered: bool) {
         let cell = if answered { &self.cells.checks } else { &self.cells.refused_checks };
         cell.fetch_add(1, SeqCst);
     }
 
     /// Returns a guard that counts a refusal when it is dropped before the end: the answer came
-    /// too late, whatever became of the delivery.
+    /// too late, or the inbox panicked, whatever became of the delivery.
     pub(super) fn refuse_unless_finished(&self) -> Unfinished {
         Unfinished(Some(self.clone()))
     }

@@ -141,6 +141,44 @@ async fn other_methods_and_paths() {
     }
 }
 
+/// A path is a text, not a pattern.
+#[tokio::test]
+async fn any_path_can_be_mounted() {
+    for path in ["/", "/:x", "/*x", "/{x}", "/{*x}", "/a//b", "/a%7Bb", "/{", "", "no/slash"] {
+        let router = receiver().0.router(path);
+        let ask = async |method: Method, uri: &str| {
+            let request = full(Request::builder().method(method).uri(uri), "");
+            router.clone().oneshot(request).await.unwrap().status()
+        };
+        let own = format!("/{}", path.trim_start_matches('/'));
+        assert_eq!(ask(Method::GET, &format!("{own}?crc_token={TOKEN}")).await, 200, "{path}");
+        assert_eq!(ask(Method::PUT, &own).await, 405, "{path}");
+        for method in [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS] {
+            assert_eq!(ask(method, "/y").await, 404, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ambiguous_framing_is_a_400() {
+    let (receiver, inbox) = receiver();
+    let length = BODY.len().to_string();
+    for headers in [
+        vec![("content-length", length.as_str()), ("content-length", &length)],
+        vec![("transfer-encoding", "chunked"), ("content-length", &length)],
+        vec![("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+        vec![("transfer-encoding", "identity")],
+        vec![("transfer-encoding", "")],
+    ] {
+        let request =
+            headers.iter().fold(post(BODY), |all, (name, value)| all.header(*name, *value));
+        let answer = send(&receiver, full(request, BODY)).await;
+        assert_eq!(answer.status(), 400, "{headers:?}");
+        assert_eq!(answer.headers()["connection"], "close");
+    }
+    assert!(inbox.bodies.lock().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn limits_on_bodies() {
     let (receiver, inbox) = receiver();
@@ -177,6 +215,13 @@ async fn a_failing_inbox_is_a_503_and_a_refusal() {
     }
 }
 
+#[tokio::test]
+async fn a_panicking_inbox_is_a_503_and_a_refusal() {
+    let receiver = Receiver::new(TestInbox::new(Behaviour::Panic), app());
+    assert_eq!(send(&receiver, full(post(BODY), BODY)).await.status(), 503);
+    assert_eq!(receiver.status().counts().refusals, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stuck_inbox_is_a_503_before_x_gives_up() {
     let notify = Arc::new(Notify::new());
@@ -195,19 +240,8 @@ async fn a_stuck_inbox_is_a_503_before_x_gives_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_body_is_a_408() {
-    struct Never;
-    impl http_body::Body for Never {
-        type Data = Bytes;
-        type Error = std::io::Error;
-        fn poll_frame(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-            std::task::Poll::Pending
-        }
-    }
     let (receiver, _) = receiver();
-    let answer = receiver.answer(post(BODY).body(Never).unwrap()).await;
+    let answer = receiver.answer(post(BODY).body(Endless(None)).unwrap()).await;
     assert_eq!(answer.status(), 408);
     assert_eq!(answer.headers()["connection"], "close");
 }
@@ -234,4 +268,102 @@ async fn a_caller_that_goes_away_does_not_stop_the_commit() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), stored).await.unwrap();
+}
+
+/// A body that gives what it has and then never ends.
+struct Endless(Option<&'static str>);
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::io::Error;
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        let frame = self
+            .0
+            .take()
+            .map(|text| Ok(http_body::Frame::data(Bytes::from_static(text.as_bytes()))));
+        frame.map_or(std::task::Poll::Pending, |frame| std::task::Poll::Ready(Some(frame)))
+    }
+}
+
+/// A body whose connection breaks.
+struct Cut;
+
+impl http_body::Body for Cut {
+    type Data = Bytes;
+    type Error = std::io::Error;
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        std::task::Poll::Ready(Some(Err(std::io::ErrorKind::UnexpectedEof.into())))
+    }
+}
+
+/// Without a deadline: the answer must come before the body is asked for.
+#[tokio::test]
+async fn a_body_without_a_signature_is_not_read() {
+    let (receiver, _) = receiver();
+    for header in ["", "sha256=", "sha1=x"] {
+        let mut limits = Limits::default();
+        limits.body_time = Duration::from_secs(3600);
+        limits.deadline = Duration::from_secs(3600);
+        let receiver = receiver.clone().with_limits(limits);
+        let request = Request::post(PATH).header(HEADER, header).body(Endless(None)).unwrap();
+        let answer = receiver.answer(request);
+        let answer = tokio::time::timeout(Duration::from_secs(10), answer).await.unwrap();
+        assert_eq!(answer.status(), 401);
+        assert_eq!(answer.headers()["connection"], "close");
+    }
+    let counts = receiver.status().counts();
+    assert_eq!((counts.rejections, counts.unread, counts.refusals), (3, 0, 0));
+}
+
+#[tokio::test]
+async fn bodies_share_their_room() {
+    let (receiver, _) = receiver();
+    let mut limits = Limits::default();
+    limits.bodies = BODY.len() + 10;
+    let receiver = receiver.with_limits(limits);
+    let deliver = || send(&receiver, full(post(BODY), BODY));
+    {
+        let slow = post(BODY).body(Endless(Some("more than 10"))).unwrap();
+        let mut slow = std::pin::pin!(receiver.answer(slow));
+        tokio::select! {
+            biased;
+            answer = &mut slow => panic!("{answer:?}"),
+            () = std::future::ready(()) => {}
+        }
+        let refused = deliver().await;
+        assert_eq!(refused.status(), 503);
+        assert!(refused.headers().contains_key("retry-after"));
+        let counts = receiver.status().counts();
+        assert_eq!((counts.unread, counts.refusals, counts.verified), (1, 0, 0));
+    }
+    // The room comes back, from those who were cut off as from those who were stored.
+    for _ in 0..3 {
+        assert_eq!(deliver().await.status(), 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unread_bodies_are_counted_and_open_no_gap() {
+    let (receiver, _) = receiver();
+    let mut limits = Limits::default();
+    limits.body = BODY.len();
+    let receiver = receiver.with_limits(limits);
+    let larger = format!("{BODY} ");
+    assert_eq!(send(&receiver, full(post(&larger), &larger)).await.status(), 413);
+    let encoded = full(post(BODY).header("content-encoding", "gzip"), BODY);
+    assert_eq!(send(&receiver, encoded).await.status(), 415);
+    let slow = post(BODY).body(Endless(Some("{"))).unwrap();
+    assert_eq!(receiver.answer(slow).await.status(), 408);
+    let cut = post(BODY).body(Cut).unwrap();
+    assert_eq!(receiver.answer(cut).await.status(), 400);
+    let framing = full(post(BODY).header("transfer-encoding", "x"), BODY);
+    assert_eq!(send(&receiver, framing).await.status(), 400);
+    let counts = receiver.status().counts();
+    assert_eq!((counts.unread, counts.rejections, counts.refusals), (5, 0, 0));
 }

@@ -29,6 +29,7 @@ pub(crate) fn app() -> App {
 pub(crate) enum Behaviour {
     Store,
     Fail(InboxError),
+    Panic,
     /// Waits until it is told to go on.
     Wait(Arc<Notify>),
 }
@@ -57,6 +58,7 @@ impl Inbox for TestInbox {
         match behaviour {
             Behaviour::Store => {}
             Behaviour::Fail(error) => return Err(error),
+            Behaviour::Panic => panic!("as the test wants it"),
             Behaviour::Wait(notify) => notify.notified().await,
         }
         self.bodies.lock().unwrap().push(delivery.body().clone());
