@@ -21,9 +21,9 @@ pub use self::{
 };
 use crate::{
     coverage::gaps,
-    engine::{self, Action, Engine, Health, Input, Refusal, Settings},
+    engine::{self, Action, Engine, Health, Input, Refusal, RefusalKind, Settings},
     ledger::{Ledger, LedgerError, Outcome},
-    plan::Lost,
+    plan::{Lost, LostReason},
 };
 
 /// Which webhook to replay.
@@ -193,7 +193,11 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
             if told.is_none_or(|to| lost.to.duration_since(*to) >= SignedDuration::from_hours(1)) {
                 self.told.insert(lost.from, lost.to);
                 let Lost { from, to, reason } = lost;
-                tracing::error!(%from, %to, reason, "LOST: cannot be recovered");
+                if reason == LostReason::BeforeWebhook {
+                    tracing::warn!(%from, %to, %reason, "cannot be replayed");
+                } else {
+                    tracing::error!(%from, %to, %reason, "LOST: cannot be replayed any more");
+                }
             }
         }
     }
@@ -233,6 +237,9 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
                         Err(error) => {
                             tracing::warn!(%error, "no replay job");
                             let kind = classify(&error, self.clock.now());
+                            if kind == RefusalKind::Invalid {
+                                validate(&self.client, webhook).await;
+                            }
                             Input::Refused(Refusal { kind, words: error.to_string() })
                         }
                     }
@@ -279,6 +286,14 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         let mut attempts = self.ledger.attempts().await?;
         attempts.retain(|attempt| attempt.intent.webhook == webhook.id);
         Ok(Some(Engine::new(webhook, self.settings, health, attempts)))
+    }
+}
+
+/// Asks X to check the webhook: while it is marked invalid, X neither delivers nor replays.
+async fn validate<T: Transport>(client: &Client<T>, webhook: WebhookId) {
+    match client.validate_webhook(webhook).await {
+        Ok(_) => tracing::info!(%webhook, "the webhook was invalid: X was asked to check it"),
+        Err(error) => tracing::error!(%error, "the webhook is invalid"),
     }
 }
 

@@ -30,7 +30,7 @@ pub use self::words::{Action, Health, Input, Moment, Refusal, RefusalKind, Setti
 use crate::{
     coverage::Gap,
     ledger::{Attempt, Intent, Outcome},
-    plan::{Lost, Plan, outstanding, plan},
+    plan::{Lost, LostReason, Plan, outstanding, plan},
 };
 
 /// How near to the look-back a refused window has to begin for the look-back to be doubted.
@@ -256,17 +256,15 @@ impl Engine {
             None => (Vec::new(), missing),
         };
         let mut plan = plan(&missing, now.x, &self.settings.limits);
-        let lost = |core: ReplayWindow, reason: &str| Lost {
+        let lost = |core: ReplayWindow, reason| Lost {
             from: core.from_date().start(),
             to: core.to_date().start(),
-            reason: reason.to_owned(),
+            reason,
         };
-        plan.lost.extend(early.into_iter().map(|core| {
-            lost(core, "before the webhook was registered: X replays nothing from then to it")
-        }));
-        plan.lost.extend(given_up.into_iter().map(|core| {
-            lost(core, &format!("X ended {} jobs for it incomplete", self.settings.tries))
-        }));
+        let tries = self.settings.tries;
+        plan.lost.extend(early.into_iter().map(|core| lost(core, LostReason::BeforeWebhook)));
+        let given_up = given_up.into_iter();
+        plan.lost.extend(given_up.map(|core| lost(core, LostReason::GivenUp { tries })));
         plan
     }
 
@@ -297,7 +295,10 @@ impl Engine {
 
     fn refuse(&mut self, kind: RefusalKind, intent: Intent, now: Moment) {
         match kind {
-            RefusalKind::Conflict | RefusalKind::Passing | RefusalKind::RateLimited(None) => {
+            RefusalKind::Conflict
+            | RefusalKind::Passing
+            | RefusalKind::Invalid
+            | RefusalKind::RateLimited(None) => {
                 self.patience.back_off(now.uptime);
             }
             RefusalKind::RateLimited(Some(reset)) => {

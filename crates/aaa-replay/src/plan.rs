@@ -4,6 +4,8 @@
 //! ago. The functions here turn gaps into windows that satisfy those rules; they cost time in
 //! proportion to gaps and windows.
 
+use std::fmt;
+
 use aaa_types::{ReplayWindow, UtcMinute};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -128,7 +130,45 @@ pub struct Lost {
     /// The first moment that is not lost.
     pub to: Timestamp,
     /// Why.
-    pub reason: String,
+    pub reason: LostReason,
+}
+
+/// Why minutes cannot be recovered. In JSON it is its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LostReason {
+    /// X no longer has them.
+    TooOld {
+        /// How far back a replay reaches.
+        look_back: SignedDuration,
+    },
+    /// X replays nothing to a webhook from before its registration. Perhaps nothing was sent
+    /// then; perhaps it was sent to a webhook that this one replaced.
+    BeforeWebhook,
+    /// X ended every job for them incomplete.
+    GivenUp {
+        /// How many jobs there were.
+        tries: usize,
+    },
+}
+
+impl fmt::Display for LostReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooOld { look_back } => {
+                let hours = look_back.as_mins() / 60;
+                write!(f, "older than the look-back of {hours} hours")
+            }
+            Self::BeforeWebhook => f.write_str("before the webhook was registered"),
+            Self::GivenUp { tries } => write!(f, "{tries} replay jobs ended incomplete"),
+        }
+    }
+}
+
+impl Serialize for LostReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Returns the minutes that are missing: the gaps, joined and aligned to minutes, without what
@@ -178,10 +218,7 @@ pub fn plan(missing: &[ReplayWindow], now: Timestamp, limits: &Limits) -> Plan {
             plan.lost.push(Lost {
                 from: gap.from_date().start(),
                 to: end_of_loss.start(),
-                reason: format!(
-                    "older than the look-back of {} hours when it could have been replayed",
-                    limits.look_back.as_hours()
-                ),
+                reason: LostReason::TooOld { look_back: limits.look_back },
             });
         }
         let Ok(rest) = ReplayWindow::new(gap.from_date().max(earliest), gap.to_date()) else {

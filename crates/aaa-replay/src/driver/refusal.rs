@@ -31,8 +31,9 @@ pub fn classify(error: &ClientError, now: Timestamp) -> RefusalKind {
         RefusalKind::Window
     } else if error.is_not_found() {
         RefusalKind::Gone
-    } else if error.is_retryable() || failure(api) == Some(&Failure::CrcValidationFailed) {
-        // The check that X runs before a replay may fail for a moment, like any request to us.
+    } else if failure(api) == Some(&Failure::CrcValidationFailed) {
+        RefusalKind::Invalid
+    } else if error.is_retryable() {
         RefusalKind::Passing
     } else {
         RefusalKind::Lasting

@@ -126,7 +126,7 @@ fn incomplete_is_retried_after_growing_pauses_and_given_up_in_the_end() {
       {
         "from": "2025-11-22T10:50:00Z",
         "to": "2025-11-22T11:00:00Z",
-        "reason": "X ended 5 jobs for it incomplete"
+        "reason": "5 replay jobs ended incomplete"
       }
     ]
     "#);
@@ -186,6 +186,7 @@ fn refusals_wait_as_long_as_they_should() {
     for (kind, wait) in [
         (RefusalKind::Conflict, SignedDuration::from_secs(30)),
         (RefusalKind::Passing, SignedDuration::from_secs(30)),
+        (RefusalKind::Invalid, SignedDuration::from_secs(30)),
         (RefusalKind::RateLimited(None), SignedDuration::from_secs(30)),
         (RefusalKind::RateLimited(Some(until)), minutes(7)),
         (RefusalKind::Lasting, minutes(10)),

@@ -124,6 +124,8 @@ pub enum RefusalKind {
     RateLimited(Option<Timestamp>),
     /// A fault that may pass, a lost answer included: try again.
     Passing,
+    /// The check that X runs first failed, or the webhook is marked invalid: have it checked.
+    Invalid,
     /// X does not take this window: try others.
     Window,
     /// The webhook is gone: find it anew.

@@ -102,7 +102,7 @@ fn json_of_a_plan() {
         {
           "from": "2025-11-22T00:00:00Z",
           "to": "2025-11-22T00:05:00Z",
-          "reason": "older than the look-back of 24 hours when it could have been replayed"
+          "reason": "older than the look-back of 24 hours"
         }
       ]
     }
