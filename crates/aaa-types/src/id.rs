@@ -111,8 +111,8 @@ impl IdError {
     }
 }
 
-/// Reads an identifier in what X sends, where a number is as good as a text: every integer of 19
-/// digits is read exactly. What others send us must be a text, see the types.
+/// Reads an identifier that X may write as a number: every integer of 19 digits is read exactly.
+/// Where nothing hangs on it, an identifier must be a text.
 pub(crate) fn text_or_integer<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
