@@ -1,6 +1,6 @@
 //! The address of a webhook.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{convert::Infallible, fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::{Host, Url};
@@ -129,6 +129,61 @@ impl Serialize for WebhookUrl {
 impl<'de> Deserialize<'de> for WebhookUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// The address of a webhook as X tells it, which may be any text.
+///
+/// What is registered was checked by X, at some time and by its own rules, and not by us. So it is
+/// compared and shown, and nothing else is assumed of it.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_types::{WebhookUrl, url::WebhookAddress};
+///
+/// let url: WebhookUrl = "https://example.com/webhooks/twitter".parse()?;
+/// assert!(WebhookAddress::from(url.clone()) == url);
+///
+/// let odd: WebhookAddress = serde_json::from_str(r#""https://example.com/#part""#)?;
+/// assert!(odd != url);
+/// assert!(odd.as_str().parse::<WebhookUrl>().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WebhookAddress(String);
+
+impl WebhookAddress {
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<WebhookUrl> for WebhookAddress {
+    fn from(url: WebhookUrl) -> Self {
+        Self(url.0)
+    }
+}
+
+impl FromStr for WebhookAddress {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl PartialEq<WebhookUrl> for WebhookAddress {
+    fn eq(&self, url: &WebhookUrl) -> bool {
+        self.0 == url.0
+    }
+}
+
+impl fmt::Display for WebhookAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -33,7 +33,7 @@ fn every_shape_of_a_success() {
     let url = "https://example.com/hook".parse().unwrap();
     for body in [WEBHOOK.to_owned(), format!(r#"{{"data":{WEBHOOK}}}"#)] {
         let webhook = v2::create_webhook(&url).answer(&ok(&body)).unwrap();
-        assert_eq!((webhook.id, webhook.url), (id(), url.clone()));
+        assert_eq!((webhook.id, webhook.url), (id(), url.clone().into()));
     }
     for body in [
         format!(r#"{{"data":[{WEBHOOK}],"meta":{{"result_count":1}}}}"#),

@@ -48,7 +48,7 @@ impl Hook {
     fn as_seen(&self) -> Webhook {
         Webhook {
             id: self.id,
-            url: self.url.clone(),
+            url: self.url.clone().into(),
             valid: self.valid,
             created_at: Some(self.created_at),
         }

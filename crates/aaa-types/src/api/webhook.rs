@@ -1,15 +1,15 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{WebhookId, WebhookUrl};
+use crate::{WebhookId, url::WebhookAddress};
 
 /// A registered webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
     /// Its identifier.
     pub id: WebhookId,
-    /// Where X delivers.
-    pub url: WebhookUrl,
+    /// Where X delivers, in its own words.
+    pub url: WebhookAddress,
     /// Whether the last challenge-response check passed. An invalid webhook receives nothing, and
     /// this is the only sign of it.
     pub valid: bool,
@@ -32,7 +32,7 @@ pub struct Validation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Answer;
+    use crate::{WebhookUrl, api::Answer};
 
     const WEBHOOK: &str = r#"{"id":"1234577122340233217","url":"https://example.com/hook",
         "valid":true,"created_at":"2025-04-24T20:57:15.242Z"}"#;
@@ -50,6 +50,28 @@ mod tests {
           "created_at": "2025-04-24T20:57:15.242Z"
         }
         "#);
+    }
+
+    /// One that we would not register must not hide the others, nor itself.
+    #[test]
+    fn a_list_with_odd_addresses() {
+        let long = format!("https://example.com/{}", "x".repeat(300));
+        let urls = [
+            long.as_str(),
+            "https://example.com/hook#part",
+            "example.com",
+            "",
+            "https://example.com/hook",
+        ];
+        let list = urls.map(|url| WEBHOOK.replace("https://example.com/hook", url)).join(",");
+        let body = format!(r#"{{"data":[{list}]}}"#);
+        let webhooks = Answer::<Vec<Webhook>>::parse(body.as_bytes()).unwrap();
+        assert_eq!(webhooks.iter().map(|webhook| webhook.url.as_str()).collect::<Vec<_>>(), urls);
+        let ours: WebhookUrl = "https://example.com/hook".parse().unwrap();
+        assert_eq!(webhooks.iter().position(|webhook| webhook.url == ours), Some(4));
+        insta::assert_snapshot!(
+            serde_json::to_string(&webhooks[1].url).unwrap(), @r#""https://example.com/hook#part""#
+        );
     }
 
     #[test]
