@@ -9,7 +9,12 @@ use crate::credentials::CredentialArgs;
 
 /// Receives everything that X (Twitter) tells about an account, and loses nothing in silence.
 #[derive(Debug, Parser)]
-#[command(name = "aaa", version, arg_required_else_help = true)]
+#[command(
+    name = "aaa",
+    version,
+    arg_required_else_help = true,
+    after_help = "AAA_LOG sets what the log on stderr shows: error, warn, info (default), debug"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
