@@ -6,12 +6,13 @@
 
 mod act;
 mod child;
+mod stage;
 mod story;
 mod summary;
 
 use crate::{
     cli::{DemoArgs, Recover},
-    demo::{act::Stage, story::Story, summary::Summary},
+    demo::{stage::Stage, story::Story, summary::Summary},
     exit::{Exit, Failure},
     signals,
 };
