@@ -1,6 +1,6 @@
 //! Signing a request.
 
-use std::num::NonZeroU64;
+use std::{fmt, num::NonZeroU64};
 
 use http::{HeaderValue, Method};
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ use crate::{Consumer, UserToken, header};
 /// assert!(header.ends_with(r#"oauth_signature="Ls93hJiZbQ3akF3HF3x1Bz8%2FzU4%3D""#));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Signer<'a> {
     consumer: &'a Consumer,
     token: Option<&'a UserToken>,
@@ -104,6 +104,17 @@ impl<'a> Signer<'a> {
         let parameters = Parameters::collect(url, form, std::iter::empty());
         let value = builder.authorize(&base_method(method), base_url(url), &parameters);
         header::sensitive(&value)
+    }
+}
+
+/// The verifier is worth a token, so it is not shown.
+impl fmt::Debug for Signer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer")
+            .field("consumer", self.consumer)
+            .field("token", &self.token)
+            .field("callback", &self.callback)
+            .finish_non_exhaustive()
     }
 }
 
