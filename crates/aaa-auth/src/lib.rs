@@ -33,11 +33,23 @@
 //! | webhooks, as an alternative | the app owner's [`UserToken`] |
 //! | to subscribe a user, or to ask whether he is subscribed | that user's [`UserCredential`] |
 //!
+//! Where they come from: [`flow`] asks a user for permission, [`app_only`] hands out the bearer
+//! token. Both make an [`Exchange`], a request and the meaning of its answer.
+//!
 //! No secret appears in any `Debug` or error, and every header value is marked sensitive.
 
+pub mod app_only;
+mod auth_url;
 pub mod bearer;
 mod credentials;
+mod exchange;
+pub mod flow;
+mod form;
 mod header;
 pub mod oauth1;
 
-pub use credentials::{Consumer, UserCredential, UserToken};
+pub use crate::{
+    auth_url::{AuthUrl, AuthUrlError},
+    credentials::{Consumer, UserCredential, UserToken},
+    exchange::{AnswerError, AuthError, Exchange, Step},
+};

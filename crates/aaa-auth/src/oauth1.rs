@@ -15,6 +15,7 @@ mod parameters;
 mod sign;
 mod verify;
 
+pub(crate) use self::parameters::encode;
 pub use self::{
     authorization::{Authorization, ParseError},
     freshness::{FreshnessError, NonceCache, TimestampWindow},

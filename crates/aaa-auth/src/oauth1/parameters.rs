@@ -13,7 +13,7 @@ use url::Url;
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Encodes as RFC 3986 (and section 3.6 of RFC 5849) wants it.
-pub(super) fn encode<T: AsRef<[u8]> + ?Sized>(text: &T) -> PercentEncode<'_> {
+pub(crate) fn encode<T: AsRef<[u8]> + ?Sized>(text: &T) -> PercentEncode<'_> {
     percent_encode(text.as_ref(), RESERVED)
 }
 

@@ -1,0 +1,151 @@
+//! X's words without secrets. Nothing says that an error never repeats what was sent.
+
+use std::cmp::Reverse;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::oauth1::encode;
+
+const REDACTED: &str = "[redacted]";
+
+/// Names whose values are secrets. One that begins like another comes before it.
+const NAMES: [&str; 5] =
+    ["oauth_token_secret", "oauth_token", "oauth_verifier", "oauth_signature", "access_token"];
+
+/// Returns the body of a refusal: without the secrets that were sent, without the value of
+/// anything that is named like a secret, and in the JSON form if it was XML.
+pub(super) fn words(body: &str, secrets: &[SecretString]) -> String {
+    let mut sent = Vec::new();
+    for secret in secrets.iter().map(SecretString::expose_secret) {
+        let in_json = json!(secret).to_string().trim_matches('"').to_owned();
+        // Some of X's answers escape the slash.
+        sent.push(in_json.replace('/', "\\/"));
+        sent.extend([in_json, encode(secret).to_string(), secret.to_owned()]);
+    }
+    // A secret may be part of another.
+    sent.sort_by_key(|secret| Reverse(secret.len()));
+    let mut words = body.to_owned();
+    for secret in sent {
+        words = words.replace(&secret, REDACTED);
+    }
+    let words = without_named(&words);
+    from_xml(&words).unwrap_or(words)
+}
+
+/// Takes out what follows a name and a `=` or `:`, up to the end of the value.
+fn without_named(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, name)) =
+        NAMES.iter().filter_map(|name| Some((rest.find(name)?, name))).min_by_key(|(at, _)| *at)
+    {
+        let (before, after) = rest.split_at(at + name.len());
+        out.push_str(before);
+        rest = after;
+        let quotes = ['"', '\'', '\\', ' ', '\t', '\r', '\n'];
+        let value = after.trim_start_matches(quotes);
+        let signs = ["=", ":", "%3D", "%3d", "%3A", "%3a"];
+        let Some(value) = signs.iter().find_map(|sign| value.strip_prefix(*sign)) else {
+            continue;
+        };
+        let value = value.trim_start_matches(quotes);
+        let ends = |c: char| c.is_whitespace() || "&\"'\\<>,;{}[]()".contains(c);
+        let end = value.find(ends).unwrap_or(value.len());
+        if end > 0 {
+            let (kept, _) = after.split_at(after.len() - value.len());
+            out.push_str(kept);
+            out.push_str(REDACTED);
+            rest = value.split_at(end).1;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Reads `<errors><error code="415">words</error></errors>`, which X answers to clients that do
+/// not ask for JSON, and to some that do.
+fn from_xml(body: &str) -> Option<String> {
+    if !body.trim_start().starts_with('<') {
+        return None;
+    }
+    let (_, error) = body.split_once("<error code=\"")?;
+    let (code, error) = error.split_once("\">")?;
+    let (message, _) = error.split_once("</error>")?;
+    let code: i64 = code.parse().ok()?;
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(json!({ "errors": [{ "code": code, "message": message }] }).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn named_values() {
+        for (body, expected) in [
+            (
+                "oauth_token=ab&oauth_token_secret=c",
+                "oauth_token=[redacted]&oauth_token_secret=[redacted]",
+            ),
+            (r#"{"access_token":"ab","x":1}"#, r#"{"access_token":"[redacted]","x":1}"#),
+            (r#"{"access_token" : "ab"}"#, r#"{"access_token" : "[redacted]"}"#),
+            ("oauth_verifier%3D12%26", "oauth_verifier%3D[redacted]"),
+            ("Invalid oauth_verifier parameter", "Invalid oauth_verifier parameter"),
+            ("oauth_token=&a=b", "oauth_token=&a=b"),
+            ("oauth_token", "oauth_token"),
+        ] {
+            assert_eq!(words(body, &[]), expected);
+        }
+    }
+
+    #[test]
+    fn xml_becomes_json() {
+        let body = "<?xml version='1.0' encoding='UTF-8'?><errors>\n <error code=\"415\">\n \
+                    Callback URL not approved.\n </error></errors>";
+        insta::assert_snapshot!(
+            words(body, &[]),
+            @r#"{"errors":[{"code":415,"message":"Callback URL not approved."}]}"#
+        );
+        assert_eq!(words("<html>busy</html>", &[]), "<html>busy</html>");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sent_does_not_come_back(
+            before in "\\PC{0,12}",
+            secret in "[!-~]{11,30}",
+            after in "\\PC{0,12}",
+        ) {
+            let secrets = [SecretString::from(secret.as_str())];
+            let encoded = encode(&secret).to_string();
+            let json = json!({ "message": format!("{before}{secret}{after}") }).to_string();
+            for body in [
+                format!("{before}{secret}{after}"),
+                format!("{before}{encoded}{after}"),
+                json.replace('/', "\\/"),
+                json,
+            ] {
+                let words = words(&body, &secrets);
+                let message = serde_json::from_str::<Value>(&words).unwrap_or_default();
+                let message = message["message"].as_str().unwrap_or_default();
+                for shown in [&words, message] {
+                    prop_assert!(!shown.contains(&secret) && !shown.contains(&encoded), "{shown}");
+                }
+            }
+        }
+
+        #[test]
+        fn arbitrary_bodies_never_panic(
+            body in prop_oneof![
+                "\\PC*",
+                "((oauth|access)_(token|verifier)|_secret|[=:%3D\"'&ä ]|<error code=\"|\">){0,12}"
+            ],
+        ) {
+            words(&body, &[]);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What a user of the crate sees of it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod secrets;

@@ -1,0 +1,159 @@
+//! No public type and no error shows a secret, whoever puts it where.
+
+use std::fmt::{Debug, Display};
+
+use aaa_auth::{
+    AuthError, AuthUrl, Consumer, Exchange, UserCredential, UserToken, app_only, bearer,
+    flow::{self, Callback, RequestToken, Verifier},
+    oauth1::{Authorization, NonceCache, Signer, TimestampWindow},
+};
+use http::{Method, Response};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use url::Url;
+
+fn debug(value: &impl Debug) -> String {
+    format!("{value:?} {value:#?}")
+}
+
+fn both(value: &(impl Debug + Display)) -> String {
+    format!("{value} {}", debug(value))
+}
+
+/// What an exchange shows, and its errors when the answer repeats the secret in every way.
+fn exchange<T: Debug>(exchange: &Exchange<T>, secret: &str) -> Vec<String> {
+    let form = |name: &str| {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair(name, secret).append_pair("x", "y").finish()
+    };
+    let json = |name: &str| serde_json::json!({ name: secret }).to_string();
+    let in_words = format!("it was {secret} that I got");
+    let bodies = [
+        in_words.clone(),
+        serde_json::json!({ "errors": [{ "code": 89, "message": in_words }] }).to_string(),
+        format!("<errors><error code=\"32\">{in_words}</error></errors>"),
+        form("oauth_token"),
+        form("oauth_token_secret"),
+        form("oauth_verifier"),
+        json("access_token"),
+        json("token_type"),
+        format!("{}&{}", form("oauth_token"), form("oauth_token")),
+        format!("oauth_token_secret=s&{}", form("oauth_token")),
+    ];
+    let mut shown = vec![debug(exchange), debug(exchange.authorization())];
+    for body in bodies {
+        for status in [200, 401, 500] {
+            let response = Response::builder().status(status).body(&body).unwrap();
+            match exchange.answer(&response) {
+                Ok(token) => shown.push(debug(&token)),
+                Err(error) => {
+                    shown.push(both(&error));
+                    if let AuthError::Refused { answer, .. } = &error {
+                        shown.push(format!("{} {}", answer.message(), answer.body()));
+                    }
+                }
+            }
+        }
+    }
+    shown
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    // With what needs encoding in JSON, in forms and in URLs; never a part of our own words.
+    #[test]
+    fn nothing_shows_a_secret(tail in "[!-~]{11,30}") {
+        let secret = format!("Zq{tail}");
+        let (api, now): (AuthUrl, _) = (AuthUrl::X.parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let consumer = Consumer::new("app".parse().unwrap(), secret.parse().unwrap());
+        let user = UserToken::new(secret.parse().unwrap(), secret.parse().unwrap());
+        let token = secret.parse().unwrap();
+        let verifier: Verifier = secret.parse().unwrap();
+        let callback: Callback = "https://example.com/".parse().unwrap();
+        let request_token = RequestToken::new(user.clone(), &callback);
+
+        // Credentials, and what is made with them.
+        let url: Url = "https://api.x.com/2/webhooks".parse().unwrap();
+        let signer = Signer::new(&consumer).with_token(&user).with_verifier(&secret);
+        let header = signer.sign(&Method::GET, &url, &[], "n", now);
+        let authorization = Authorization::parse(&header).unwrap();
+        let mut nonces = NonceCache::new(TimestampWindow::FIVE_MINUTES);
+        nonces.check(&authorization, &[now]).unwrap();
+        let mut shown = vec![
+            debug(&consumer),
+            debug(&user),
+            debug(&UserCredential::from(user.clone())),
+            debug(&UserCredential::OAuth2(secret.parse().unwrap())),
+            debug(&signer),
+            debug(&header),
+            debug(&authorization),
+            debug(&nonces),
+            debug(&bearer::authorization(&token)),
+            debug(&app_only::basic_authorization(&consumer)),
+            debug(&verifier),
+            debug(&request_token),
+        ];
+
+        // The errors of the side that answers.
+        shown.push(both(&nonces.check(&authorization, &[now]).unwrap_err()));
+        shown.push(both(&nonces.check(&authorization, &[Timestamp::MAX]).unwrap_err()));
+        let other = "other".parse().unwrap();
+        let wrong = authorization.verify(&Method::GET, &url, &[], &other, Some(&user.secret));
+        shown.push(both(&wrong.unwrap_err()));
+        let form = [("oauth_token", secret.as_str())];
+        let twice =
+            authorization.verify(&Method::GET, &url, &form, &consumer.secret, Some(&user.secret));
+        shown.push(both(&twice.unwrap_err()));
+        let text = header.to_str().unwrap();
+        for text in [
+            text.replace("OAuth ", "Bearer "),
+            text.replace("oauth_nonce", "x"),
+            text.replace("oauth_timestamp=\"", "oauth_timestamp=\"x"),
+            format!("{text},oauth_token=\"{secret}\""),
+            format!("{text},x=\"{secret}"),
+        ] {
+            shown.extend(text.parse::<Authorization>().err().map(|error| both(&error)));
+        }
+
+        // What could not be made.
+        let spaced = format!("{secret} x");
+        shown.push(both(&spaced.parse::<Verifier>().unwrap_err()));
+        shown.push(both(&Verifier::from_pin(&spaced).unwrap_err()));
+        shown.push(both(&spaced.parse::<Callback>().unwrap_err()));
+        let mut with_password = url;
+        with_password.set_password(Some(&secret)).unwrap();
+        shown.push(both(&with_password.as_str().parse::<AuthUrl>().unwrap_err()));
+        for query in [
+            format!("denied={secret}"),
+            format!("oauth_token={secret}&oauth_token={secret}"),
+            format!("oauth_token={secret}x&oauth_verifier={secret}"),
+            format!("oauth_token=x&oauth_verifier={secret}"),
+            format!("oauth_verifier={secret}"),
+        ] {
+            shown.extend(request_token.verifier(&query).err().map(|error| both(&error)));
+        }
+
+        // Requests for tokens, and their answers.
+        let begin = flow::request_token(&api, &consumer, &callback, "n", now);
+        shown.extend(exchange(&begin, &secret));
+        let end = flow::access_token(&api, &consumer, &request_token, &verifier, "n", now);
+        shown.extend(exchange(&end, &secret));
+        shown.extend(exchange(&app_only::bearer_token(&api, &consumer), &secret));
+        shown.extend(exchange(&app_only::invalidate(&api, &consumer, &token), &secret));
+        let signed = app_only::invalidate_signed(&api, &consumer, &user, &token, "n", now);
+        shown.extend(exchange(&signed, &secret));
+        let good = format!(
+            "oauth_token={0}&oauth_token_secret={0}",
+            url::form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>(),
+        );
+        shown.push(debug(&end.answer(&Response::new(good)).unwrap()));
+
+        // `Debug` escapes quotes and backslashes.
+        let escaped = secret.escape_debug().to_string();
+        for shown in shown {
+            prop_assert!(!shown.contains(&secret) && !shown.contains(&escaped), "{shown}");
+            prop_assert!(!shown.contains("oauth_signature=\""), "{shown}");
+        }
+    }
+}
