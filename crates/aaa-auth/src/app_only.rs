@@ -80,6 +80,21 @@ pub fn bearer_token(api: &AuthUrl, consumer: &Consumer) -> Exchange<BearerToken>
 /// Invalidates a bearer token, proving the app's key and secret. The answer repeats the token.
 ///
 /// X's pages disagree whether this or [`invalidate_signed`] is the way.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_auth::{AuthUrl, Consumer, app_only};
+///
+/// let consumer = Consumer::new("app-key".parse()?, "app-secret".parse()?);
+/// let exchange =
+///     app_only::invalidate(&AuthUrl::X.parse()?, &consumer, &"AAAA%2Fbb".parse()?);
+/// assert_eq!(exchange.to_http().body(), "access_token=AAAA%2Fbb");
+///
+/// let answer = http::Response::new(r#"{"access_token":"AAAA%2Fbb"}"#);
+/// assert_eq!(exchange.answer(&answer)?.expose(), "AAAA%2Fbb");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn invalidate(
     api: &AuthUrl,
     consumer: &Consumer,

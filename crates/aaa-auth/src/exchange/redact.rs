@@ -50,8 +50,10 @@ fn without_named(text: &str) -> String {
             continue;
         };
         let value = value.trim_start_matches(quotes);
-        let ends = |c: char| c.is_whitespace() || "&\"'\\<>,;{}[]()".contains(c);
+        let ends = |c: char| c.is_whitespace() || "&\"'<>,;{}[]()".contains(c);
         let end = value.find(ends).unwrap_or(value.len());
+        // In JSON a slash may be escaped; in JSON inside of JSON the quote is.
+        let end = value.split_at(end).0.trim_end_matches('\\').len();
         if end > 0 {
             let (kept, _) = after.split_at(after.len() - value.len());
             out.push_str(kept);
@@ -94,6 +96,8 @@ mod tests {
             (r#"{"access_token":"ab","x":1}"#, r#"{"access_token":"[redacted]","x":1}"#),
             (r#"{"access_token" : "ab"}"#, r#"{"access_token" : "[redacted]"}"#),
             ("oauth_verifier%3D12%26", "oauth_verifier%3D[redacted]"),
+            (r#"{"access_token":"a\/b"}"#, r#"{"access_token":"[redacted]"}"#),
+            (r#""{\"access_token\":\"ab\"}""#, r#""{\"access_token\":\"[redacted]\"}""#),
             ("Invalid oauth_verifier parameter", "Invalid oauth_verifier parameter"),
             ("oauth_token=&a=b", "oauth_token=&a=b"),
             ("oauth_token", "oauth_token"),
@@ -136,6 +140,18 @@ mod tests {
                     prop_assert!(!shown.contains(&secret) && !shown.contains(&encoded), "{shown}");
                 }
             }
+        }
+
+        #[test]
+        fn a_token_that_was_never_sent_is_not_shown_either(
+            before in "[a-z&={\"]{0,5}",
+            name in prop::sample::select(NAMES.as_slice()),
+            sign in "['\"]? ?(=|:|%3D) ?['\"]?",
+            token in "[A-Za-z0-9%+/_-]{11,30}",
+            after in "([&\"',<} ].{0,9})?",
+        ) {
+            let words = words(&format!("{before}{name}{sign}{token}{after}"), &[]);
+            prop_assert!(!words.contains(&token), "{words}");
         }
 
         #[test]

@@ -222,6 +222,14 @@ fn answers_that_are_not_understood() {
 }
 
 #[test]
+fn an_exchange_may_wait_in_another_thread() {
+    let exchange = last("https://api.x.com");
+    let body = "oauth_token=a&oauth_token_secret=b";
+    let access = std::thread::spawn(move || answer(&exchange, 200, body)).join().unwrap();
+    assert_eq!(access.unwrap().token.token.expose(), "a");
+}
+
+#[test]
 fn an_access_token_without_its_user() {
     for more in ["", "&user_id=&screen_name=", "&user_id=seven"] {
         let body = format!("oauth_token=a&oauth_token_secret=b{more}");
