@@ -7,12 +7,16 @@
 mod body;
 mod decode;
 mod identity;
+mod involvement;
 mod item;
 mod key;
+mod kind;
 
 pub use self::{
-    body::{Body, BodyError, RawEvent},
+    body::{Body, BodyError, Context, RawEvent},
     decode::Event,
     identity::{EventIdentity, ItemIdentity},
+    involvement::Involvement,
     key::{EventKey, EventKeyError},
+    kind::EventKind,
 };

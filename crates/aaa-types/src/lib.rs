@@ -41,7 +41,7 @@ pub mod time;
 pub mod url;
 
 pub use crate::{
-    event::{EventIdentity, EventKey},
+    event::{EventIdentity, EventKey, EventKind},
     id::{AppId, JobId, UserId, WebhookId},
     secret::{AccessToken, AccessTokenSecret, BearerToken, ConsumerKey, ConsumerSecret},
     time::{ReplayWindow, UtcMinute},

@@ -33,6 +33,7 @@ fn status(n: u64, state: JobState) -> Input {
         job_state: state,
         job_state_description: None,
         job_id: job(n),
+        extra: Default::default(),
     })
 }
 

@@ -12,6 +12,7 @@ use super::{
     Event, EventIdentity,
     item::{self, Item, Text},
 };
+use crate::payload::DeliveryContext;
 
 /// The kind of a body in which nothing is recognised.
 const UNKNOWN: &str = "unknown";
@@ -174,6 +175,29 @@ impl<'a> RawEvent<'a> {
 #[derive(Debug, Clone)]
 pub struct Context<'a> {
     members: Vec<(&'a str, &'a RawValue)>,
+}
+
+impl Context<'_> {
+    /// Builds the typed view: users and apps of direct messages, and who blocked whom. `None`
+    /// only when a member nests too deep, comes twice, or has a number beyond a double.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_types::event::{Body, Event};
+    ///
+    /// let body = Body::parse(br#"{"for_user_id":"7","direct_message_events":[{"id":"1",
+    ///     "message_create":{"sender_id":"8","target":{"recipient_id":"7"},"message_data":{}}}],
+    ///     "users":{"8":{"id":"8","screen_name":"eight"}}}"#)?;
+    /// let Event::DirectMessage(message) = body.events()[0].decode() else { panic!("another kind") };
+    /// let context = body.context().decode().unwrap();
+    /// assert_eq!(context.sender(&message).unwrap().screen_name.as_deref(), Some("eight"));
+    /// assert!(context.source_app(&message).is_none());
+    /// # Ok::<(), aaa_types::event::BodyError>(())
+    /// ```
+    pub fn decode(&self) -> Option<DeliveryContext> {
+        serde_json::from_str(&serde_json::to_string(self).ok()?).ok()
+    }
 }
 
 impl Serialize for Context<'_> {

@@ -1,31 +1,31 @@
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{Extra, User};
+use super::{User, model::model};
 use crate::time::parse_epoch_millis;
 
-/// A follow, block or mute, or the end of one: `source` did it to `target`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Relation {
-    /// `follow`, `unfollow`, `block`, `unblock`, `mute`, `unmute`, or something new.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// When it happened, in milliseconds since 1970, as a string.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_timestamp: Option<String>,
-    /// To whom it was done.
-    pub target: Box<User>,
-    /// Who did it.
-    pub source: Box<User>,
-    /// Everything else.
-    #[serde(flatten)]
-    pub extra: Extra,
+model! {
+    /// A follow, block or mute, or the end of one: `source` did it to `target`.
+    pub struct Relation {
+        /// `follow`, `unfollow`, `block`, `unblock`, `mute`, `unmute`, or something new.
+        pub kind: Option<String> = optional("type"),
+        /// When it happened, in milliseconds since 1970, as a string.
+        pub created_timestamp: Option<String> = optional("created_timestamp"),
+        /// To whom it was done.
+        pub target: Box<User> = required("target"),
+        /// Who did it.
+        pub source: Box<User> = required("source"),
+    }
 }
 
 impl Relation {
     /// Returns when it happened.
     pub fn created_at(&self) -> Option<Timestamp> {
         parse_epoch_millis(self.created_timestamp.as_deref()?)
+    }
+
+    /// Returns whether it is the end of a follow, block or mute.
+    pub fn is_undo(&self) -> bool {
+        matches!(self.kind.as_deref(), Some("unfollow" | "unblock" | "unmute"))
     }
 }
 
@@ -42,6 +42,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(relation.created_at().unwrap().to_string(), "2018-02-02T16:25:49.178Z");
+        assert!(relation.is_undo());
         insta::assert_json_snapshot!(relation, @r#"
         {
           "type": "unfollow",

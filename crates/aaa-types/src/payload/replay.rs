@@ -1,34 +1,31 @@
-use serde::{Deserialize, Serialize};
+use super::model::{model, words};
+use crate::{JobId, WebhookId};
 
-use crate::{JobId, WebhookId, id};
-
-/// The end of a replay job, delivered through the webhook like an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplayJobStatus {
-    /// The webhook whose events were replayed.
-    #[serde(deserialize_with = "id::text_or_integer")]
-    pub webhook_id: WebhookId,
-    /// How it ended.
-    pub job_state: JobState,
-    /// The same in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job_state_description: Option<String>,
-    /// The job.
-    #[serde(deserialize_with = "id::text_or_integer")]
-    pub job_id: JobId,
+model! {
+    /// The end of a replay job, delivered through the webhook like an event.
+    ///
+    /// An identifier that came as a number is written as a text.
+    #[derive(Eq)]
+    pub struct ReplayJobStatus {
+        /// The webhook whose events were replayed.
+        pub webhook_id: WebhookId = id("webhook_id"),
+        /// How it ended.
+        pub job_state: JobState = required("job_state"),
+        /// The same in words.
+        pub job_state_description: Option<String> = optional("job_state_description"),
+        /// The job.
+        pub job_id: JobId = id("job_id"),
+    }
 }
 
-/// How a replay job ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum JobState {
-    /// Everything was sent again.
-    Complete,
-    /// Something could not be delivered: ask again.
-    Incomplete,
-    /// A word that is not known here.
-    #[serde(untagged)]
-    Other(String),
+words! {
+    /// How a replay job ended.
+    pub enum JobState {
+        /// Everything was sent again.
+        Complete = "Complete",
+        /// Something could not be delivered: ask again.
+        Incomplete = "Incomplete",
+    }
 }
 
 #[cfg(test)]
@@ -81,5 +78,6 @@ mod tests {
         assert_eq!(read(r#""Incomplete""#), JobState::Incomplete);
         assert_eq!(read(r#""Paused""#), JobState::Other("Paused".into()));
         assert_eq!(serde_json::to_string(&read(r#""Paused""#)).unwrap(), r#""Paused""#);
+        assert!(serde_json::from_str::<JobState>(r#"{"Complete":null}"#).is_err());
     }
 }
