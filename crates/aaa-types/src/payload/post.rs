@@ -27,7 +27,7 @@ model! {
         pub id_str: String = required("id_str"),
         /// When it was made, as X writes it: `Mon Mar 26 16:33:26 +0000 2018`.
         pub created_at: Option<String> = optional("created_at"),
-        /// When it was delivered, in milliseconds since 1970, as a string.
+        /// Its time in milliseconds since 1970: here a string, in favorites a number.
         pub timestamp_ms: Option<Integer> = optional("timestamp_ms"),
         /// The text; cut off when `truncated` is set, see [`Post::full_text`].
         pub text: Option<String> = optional("text"),

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::event::Involvement;
 
 /// One line per event: identity, time, payload length, then the context.
 fn describe(body: &str) -> String {
@@ -193,7 +194,10 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
         if let Ok(body) = Body::parse(&bytes) {
-            body.events().iter().for_each(|event| drop(event.decode()));
+            for event in body.events() {
+                let _ = event.decode().involvement("7");
+            }
+            drop(body.context().decode());
         }
     }
 
@@ -210,7 +214,9 @@ proptest! {
                 prop_assert!(!events.is_empty());
                 for event in events {
                     prop_assert!(text.contains(event.payload()));
-                    drop(event.decode());
+                    let event = event.decode();
+                    let by = event.involvement("7") == Some(Involvement::By);
+                    prop_assert_eq!(by, event.actor_id().as_deref() == Some("7"));
                 }
             }
         }
