@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use url::form_urlencoded;
 
 use crate::oauth1::encode;
 
@@ -18,15 +19,19 @@ const NAMES: [&str; 5] =
 pub(super) fn words(body: &str, secrets: &[SecretString]) -> String {
     let mut sent = Vec::new();
     for secret in secrets.iter().map(SecretString::expose_secret) {
-        let in_json = json!(secret).to_string().trim_matches('"').to_owned();
+        let in_json = json!(secret).to_string();
+        let in_json = in_json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+        let in_json = in_json.unwrap_or_default().to_owned();
         // Some of X's answers escape the slash.
         sent.push(in_json.replace('/', "\\/"));
+        // OAuth and forms do not agree about `~` and `*`.
+        sent.push(form_urlencoded::byte_serialize(secret.as_bytes()).collect());
         sent.extend([in_json, encode(secret).to_string(), secret.to_owned()]);
     }
     // A secret may be part of another.
     sent.sort_by_key(|secret| Reverse(secret.len()));
     let mut words = body.to_owned();
-    for secret in sent {
+    for secret in sent.into_iter().filter(|secret| !secret.is_empty()) {
         words = words.replace(&secret, REDACTED);
     }
     let words = without_named(&words);
@@ -107,6 +112,12 @@ mod tests {
     }
 
     #[test]
+    fn one_secret_may_begin_like_another() {
+        let secrets = ["1234", "1234567"].map(SecretString::from);
+        assert_eq!(words("no 1234567, no 1234", &secrets), "no [redacted], no [redacted]");
+    }
+
+    #[test]
     fn xml_becomes_json() {
         let body = "<?xml version='1.0' encoding='UTF-8'?><errors>\n <error code=\"415\">\n \
                     Callback URL not approved.\n </error></errors>";
@@ -127,8 +138,10 @@ mod tests {
             let secrets = [SecretString::from(secret.as_str())];
             let encoded = encode(&secret).to_string();
             let json = json!({ "message": format!("{before}{secret}{after}") }).to_string();
+            let in_form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             for body in [
                 format!("{before}{secret}{after}"),
+                format!("{before}{in_form}{after}"),
                 format!("{before}{encoded}{after}"),
                 json.replace('/', "\\/"),
                 json,
@@ -136,8 +149,8 @@ mod tests {
                 let words = words(&body, &secrets);
                 let message = serde_json::from_str::<Value>(&words).unwrap_or_default();
                 let message = message["message"].as_str().unwrap_or_default();
-                for shown in [&words, message] {
-                    prop_assert!(!shown.contains(&secret) && !shown.contains(&encoded), "{shown}");
+                for secret in [&secret, &encoded, &in_form] {
+                    prop_assert!(!words.contains(secret) && !message.contains(secret), "{words}");
                 }
             }
         }
