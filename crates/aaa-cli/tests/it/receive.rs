@@ -6,8 +6,13 @@ use std::path::Path;
 use aaa_auth::{Consumer, UserCredential, UserToken};
 use aaa_client::Client;
 use aaa_emulator::credentials;
+use aaa_store::SqliteStore;
 use serde_json::Value;
-use tokio::{process::Command, time::timeout};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+    time::timeout,
+};
 
 use crate::support::{PATIENCE, Server, aaa, run};
 
@@ -195,5 +200,48 @@ async fn what_was_acknowledged_survives_a_kill() {
         let listed = run(aaa(directory.path(), &["events", "list"])).await;
         assert_eq!(listed.stdout.lines().count(), round);
     }
+    assert_eq!(emulator.end().await, 0);
+}
+
+/// An outage counts from the first ready line on, however soon the receiver dies.
+#[tokio::test]
+async fn coverage_begins_before_the_receiver_says_that_it_listens() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut receiver = Server::start(listen(directory.path(), "http://127.0.0.1:9", &[])).await;
+    receiver.child.kill().await.unwrap();
+    let reader = SqliteStore::open_reader(directory.path().join("aaa-data")).unwrap();
+    assert_eq!(reader.spans().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_outage_longer_than_the_look_back_is_named_as_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let emulator =
+        Server::start(aaa(directory.path(), &["emulate", "--bind", "127.0.0.1:0"])).await;
+    let with_bearer = || {
+        let mut command = listen(directory.path(), &emulator.url, &["--format", "none"]);
+        command.env("X_BEARER_TOKEN", credentials::BEARER_TOKEN);
+        command
+    };
+    let mut receiver = Server::start(with_bearer()).await;
+    let url = format!("{}/webhooks/twitter", receiver.url).parse().unwrap();
+    client(&emulator).create_webhook(&url).await.unwrap();
+    receiver.child.kill().await.unwrap();
+    let clock = format!("{}/_emulator/clock", emulator.url);
+    let thirty_hours = r#"{"advance_seconds":108000}"#;
+    assert_eq!(http("POST", &clock, thirty_hours).await.0, 200);
+
+    let mut receiver = Server::start(with_bearer()).await;
+    let mut log = BufReader::new(receiver.child.stderr.take().unwrap()).lines();
+    let lost = async {
+        loop {
+            let line = log.next_line().await.unwrap().expect("the receiver ended");
+            if line.contains("LOST") && line.contains("look-back of 24 hours") {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, lost).await.expect("nothing was named as lost");
+    assert_eq!(receiver.end().await, 0);
     assert_eq!(emulator.end().await, 0);
 }
