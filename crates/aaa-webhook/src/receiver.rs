@@ -23,14 +23,14 @@ mod status;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, response::IntoResponse};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use jiff::Timestamp;
 
 pub use self::status::{Counts, Status};
-use self::{answer::Refusal, body::Room, service::Mounted};
+use self::{answer::Refusal, body::Room};
 use crate::{
     app::App,
     crc::CrcToken,
@@ -166,8 +166,14 @@ impl<I: Inbox> Receiver<I> {
     /// your own use `route_service(path, receiver)`.
     pub fn router(self, path: &str) -> Router {
         let slash = if path.starts_with('/') { "" } else { "/" };
-        let path = format!("{slash}{path}").into();
-        Router::new().fallback_service(Mounted { path, receiver: self })
+        let path: Arc<str> = format!("{slash}{path}").into();
+        Router::new().fallback(move |request: axum::extract::Request| async move {
+            if request.uri().path() == &*path {
+                self.answer(request).await.into_response()
+            } else {
+                StatusCode::NOT_FOUND.into_response()
+            }
+        })
     }
 
     /// Answers one request.
