@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::{
-    AnswerError, AuthUrl, Consumer, Exchange, Step, UserToken,
+    AnswerError, ApiUrl, Consumer, Exchange, Step, UserToken,
     exchange::Understand,
     header,
     oauth1::{Signer, encode},
@@ -40,11 +40,11 @@ pub fn basic_authorization(consumer: &Consumer) -> HeaderValue {
 /// # Examples
 ///
 /// ```
-/// use aaa_auth::{AuthUrl, Consumer, app_only};
+/// use aaa_auth::{ApiUrl, Consumer, app_only};
 /// use http::{Response, StatusCode};
 ///
 /// let consumer = Consumer::new("app-key".parse()?, "app-secret".parse()?);
-/// let exchange = app_only::bearer_token(&AuthUrl::X.parse()?, &consumer);
+/// let exchange = app_only::bearer_token(&ApiUrl::X.parse()?, &consumer);
 /// let mut response = Response::new(
 ///     r#"{"errors":[{"code":99,"label":"authenticity_token_error",
 ///         "message":"Unable to verify your credentials"}]}"#,
@@ -59,10 +59,10 @@ pub fn basic_authorization(consumer: &Consumer) -> HeaderValue {
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn bearer_token(api: &AuthUrl, consumer: &Consumer) -> Exchange<BearerToken> {
+pub fn bearer_token(api: &ApiUrl, consumer: &Consumer) -> Exchange<BearerToken> {
     Exchange {
         step: Step::BearerToken,
-        url: api.join("/oauth2/token"),
+        url: api.join("/oauth2/token", &[]),
         authorization: basic_authorization(consumer),
         form: vec![("grant_type", "client_credentials".to_owned())],
         secrets: vec![consumer.secret.expose().into(), basic(consumer).into()],
@@ -84,26 +84,22 @@ pub fn bearer_token(api: &AuthUrl, consumer: &Consumer) -> Exchange<BearerToken>
 /// # Examples
 ///
 /// ```
-/// use aaa_auth::{AuthUrl, Consumer, app_only};
+/// use aaa_auth::{ApiUrl, Consumer, app_only};
 ///
 /// let consumer = Consumer::new("app-key".parse()?, "app-secret".parse()?);
 /// let exchange =
-///     app_only::invalidate(&AuthUrl::X.parse()?, &consumer, &"AAAA%2Fbb".parse()?);
+///     app_only::invalidate(&ApiUrl::X.parse()?, &consumer, &"AAAA%2Fbb".parse()?);
 /// assert_eq!(exchange.to_http().body(), "access_token=AAAA%2Fbb");
 ///
 /// let answer = http::Response::new(r#"{"access_token":"AAAA%2Fbb"}"#);
 /// assert_eq!(exchange.answer(&answer)?.expose(), "AAAA%2Fbb");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn invalidate(
-    api: &AuthUrl,
-    consumer: &Consumer,
-    token: &BearerToken,
-) -> Exchange<BearerToken> {
+pub fn invalidate(api: &ApiUrl, consumer: &Consumer, token: &BearerToken) -> Exchange<BearerToken> {
     let form = form_value(token);
     Exchange {
         step: Step::InvalidateBearerToken,
-        url: api.join(INVALIDATE),
+        url: api.join(INVALIDATE, &[]),
         authorization: basic_authorization(consumer),
         secrets: vec![
             consumer.secret.expose().into(),
@@ -121,14 +117,14 @@ pub fn invalidate(
 ///
 /// The nonce must be ASCII and differ between any two requests of the same second.
 pub fn invalidate_signed(
-    api: &AuthUrl,
+    api: &ApiUrl,
     consumer: &Consumer,
     owner: &UserToken,
     token: &BearerToken,
     nonce: &str,
     now: Timestamp,
 ) -> Exchange<BearerToken> {
-    let url = api.join(INVALIDATE);
+    let url = api.join(INVALIDATE, &[]);
     let form = form_value(token);
     let signer = Signer::new(consumer).with_token(owner);
     let signed = [("access_token", form.as_str())];

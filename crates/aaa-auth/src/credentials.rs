@@ -73,6 +73,51 @@ impl From<UserToken> for UserCredential {
     }
 }
 
+/// The app's own credentials, as far as they are at hand. Each call takes the one it needs.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_auth::Credentials;
+///
+/// let credentials = Credentials::default().with_bearer("AAAA%2Fbbbb".parse()?);
+/// assert!(credentials.consumer.is_none());
+/// assert!(!format!("{credentials:?}").contains("AAAA"));
+/// # Ok::<(), aaa_types::secret::SecretError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// Key and secret of the app; OAuth 1.0a signatures need them.
+    pub consumer: Option<Consumer>,
+    /// The access token of the app's owner; used where no bearer token is at hand.
+    pub owner: Option<UserToken>,
+    /// The app's bearer token.
+    pub bearer: Option<BearerToken>,
+}
+
+impl Credentials {
+    /// Adds key and secret of the app.
+    #[must_use]
+    pub fn with_consumer(mut self, consumer: Consumer) -> Self {
+        self.consumer = Some(consumer);
+        self
+    }
+
+    /// Adds the access token of the app's owner.
+    #[must_use]
+    pub fn with_owner(mut self, owner: UserToken) -> Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// Adds the app's bearer token.
+    #[must_use]
+    pub fn with_bearer(mut self, bearer: BearerToken) -> Self {
+        self.bearer = Some(bearer);
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -83,7 +128,12 @@ mod tests {
         #[test]
         fn debug_never_shows_a_secret(secret in "[!-~]{12,40}") {
             let token = UserToken::new(secret.parse().unwrap(), secret.parse().unwrap());
+            let credentials = Credentials::default()
+                .with_consumer(Consumer::new("app".parse().unwrap(), secret.parse().unwrap()))
+                .with_owner(token.clone())
+                .with_bearer(secret.parse().unwrap());
             let shown = [
+                format!("{credentials:#?}"),
                 format!("{:#?}", Consumer::new("app".parse().unwrap(), secret.parse().unwrap())),
                 format!("{token:#?}"),
                 format!("{:?}", UserCredential::from(token)),

@@ -22,10 +22,10 @@ use crate::form;
 /// # Examples
 ///
 /// ```
-/// use aaa_auth::{AuthUrl, Consumer, app_only};
+/// use aaa_auth::{ApiUrl, Consumer, app_only};
 ///
 /// let consumer = Consumer::new("app-key".parse()?, "app-secret".parse()?);
-/// let exchange = app_only::bearer_token(&AuthUrl::X.parse()?, &consumer);
+/// let exchange = app_only::bearer_token(&ApiUrl::X.parse()?, &consumer);
 /// let request = exchange.to_http();
 /// assert_eq!(request.uri(), "https://api.x.com/oauth2/token");
 /// assert_eq!(request.body(), "grant_type=client_credentials");
@@ -74,7 +74,7 @@ impl<T> Exchange<T> {
     pub fn to_http(&self) -> Request<String> {
         let mut request = Request::new(form::write(&self.form));
         *request.method_mut() = self.method();
-        // `AuthUrl` made sure that this is a URI; a relative one would be sent nowhere.
+        // `ApiUrl` made sure that this is a URI; a relative one would be sent nowhere.
         *request.uri_mut() = Uri::try_from(self.url.as_str()).unwrap_or_default();
         let empty = self.form.is_empty();
         let headers = request.headers_mut();

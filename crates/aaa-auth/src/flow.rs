@@ -9,10 +9,10 @@
 //! 4. [`access_token`] exchanges the verifier for the user's [`Access`].
 //!
 //! ```
-//! use aaa_auth::{AuthUrl, Consumer, flow::{self, Callback, Verifier}};
+//! use aaa_auth::{ApiUrl, Consumer, flow::{self, Callback, Verifier}};
 //! use http::Response;
 //!
-//! let api: AuthUrl = AuthUrl::X.parse()?;
+//! let api: ApiUrl = ApiUrl::X.parse()?;
 //! let consumer = Consumer::new("app-key".parse()?, "app-secret".parse()?);
 //! let now = "2025-11-22T04:00:00Z".parse()?;
 //!

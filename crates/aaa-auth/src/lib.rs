@@ -38,8 +38,8 @@
 //!
 //! No secret appears in any `Debug` or error, and every header value is marked sensitive.
 
+mod api_url;
 pub mod app_only;
-mod auth_url;
 pub mod bearer;
 mod credentials;
 mod exchange;
@@ -49,7 +49,7 @@ mod header;
 pub mod oauth1;
 
 pub use crate::{
-    auth_url::{AuthUrl, AuthUrlError},
-    credentials::{Consumer, UserCredential, UserToken},
+    api_url::{ApiUrl, ApiUrlError},
+    credentials::{Consumer, Credentials, UserCredential, UserToken},
     exchange::{AnswerError, AuthError, Exchange, Step},
 };

@@ -47,7 +47,6 @@
 //! nevertheless](ClientError::maybe_sent). Nothing is repeated behind your back.
 
 mod answer;
-mod api_url;
 mod client;
 mod credentials;
 mod edge;
@@ -59,12 +58,13 @@ mod reqwest_transport;
 mod transport;
 pub mod v2;
 
+pub use aaa_auth::{ApiUrl, ApiUrlError, Credentials};
+
 #[cfg(feature = "reqwest")]
 pub use crate::reqwest_transport::{BuildError, ReqwestTransport, Timeouts};
 pub use crate::{
-    api_url::{ApiUrl, ApiUrlError},
     client::{Client, ClientBuilder},
-    credentials::{Credentials, MissingCredential},
+    credentials::MissingCredential,
     error::ClientError,
     operation::Operation,
     request::{ApiRequest, Auth},

@@ -11,8 +11,8 @@ fn consumer() -> Consumer {
     )
 }
 
-fn api() -> AuthUrl {
-    AuthUrl::X.parse().unwrap()
+fn api() -> ApiUrl {
+    ApiUrl::X.parse().unwrap()
 }
 
 fn answer<T>(exchange: &Exchange<T>, status: u16, body: &str) -> Result<T, AuthError> {

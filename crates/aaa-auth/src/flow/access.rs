@@ -3,21 +3,21 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{RequestToken, Verifier, request_token::token};
-use crate::{AuthUrl, Consumer, Exchange, Step, UserToken, form::Form, oauth1::Signer};
+use crate::{ApiUrl, Consumer, Exchange, Step, UserToken, form::Form, oauth1::Signer};
 
 /// Ends the flow: exchanges the verifier, or PIN, for the user's token.
 ///
 /// Signed with the request token's secret. The verifier goes into the body, as a form; X takes
 /// it in the query as well, as one of its pages has it, and the signature is the same.
 pub fn access_token(
-    api: &AuthUrl,
+    api: &ApiUrl,
     consumer: &Consumer,
     request_token: &RequestToken,
     verifier: &Verifier,
     nonce: &str,
     now: Timestamp,
 ) -> Exchange<Access> {
-    let url = api.join("/oauth/access_token");
+    let url = api.join("/oauth/access_token", &[]);
     let signed = [("oauth_verifier", verifier.expose())];
     let signer = Signer::new(consumer).with_token(request_token.token());
     let UserToken { token: key, secret } = request_token.token();

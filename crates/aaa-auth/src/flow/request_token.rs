@@ -4,23 +4,21 @@ use subtle::ConstantTimeEq;
 use url::Url;
 
 use super::{Callback, CallbackError, Verifier};
-use crate::{
-    AnswerError, AuthUrl, Consumer, Exchange, Step, UserToken, form::Form, oauth1::Signer,
-};
+use crate::{AnswerError, ApiUrl, Consumer, Exchange, Step, UserToken, form::Form, oauth1::Signer};
 
 /// Begins the flow: asks for a request token.
 ///
 /// The callback is signed and sent in the header. The nonce must be ASCII and differ between any
 /// two requests of the same second.
 pub fn request_token(
-    api: &AuthUrl,
+    api: &ApiUrl,
     consumer: &Consumer,
     callback: &Callback,
     nonce: &str,
     now: Timestamp,
 ) -> Exchange<RequestToken> {
     let step = Step::RequestToken;
-    let url = api.join("/oauth/request_token");
+    let url = api.join("/oauth/request_token", &[]);
     let signer = Signer::new(consumer).with_callback(callback.as_str());
     let out_of_band = callback.is_out_of_band();
     Exchange {
@@ -54,13 +52,13 @@ pub(super) fn token(form: &Form) -> Result<UserToken, AnswerError> {
 /// A web server keeps it between the first step and the callback:
 ///
 /// ```
-/// use aaa_auth::{AuthUrl, UserToken, flow::{Callback, CallbackError, RequestToken}};
+/// use aaa_auth::{ApiUrl, UserToken, flow::{Callback, CallbackError, RequestToken}};
 ///
 /// let callback: Callback = "https://example.com/callback".parse()?;
 /// let kept = UserToken::new("r-1".parse()?, "hush".parse()?);
 /// let request_token = RequestToken::new(kept, &callback);
 /// assert_eq!(
-///     request_token.authorize_url(&AuthUrl::X.parse()?).as_str(),
+///     request_token.authorize_url(&ApiUrl::X.parse()?).as_str(),
 ///     "https://api.x.com/oauth/authenticate?oauth_token=r-1",
 /// );
 ///
@@ -96,9 +94,9 @@ impl RequestToken {
     ///
     /// With a PIN it must be `/oauth/authorize`. Otherwise it is `/oauth/authenticate`, which
     /// sends a user who agreed before straight back.
-    pub fn authorize_url(&self, api: &AuthUrl) -> Url {
+    pub fn authorize_url(&self, api: &ApiUrl) -> Url {
         let path = if self.out_of_band { "/oauth/authorize" } else { "/oauth/authenticate" };
-        let mut url = api.join(path);
+        let mut url = api.join(path, &[]);
         url.query_pairs_mut().append_pair("oauth_token", self.token.token.expose());
         url
     }

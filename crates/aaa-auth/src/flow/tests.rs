@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    AnswerError, AuthError, AuthUrl, Consumer, Exchange, Step, UserToken, oauth1::Authorization,
+    AnswerError, ApiUrl, AuthError, Consumer, Exchange, Step, UserToken, oauth1::Authorization,
 };
 
 const CALLBACK: &str = "http://localhost/sign-in-with-twitter/";
@@ -27,7 +27,7 @@ fn now() -> Timestamp {
 }
 
 fn first(host: &str, callback: &Callback) -> Exchange<RequestToken> {
-    let api: AuthUrl = host.parse().unwrap();
+    let api: ApiUrl = host.parse().unwrap();
     request_token(&api, &consumer(), callback, "ea9ec8429b68d6b77cd5600adbbb0456", now())
 }
 
@@ -37,7 +37,7 @@ fn kept(callback: &Callback) -> RequestToken {
 }
 
 fn last(host: &str) -> Exchange<Access> {
-    let api: AuthUrl = host.parse().unwrap();
+    let api: ApiUrl = host.parse().unwrap();
     let (token, verifier) = (kept(&Callback::OUT_OF_BAND), VERIFIER.parse().unwrap());
     let nonce = "a9900fe68e2573b27a37f10fbad6a755";
     access_token(&api, &consumer(), &token, &verifier, nonce, now())
@@ -135,7 +135,7 @@ fn a_pin_needs_the_page_that_shows_it() {
     );
     let strange = UserToken::new("a&b=c%".parse().unwrap(), "s".parse().unwrap());
     let url = RequestToken::new(strange, &Callback::OUT_OF_BAND)
-        .authorize_url(&AuthUrl::X.parse().unwrap());
+        .authorize_url(&ApiUrl::X.parse().unwrap());
     assert_eq!(url.query(), Some("oauth_token=a%26b%3Dc%25"));
 }
 
@@ -303,7 +303,7 @@ proptest! {
         prop_assert_eq!(read.expose(), &verifier);
 
         // The other side of both requests.
-        let (consumer, api) = (consumer(), AuthUrl::X.parse().unwrap());
+        let (consumer, api) = (consumer(), ApiUrl::X.parse().unwrap());
         let begin = super::request_token(&api, &consumer, &callback, "n", now());
         let header = authorization(&begin.to_http());
         prop_assert_eq!(header.callback(), Some(callback.as_str()));

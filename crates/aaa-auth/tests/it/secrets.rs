@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display};
 
 use aaa_auth::{
-    AuthError, AuthUrl, Consumer, Exchange, UserCredential, UserToken, app_only,
+    ApiUrl, AuthError, Consumer, Exchange, UserCredential, UserToken, app_only,
     flow::{self, Callback, RequestToken, Verifier},
     oauth1::{Authorization, NonceCache, Signer, TimestampWindow},
 };
@@ -72,7 +72,7 @@ proptest! {
         // Each of its own, so that none is hidden only because another is.
         let secrets = ["A", "B", "C", "D", "E"].map(|role| format!("Zq{role}{tail}"));
         let [app, key, secret, proof, bearer] = secrets.each_ref().map(String::as_str);
-        let (api, now): (AuthUrl, _) = (AuthUrl::X.parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let (api, now): (ApiUrl, _) = (ApiUrl::X.parse().unwrap(), Timestamp::UNIX_EPOCH);
         let consumer = Consumer::new("app".parse().unwrap(), app.parse().unwrap());
         let user = UserToken::new(key.parse().unwrap(), secret.parse().unwrap());
         let token = bearer.parse().unwrap();
@@ -130,7 +130,7 @@ proptest! {
         shown.push(both(&spaced.parse::<Callback>().unwrap_err()));
         let mut with_password = url;
         with_password.set_password(Some(secret)).unwrap();
-        shown.push(both(&with_password.as_str().parse::<AuthUrl>().unwrap_err()));
+        shown.push(both(&with_password.as_str().parse::<ApiUrl>().unwrap_err()));
         for query in [
             format!("denied={key}"),
             format!("oauth_token={key}&oauth_token={key}"),
