@@ -17,6 +17,7 @@ use std::{env, process::ExitCode};
 
 use crate::outcome::{Counts, Failure};
 
+mod bench;
 mod cargo;
 mod ci;
 mod layers;
@@ -40,6 +41,9 @@ usage: cargo xtask COMMAND
   properties [--cases N] [-p PACKAGE]...
                           only the property tests, with N cases each (default 4096)
   layers                  check who may depend on whom
+  bench [--rounds N] [NAME]...
+                          measure us beside bare libraries, and judge the ratios; a name may be
+                          the beginning of one: keys, decode, verify, sign
   help                    this text
 ";
 
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         "snapshots" => closing(snapshots::run(rest)),
         "properties" => closing(properties::run(rest)),
         "layers" => plain(layers::run(rest)),
+        "bench" => plain(bench::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS
