@@ -5,24 +5,26 @@ mod answer;
 mod auth;
 mod route;
 
-use aaa_types::{UserId, WebhookId, api::Failure};
+use aaa_types::{UserId, WebhookId};
 use bytes::Bytes;
-use http::request::Parts;
+use http::{Method, header, request::Parts};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use self::{
+    answer::{Forbidden, Success},
+    auth::Caller,
+    route::{Access, Call, NoRoute},
+};
 pub(crate) use self::{
     answer::{Reply, outcome},
     auth::Gate,
     route::Route,
 };
-use self::{
-    auth::Caller,
-    route::{Access, NoRoute},
-};
 use crate::{
     credentials,
-    world::{RateLimit, Refusal, Ticket, World},
+    settings::{AppAccess, Generation},
+    world::{RateLimit, Reason, Refusal, Ticket, World},
 };
 
 /// How a call went.
@@ -43,100 +45,133 @@ pub(crate) fn handle(
     clocks: &[Timestamp],
 ) -> (RateLimit, Step) {
     let anonymous = world.uncounted_call(now);
-    let route = match Route::find(&parts.method, parts.uri.path()) {
+    let path = parts.uri.path();
+    let generation = route::generation_of(path);
+    let route = match Route::find(&parts.method, path) {
         Ok(route) => route,
-        Err(NoRoute::Path) => return (anonymous, Step::Done(answer::not_found())),
+        Err(NoRoute::Path) => return (anonymous, Step::Done(answer::not_found(generation))),
         Err(NoRoute::Method(allow)) => {
-            return (anonymous, Step::Done(answer::method_not_allowed(allow)));
+            return (anonymous, Step::Done(answer::method_not_allowed(generation, &allow)));
         }
     };
-    let caller = match gate.admit(parts, clocks) {
+    // v2 takes no form, so there is nothing in a body that could be signed.
+    let form = if generation == Generation::V1_1 { form(parts, body) } else { Vec::new() };
+    let caller = match gate.admit(parts, &form, clocks) {
         Ok(caller) => caller,
-        Err(denied) => return (anonymous, Step::Done(answer::denied(denied))),
+        Err(denied) => return (anonymous, Step::Done(answer::denied(generation, denied))),
     };
-    if let Some(reply) = forbidden(route.access(), caller) {
-        return (anonymous, Step::Done(reply));
+    if let Some(why) = forbidden(&route, caller, &parts.method, world.settings().access) {
+        return (anonymous, Step::Done(answer::forbidden(&route, why)));
     }
-    let limit = world.count_call(route.operation(), now);
+    let limit = world.count_call(route.operation(), generation, caller.user(), now);
     if limit.exceeded {
-        return (limit, Step::Done(answer::too_many_requests()));
+        return (limit, Step::Done(answer::too_many_requests(generation)));
     }
     if let Some(status) = world.call_fault(route.operation(), now) {
-        return (limit, Step::Done(answer::fault(status)));
+        return (limit, Step::Done(answer::fault(generation, status)));
     }
-    let step = match perform(world, &route, caller, parts.uri.query(), body, now) {
-        Ok(Done::Reply(reply)) => Step::Done(reply),
+    let query = parts.uri.query();
+    let step = match perform(world, &route, caller, &Asked { query, form, body }, now) {
+        Ok(Done::Success(success)) => {
+            Step::Done(answer::success(&route, &success, query, world.settings()))
+        }
         Ok(Done::Later(ticket)) => Step::Wait(route, ticket),
-        Err(refusal) => Step::Done(answer::refused(&refusal)),
+        Ok(Done::Invalid(words)) => Step::Done(answer::invalid(words)),
+        Err(refusal) => Step::Done(answer::refused(generation, &refusal)),
     };
     (limit, step)
 }
 
 enum Done {
-    Reply(Reply),
+    Success(Success),
     Later(Ticket),
+    /// The body cannot be read.
+    Invalid(&'static str),
+}
+
+/// What a call says, besides its path.
+struct Asked<'a> {
+    query: Option<&'a str>,
+    form: Vec<(String, String)>,
+    body: &'a [u8],
 }
 
 fn perform(
     world: &mut World,
     route: &Route,
     caller: Caller,
-    query: Option<&str>,
-    body: &[u8],
+    asked: &Asked<'_>,
     now: Timestamp,
 ) -> Result<Done, Refusal> {
+    let generation = route.generation;
     // Calls of users were let in with a user only.
-    let user = || caller.user().ok_or_else(|| Refusal::new(Failure::SubscriptionNotFound, ""));
-    let reply = match route {
-        Route::CreateWebhook => {
-            let Ok(NewWebhook { url }) = serde_json::from_slice(body) else {
-                return Ok(Done::Reply(answer::invalid("The body must be {\"url\":\"…\"}.")));
+    let user = || caller.user().ok_or(Reason::NotSubscribed);
+    let success = match &route.call {
+        Call::CreateWebhook => {
+            let url = match generation {
+                Generation::V1_1 => asked.parameter("url").ok_or(Reason::Missing("url"))?,
+                Generation::V2 => match serde_json::from_slice(asked.body) {
+                    Ok(NewWebhook { url }) => url,
+                    Err(_) => return Ok(Done::Invalid("The body must be {\"url\":\"…\"}.")),
+                },
             };
-            return world.register(&url, now).map(Done::Later);
+            return world.register(&url, generation, now).map(Done::Later);
         }
-        Route::ListWebhooks => answer::webhooks(&world.webhooks(), query),
-        Route::ValidateWebhook(id) => {
-            return world.validate(webhook(id)?, now).map(Done::Later);
+        Call::ListWebhooks => Success::Webhooks(world.webhooks()),
+        Call::ValidateWebhook(id) => {
+            return world.validate(webhook(id)?, generation, now).map(Done::Later);
         }
-        Route::DeleteWebhook(id) => {
+        Call::DeleteWebhook(id) => {
             world.remove(webhook(id)?, now)?;
-            answer::data(&serde_json::json!({"deleted": true}))
+            Success::Deleted
         }
-        Route::Subscribe(id) => {
+        Call::Subscribe(id) => {
             world.subscribe(webhook(id)?, user()?, now)?;
-            answer::subscribed(true)
+            Success::Subscribed
         }
-        Route::CheckSubscription(id) => {
-            answer::subscribed(world.is_subscribed(webhook(id)?, user()?)?)
+        Call::CheckSubscription(id) => {
+            Success::IsSubscribed(world.is_subscribed(webhook(id)?, user()?)?)
         }
-        Route::ListSubscriptions(id) => {
+        Call::ListSubscriptions(id) => {
             let id = webhook(id)?;
-            answer::subscriptions(id, &world.subscription_list(id)?)
+            Success::Subscriptions(id, world.subscription_list(id)?)
         }
-        Route::Unsubscribe(id, user) => {
+        Call::Unsubscribe(id, user) => {
             let id = webhook(id)?;
             world.subscription_list(id)?;
-            let missing = |_| Refusal::new(Failure::SubscriptionNotFound, "");
-            world.unsubscribe(id, user.parse().map_err(missing)?, now)?;
-            answer::subscribed(false)
+            let is_none = |_| Reason::Id { name: "user_id", value: user.clone() };
+            world.unsubscribe(id, user.parse().map_err(is_none)?, now)?;
+            Success::Unsubscribed
         }
-        Route::CountSubscriptions => answer::count(&world.subscription_count()),
-        Route::Replay => {
-            let ask: NewReplay = serde_json::from_slice(body).map_err(|_| {
-                let words = "The body must be {\"webhook_id\",\"from_date\",\"to_date\"}.";
-                Refusal::new(Failure::QueryParamInvalid, words)
+        Call::UnsubscribeSelf(id) => {
+            world.unsubscribe(webhook(id)?, user()?, now)?;
+            Success::Unsubscribed
+        }
+        Call::CountSubscriptions => Success::Count(world.subscription_count()),
+        Call::Replay => {
+            let ask: NewReplay = serde_json::from_slice(asked.body).map_err(|_| {
+                Reason::Malformed("the body", "{\"webhook_id\",\"from_date\",\"to_date\"}")
             })?;
             let id = webhook(&ask.webhook_id)?;
-            return world.replay(id, &ask.from_date, &ask.to_date, now).map(Done::Later);
+            let ticket = world.replay(id, &ask.from_date, &ask.to_date, generation, now);
+            return ticket.map(Done::Later);
         }
-        Route::ReplaySubscriptions(id) => {
+        Call::ReplaySubscriptions(id) => {
             let id = webhook(id)?;
-            let value = |name: &str| query_value(query, name).unwrap_or_default();
+            let value = |name| asked.parameter(name).unwrap_or_default();
             let (from, to) = (value("from_date"), value("to_date"));
-            return world.replay(id, &from, &to, now).map(Done::Later);
+            return world.replay(id, &from, &to, generation, now).map(Done::Later);
         }
     };
-    Ok(Done::Reply(reply))
+    Ok(Done::Success(success))
+}
+
+impl Asked<'_> {
+    /// Finds a parameter in the query, or in the form.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let in_form = || self.form.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+        query_value(self.query, name).or_else(in_form)
+    }
 }
 
 #[derive(Deserialize)]
@@ -151,8 +186,8 @@ struct NewReplay {
     to_date: String,
 }
 
-fn webhook(id: &str) -> Result<WebhookId, Refusal> {
-    id.parse().map_err(|_| Refusal::new(Failure::WebhookIdInvalid, ""))
+fn webhook(id: &str) -> Result<WebhookId, Reason> {
+    id.parse().map_err(|_| Reason::Id { name: "webhook_id", value: id.to_owned() })
 }
 
 fn query_value(query: Option<&str>, name: &str) -> Option<String> {
@@ -160,16 +195,43 @@ fn query_value(query: Option<&str>, name: &str) -> Option<String> {
     pairs.into_iter().find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
 }
 
-/// Says whether a caller may make a call, and answers if not.
-fn forbidden(access: Access, caller: Caller) -> Option<Reply> {
-    let owner = |user: UserId| user.as_u64() == credentials::OWNER;
-    match (access, caller) {
-        (Access::App | Access::AppOrOwner, Caller::App)
-        | (Access::User, Caller::OAuth1(_) | Caller::OAuth2(_)) => None,
-        (Access::AppOrOwner, Caller::OAuth1(user)) if owner(user) => None,
-        (Access::AppOrOwner, Caller::OAuth1(_)) => Some(answer::client_forbidden()),
-        (access, caller) => Some(answer::unsupported_authentication(access, caller)),
+/// Reads a body that says that it is a form.
+fn form(parts: &Parts, body: &[u8]) -> Vec<(String, String)> {
+    let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    if media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        url::form_urlencoded::parse(body).into_owned().collect()
+    } else {
+        Vec::new()
     }
+}
+
+/// Says whether a caller may make a call, and why not.
+fn forbidden(
+    route: &Route,
+    caller: Caller,
+    method: &Method,
+    access: AppAccess,
+) -> Option<Forbidden> {
+    let is_replay = matches!(route.call, Call::Replay | Call::ReplaySubscriptions(_));
+    match access {
+        AppAccess::NotEnrolled => return Some(Forbidden::NotEnrolled),
+        AppAccess::WithoutReplay if is_replay => return Some(Forbidden::WithoutReplay),
+        _ => {}
+    }
+    let is_owner = |user: UserId| user.as_u64() == credentials::OWNER;
+    match (route.access(), caller) {
+        (Access::App | Access::AppOrOwner, Caller::App) => {}
+        (Access::User, Caller::OAuth1(_)) => {}
+        (Access::User, Caller::OAuth2(_)) if route.generation == Generation::V2 => {}
+        (Access::AppOrOwner | Access::Owner, Caller::OAuth1(user)) if is_owner(user) => {}
+        (Access::AppOrOwner | Access::Owner, Caller::OAuth1(_)) => {
+            return Some(Forbidden::NotOwner);
+        }
+        (_, caller) => return Some(Forbidden::Credentials(caller)),
+    }
+    let writes_for_user = !caller.is_app() && *method != Method::GET;
+    (access == AppAccess::ReadOnly && writes_for_user).then_some(Forbidden::ReadOnly)
 }
 
 #[cfg(test)]

@@ -26,7 +26,28 @@
 //!
 //! [`world::World`] is the service as a state machine, without socket and clock: drive it in one
 //! thread, on a time of your own. [`Emulator`] is the shell around it. [`settings`] says how it
-//! behaves, and plays either side where X's documents contradict each other. Only v2 is spoken.
+//! behaves, and plays either side where X's documents contradict each other.
+//!
+//! # Two generations
+//!
+//! The calls of v2 and those of v1.1 Enterprise work on the same webhooks and subscriptions. Each
+//! generation answers in its own form, refuses in its own words, and counts calls apart. What
+//! X documents differently follows [`settings::Generation`]: the deadline of a check and the
+//! look-back of a replay that of the call, deadline and retries of deliveries that of the webhook's
+//! registration. v1.1 signs the challenges that somebody asked for.
+//!
+//! Where v1.1's documents are silent, this is answered:
+//!
+//! | Asked | Answer |
+//! |---|---|
+//! | a URL that is registered already | 403, code 214, `Webhook URL does not meet the requirements.` |
+//! | a check that ended without an answer | 403, code 214, as for an answer other than 200 |
+//! | a subscription that exists | 409, code 355 |
+//! | one subscription too many | 403, code 214, `Too many resources already created.` |
+//! | whether a user is subscribed who is not | 404, code 34, `Sorry, that page does not exist.` |
+//! | a minute of a replay that is past, but too young | 400, code 368 |
+//! | the app's bearer token where a user's signature is needed | 401, code 348; 403, code 261 for webhooks |
+//! | a signature of somebody who does not own the app | 401, code 99 |
 //!
 //! # Limits
 //!

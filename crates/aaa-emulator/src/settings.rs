@@ -3,10 +3,14 @@
 //! Where X's documents contradict each other, both readings are here, and the default is that of
 //! the v2 guide.
 
+mod generation;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-/// How the emulator behaves; [`Settings::default`] is v2 as its guide describes it.
+pub use self::generation::Generation;
+
+/// How the emulator behaves; [`Settings::default`] is X as its guides describe it.
 ///
 /// # Examples
 ///
@@ -28,12 +32,16 @@ pub struct Settings {
     pub oauth_time: OauthTime,
     /// How many webhooks and subscriptions there may be.
     pub quota: Quota,
-    /// How long a webhook may take to answer a challenge or a delivery, in real time.
-    pub deadline: SignedDuration,
-    /// How far back a replay can reach.
-    pub look_back: SignedDuration,
-    /// When a failed live delivery is sent again, counted from the failure; none on v2.
-    pub retries: Vec<SignedDuration>,
+    /// What the app may do.
+    pub access: AppAccess,
+    /// How long a webhook may take to answer a challenge or a delivery, in real time; if none,
+    /// [`Generation::deadline`].
+    pub deadline: Option<SignedDuration>,
+    /// How far back a replay can reach; if none, [`Generation::look_back`].
+    pub look_back: Option<SignedDuration>,
+    /// When a failed live delivery is sent again, counted from the failure; if none,
+    /// [`Generation::retries`].
+    pub retries: Option<Vec<SignedDuration>>,
     /// How many deliveries of each sort, live and replayed, are under way at once per webhook.
     pub concurrency: usize,
     /// How many events a replay job sends per second; without effect while time stands still.
@@ -42,7 +50,7 @@ pub struct Settings {
     pub checks: CheckSchedule,
     /// How long a webhook stays valid while its checks fail in a way that may pass.
     pub check_grace: SignedDuration,
-    /// What the challenge looks like.
+    /// What the challenge of v2 looks like; that of v1.1 is [`Challenge::Signed`].
     pub challenge: Challenge,
     /// What makes an invalid webhook valid again.
     pub revival: Revival,
@@ -52,11 +60,11 @@ pub struct Settings {
     pub window_end: WindowEnd,
     /// Whom unfollows, blocks and mutes are delivered for.
     pub relations: Relations,
-    /// How the answer to a registration is wrapped.
+    /// How v2's answer to a registration is wrapped.
     pub registration_answer: Envelope,
-    /// What the answer to a requested check says.
+    /// What v2's answer to a requested check says.
     pub validation_answer: ValidationAnswer,
-    /// How the answer to a replay is wrapped.
+    /// How v2's answer to a replay is wrapped.
     pub replay_answer: ReplayAnswer,
 }
 
@@ -68,9 +76,10 @@ impl Default for Settings {
             time: TimeMode::Running,
             oauth_time: OauthTime::EitherClock,
             quota: Quota::ENTERPRISE,
-            deadline: SignedDuration::from_secs(10),
-            look_back: SignedDuration::from_hours(24),
-            retries: Vec::new(),
+            access: AppAccess::Full,
+            deadline: None,
+            look_back: None,
+            retries: None,
             concurrency: 64,
             replay_rate: 2500,
             checks: CheckSchedule::HOURLY,
@@ -83,6 +92,27 @@ impl Default for Settings {
             registration_answer: Envelope::Data,
             validation_answer: ValidationAnswer::Valid,
             replay_answer: ReplayAnswer::OfRoute,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn deadline_of(&self, generation: Generation) -> SignedDuration {
+        self.deadline.unwrap_or(generation.deadline())
+    }
+
+    pub(crate) fn look_back_of(&self, generation: Generation) -> SignedDuration {
+        self.look_back.unwrap_or(generation.look_back())
+    }
+
+    pub(crate) fn retries_of(&self, generation: Generation) -> &[SignedDuration] {
+        self.retries.as_deref().unwrap_or(generation.retries())
+    }
+
+    pub(crate) fn challenge_of(&self, generation: Generation) -> Challenge {
+        match generation {
+            Generation::V2 => self.challenge,
+            Generation::V1_1 => Challenge::Signed,
         }
     }
 }
@@ -133,6 +163,20 @@ impl Quota {
 
     /// One webhook and three subscriptions.
     pub const PAY_PER_USE: Self = Self { webhooks: 1, subscriptions: 3 };
+}
+
+/// What X lets the app do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppAccess {
+    /// Everything.
+    Full,
+    /// Users gave permission to read only: what changes something in their name is refused.
+    ReadOnly,
+    /// Everything but replays.
+    WithoutReplay,
+    /// Nothing: the product was never enabled for the app.
+    NotEnrolled,
 }
 
 /// When webhooks are checked without being asked.

@@ -7,11 +7,14 @@
 //! [`Ticket`].
 //!
 //! ```
-//! use aaa_emulator::{settings::Settings, world::{Answer, Effect, Outcome, World}};
+//! use aaa_emulator::{
+//!     settings::{Generation, Settings},
+//!     world::{Answer, Effect, Outcome, World},
+//! };
 //!
 //! let now = "2025-11-22T04:00:00Z".parse()?;
 //! let mut world = World::new(Settings::default(), now);
-//! world.register("http://127.0.0.1:8080/webhooks/twitter", now)?;
+//! world.register("http://127.0.0.1:8080/webhooks/twitter", Generation::V2, now)?;
 //!
 //! // The webhook is asked first, and this one answers nonsense.
 //! let Some(Effect::Check(check)) = world.take_effects().pop() else { panic!("no check") };
@@ -43,6 +46,7 @@ use std::collections::{BTreeMap, HashMap};
 use aaa_types::{ConsumerSecret, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 
+pub(crate) use self::refusal::Reason;
 use self::{
     checks::PendingCheck,
     deliveries::{InFlight, Work},

@@ -28,8 +28,10 @@ pub(super) enum Caller {
 /// Why a call is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// No credentials, or a bearer token that nobody has.
+    /// No credentials.
     Unauthorized,
+    /// A bearer token that nobody has.
+    Bearer,
     /// A signature that does not hold: code 32.
     Signature,
     /// A signature with a token that nobody has: code 89.
@@ -43,18 +45,23 @@ impl Gate {
         Self { nonces: NonceCache::new(TimestampWindow::FIVE_MINUTES) }
     }
 
-    /// Finds out who calls.
-    pub(super) fn admit(&mut self, parts: &Parts, clocks: &[Timestamp]) -> Result<Caller, Denied> {
+    /// Finds out who calls. `form` is what the body says, if it is a form.
+    pub(super) fn admit(
+        &mut self,
+        parts: &Parts,
+        form: &[(String, String)],
+        clocks: &[Timestamp],
+    ) -> Result<Caller, Denied> {
         let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(Denied::Unauthorized);
         };
         match bearer(value) {
             Some(token) if token == credentials::BEARER_TOKEN => Ok(Caller::App),
-            Some(token) => credentials::user_of_oauth2_token(token)
-                .map(Caller::OAuth2)
-                .ok_or(Denied::Unauthorized),
-            None => self.verify(value, parts, clocks).map(Caller::OAuth1),
+            Some(token) => {
+                credentials::user_of_oauth2_token(token).map(Caller::OAuth2).ok_or(Denied::Bearer)
+            }
+            None => self.verify(value, parts, form, clocks).map(Caller::OAuth1),
         }
     }
 
@@ -62,6 +69,7 @@ impl Gate {
         &mut self,
         value: &HeaderValue,
         parts: &Parts,
+        form: &[(String, String)],
         clocks: &[Timestamp],
     ) -> Result<UserId, Denied> {
         let is_oauth = value.as_bytes().get(..6).is_some_and(|b| b.eq_ignore_ascii_case(b"OAuth "));
@@ -78,9 +86,9 @@ impl Gate {
             credentials::user_token(user.as_u64()).secret.parse().map_err(|_| Denied::Signature)?;
         let consumer = credentials::consumer_secret().ok_or(Denied::Signature)?;
         let url = called_url(parts).ok_or(Denied::Signature)?;
-        // A JSON body is not signed, and v2 takes no form.
+        let form: Vec<_> = form.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         authorization
-            .verify(&parts.method, &url, &[], &consumer, Some(&secret))
+            .verify(&parts.method, &url, &form, &consumer, Some(&secret))
             .map_err(|_| Denied::Signature)?;
         let is_timely = clocks
             .iter()
@@ -94,6 +102,10 @@ impl Gate {
 }
 
 impl Caller {
+    pub(super) fn is_app(self) -> bool {
+        self == Self::App
+    }
+
     /// The user, unless the app itself calls.
     pub(super) fn user(self) -> Option<UserId> {
         match self {

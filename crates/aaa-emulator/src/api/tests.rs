@@ -1,8 +1,8 @@
 use aaa_auth::{Consumer, UserToken, oauth1::Signer};
-use aaa_types::api::{Answer, ApiError, ReplayJob, Validation, Webhook};
+use aaa_types::api::{Answer, ApiError, Failure, ReplayJob, Validation, Webhook};
 use http::{Method, Request, StatusCode};
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::*;
@@ -47,13 +47,21 @@ fn ask(parts: &Parts, clocks: &[Timestamp]) -> (RateLimit, Reply) {
     }
 }
 
+fn json_of(reply: &Reply) -> Value {
+    serde_json::from_str(&reply.body).unwrap()
+}
+
+fn v2(call: Call) -> Route {
+    Route { generation: Generation::V2, call }
+}
+
 #[test]
 fn a_timestamp_must_agree_with_one_of_the_clocks() {
     let real = now() + SignedDuration::from_hours(-30);
     let minutes = SignedDuration::from_mins;
     let code = |at, clocks: &[Timestamp]| {
         let (_, reply) = ask(&signed(7, at, "n"), clocks);
-        (reply.status.as_u16(), reply.body["errors"][0]["code"].as_u64())
+        (reply.status.as_u16(), json_of(&reply)["errors"][0]["code"].as_u64())
     };
     // Let in: the webhook is unknown, but the caller is not.
     let admitted = (400, None);
@@ -71,7 +79,7 @@ fn users_without_tokens_are_unknown() {
     let (_, reply) = ask(&signed(10_000_000, now(), "n"), &[now()]);
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
     assert_eq!(
-        reply.body,
+        json_of(&reply),
         json!({"errors": [{"code": 89, "message": "Invalid or expired token."}]})
     );
 }
@@ -81,7 +89,7 @@ fn refusals_are_understood_by_the_types_of_clients() {
     let bearer = "Bearer emulator-bearer";
     let failure = |method, path: &str| {
         let (_, reply) = ask(&parts(method, path, bearer), &[now()]);
-        let error = ApiError::parse(reply.status.as_u16(), reply.body.to_string().as_bytes());
+        let error = ApiError::parse(reply.status.as_u16(), reply.body.as_bytes());
         (reply.status.as_u16(), error.failure().cloned())
     };
     let unknown = (400, Some(Failure::WebhookIdInvalid));
@@ -109,12 +117,12 @@ fn answers_in_every_form() {
     let body = |route: &Route, result: Outcome, settings: Settings| {
         let reply = outcome(route, result, &settings);
         assert_eq!(reply.status, StatusCode::OK);
-        reply.body
+        json_of(&reply)
     };
     for (registration_answer, is_flat) in [(Envelope::Data, false), (Envelope::Flat, true)] {
         let settings = Settings { registration_answer, ..Settings::default() };
         let result = Outcome::Registered(Ok(webhook.clone()));
-        let body = body(&Route::CreateWebhook, result, settings);
+        let body = body(&v2(Call::CreateWebhook), result, settings);
         assert_eq!(body.get("id").is_some(), is_flat);
         let read = Answer::<Webhook>::parse(body.to_string().as_bytes()).unwrap();
         assert_eq!(read, webhook);
@@ -125,18 +133,19 @@ fn answers_in_every_form() {
         (ValidationAnswer::Attempted, json!({"data": {"attempted": true}})),
     ] {
         let settings = Settings { validation_answer, ..Settings::default() };
-        let route = Route::ValidateWebhook("1".into());
+        let route = v2(Call::ValidateWebhook("1".into()));
         let body = body(&route, Outcome::Validated(Ok(webhook.id)), settings);
         assert_eq!(body, expected);
         assert!(Answer::<Validation>::parse(body.to_string().as_bytes()).unwrap().valid);
     }
-    let old = Route::ReplaySubscriptions("1".into());
+    let new = v2(Call::Replay);
+    let old = v2(Call::ReplaySubscriptions("1".into()));
     for (route, replay_answer, member) in [
-        (&Route::Replay, ReplayAnswer::OfRoute, "data"),
+        (&new, ReplayAnswer::OfRoute, "data"),
         (&old, ReplayAnswer::OfRoute, "replay_event"),
-        (&Route::Replay, ReplayAnswer::ReplayEvent, "replay_event"),
+        (&new, ReplayAnswer::ReplayEvent, "replay_event"),
         (&old, ReplayAnswer::Data, "data"),
-        (&Route::Replay, ReplayAnswer::Flat, "job_id"),
+        (&new, ReplayAnswer::Flat, "job_id"),
     ] {
         let settings = Settings { replay_answer, ..Settings::default() };
         let body = body(route, Outcome::Replaying(Ok(job)), settings);
@@ -153,7 +162,9 @@ fn chosen_fields_of_webhooks() {
         valid: true,
         created_at: None,
     };
-    let list = |query| answer::webhooks(std::slice::from_ref(&webhook), query).body;
+    let route = v2(Call::ListWebhooks);
+    let webhooks = Success::Webhooks(vec![webhook]);
+    let list = |query| json_of(&answer::success(&route, &webhooks, query, &Settings::default()));
     let all = list(None);
     assert_eq!(all["data"][0].as_object().unwrap().len(), 4);
     let query = Some("webhook_config.fields=valid%2Curl");

@@ -95,17 +95,17 @@ pub enum Action {
     MissingCompletion,
 }
 
-/// A call of the API.
+/// A call of the API. A call that both generations have is one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// `POST /2/webhooks`
+    /// `POST /2/webhooks`, `POST /1.1/account_activity/webhooks.json`
     CreateWebhook,
-    /// `GET /2/webhooks`
+    /// `GET /2/webhooks`, `GET …/webhooks.json`
     ListWebhooks,
-    /// `PUT /2/webhooks/{id}`
+    /// `PUT /2/webhooks/{id}`, `PUT …/webhooks/{id}.json`
     ValidateWebhook,
-    /// `DELETE /2/webhooks/{id}`
+    /// `DELETE /2/webhooks/{id}`, `DELETE …/webhooks/{id}.json`
     DeleteWebhook,
     /// `POST …/subscriptions/all`
     Subscribe,
@@ -115,10 +115,14 @@ pub enum Operation {
     ListSubscriptions,
     /// `DELETE …/subscriptions/{user_id}/all`
     Unsubscribe,
+    /// `DELETE …/subscriptions/all.json` of v1.1: a user ends his own subscription.
+    UnsubscribeSelf,
     /// `GET …/subscriptions/count`
     CountSubscriptions,
-    /// Both routes that create a replay job.
+    /// All three routes that create a replay job.
     CreateReplay,
+    /// `POST /2/dm_conversations/with/{participant_id}/messages`
+    SendMessage,
 }
 
 /// The planned faults.

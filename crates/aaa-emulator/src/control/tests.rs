@@ -249,9 +249,10 @@ fn state() {
           "webhooks": 5,
           "subscriptions": 5000
         },
-        "deadline": "PT10S",
-        "look_back": "PT24H",
-        "retries": [],
+        "access": "full",
+        "deadline": null,
+        "look_back": null,
+        "retries": null,
         "concurrency": 64,
         "replay_rate": 2500,
         "checks": {

@@ -7,7 +7,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::shared::Shared;
 use crate::{
@@ -69,11 +69,9 @@ pub(super) fn add_rate_limit(response: &mut Response, limit: RateLimit) {
 }
 
 fn response(reply: Reply) -> Response {
-    let body = reply.body.to_string();
-    let mut response = (reply.status, body).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, reply.content_type);
-    if let Some((name, value)) = reply.header {
-        response.headers_mut().insert(name, value);
-    }
+    // Not by axum's conversion of text, which would name a content type of its own.
+    let mut response = Response::new(axum::body::Body::from(reply.body));
+    *response.status_mut() = reply.status;
+    response.headers_mut().extend(reply.headers);
     response
 }

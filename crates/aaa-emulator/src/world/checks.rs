@@ -1,17 +1,20 @@
 //! Challenge-response checks, and what their outcome does to a webhook.
 
-use aaa_types::{ReplayWindow, WebhookId, WebhookUrl, api::Failure};
+use aaa_types::{ReplayWindow, WebhookId, WebhookUrl};
 use aaa_webhook::{crc::CrcToken, signature::Signature};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Check, CheckId, Effect, Heard, Outcome, Refusal, Silence, Ticket, Timer, World};
-use crate::settings::{Challenge, Revival};
+use super::{
+    Check, CheckId, Effect, Heard, Outcome, Refusal, Silence, Ticket, Timer, World, refusal::Reason,
+};
+use crate::settings::{Challenge, Generation, Revival};
 
 /// A check that is under way.
 #[derive(Debug)]
 pub(super) struct PendingCheck {
     token: String,
+    generation: Generation,
     purpose: Purpose,
 }
 
@@ -29,31 +32,58 @@ pub(super) enum Purpose {
 enum Verdict {
     Passed,
     /// It may pass: what came back says nothing about the webhook's secret.
-    Transient(String),
+    Transient(Trouble),
     /// The webhook is not what it should be.
-    Wrong(String),
+    Wrong(Trouble),
+}
+
+/// What is wrong with the answer to a challenge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error(
+        "High latency on CRC GET request. Your webhook should respond in less than {} seconds.",
+        .0.deadline().as_secs()
+    )]
+    Slow(Generation),
+    #[error("{0}")]
+    Closed(String),
+    #[error("{}", Silence::Tls)]
+    Tls,
+    #[error("Non-200 response code during CRC GET request (i.e. 404, 500, etc): {0}")]
+    Status(u16),
+    #[error("URL returned bad response during CRC with error: Invalid `response_token`")]
+    WrongToken,
+}
+
+impl Trouble {
+    /// What v1.1 says of a slow webhook, whatever deadline was set here.
+    pub(super) const HIGH_LATENCY_V1_1: &str =
+        "High latency on CRC GET request. Your webhook should respond in less than 3 seconds.";
 }
 
 impl World {
     /// Reports what a webhook answered to a challenge.
     pub fn check_ended(&mut self, check: CheckId, heard: Heard, now: Timestamp) {
         self.observe(now);
-        let Some(PendingCheck { token, purpose }) = self.checks.remove(&check) else {
+        let Some(PendingCheck { token, generation, purpose }) = self.checks.remove(&check) else {
             return;
         };
-        let verdict = self.judge(&token, &heard);
+        let verdict = self.judge(&token, generation, &heard);
         match purpose {
             Purpose::Register { ticket, url } => {
-                let result = failed(&verdict).map_or_else(|| self.registered(url), Err);
+                let result = match failed(verdict) {
+                    None => self.registered(url, generation),
+                    Some(refusal) => Err(refusal),
+                };
                 self.answer(ticket, Outcome::Registered(result));
             }
             Purpose::Validate { ticket, webhook } => {
-                let refusal = self.apply_verdict(webhook, &verdict, true);
+                let refusal = self.apply_verdict(webhook, verdict, true);
                 let result = refusal.map_or(Ok(webhook), Err);
                 self.answer(ticket, Outcome::Validated(result));
             }
             Purpose::Replay { ticket, webhook, window } => {
-                let refusal = self.apply_verdict(webhook, &verdict, true);
+                let refusal = self.apply_verdict(webhook, verdict, true);
                 self.replay_checked(ticket, webhook, window, refusal);
             }
             Purpose::Schedule { webhook } => {
@@ -61,17 +91,18 @@ impl World {
                     hook.checking = false;
                 }
                 let revives = self.settings.revival == Revival::OnAnyCheck;
-                self.apply_verdict(webhook, &verdict, revives);
+                self.apply_verdict(webhook, verdict, revives);
             }
         }
     }
 
     /// Sends a challenge.
-    pub(super) fn check(&mut self, url: &WebhookUrl, purpose: Purpose) {
+    pub(super) fn check(&mut self, url: &WebhookUrl, generation: Generation, purpose: Purpose) {
+        let challenge = self.settings.challenge_of(generation);
         let token = self.random.token();
         let mut query = format!("crc_token={token}");
         let mut signature = None;
-        if self.settings.challenge == Challenge::Signed {
+        if challenge == Challenge::Signed {
             query.push_str(&format!("&nonce={}", self.random.token()));
         }
         let (url, own) = match url.as_str().split_once('?') {
@@ -80,9 +111,7 @@ impl World {
         };
         let query = own + &query;
         let was_asked_for = !matches!(purpose, Purpose::Schedule { .. });
-        if let (Challenge::Signed, true, Some(secret)) =
-            (self.settings.challenge, was_asked_for, &self.secret)
-        {
+        if let (Challenge::Signed, true, Some(secret)) = (challenge, was_asked_for, &self.secret) {
             signature = Some(Signature::of(secret, query.as_bytes()).to_string());
         }
         let id = CheckId(self.next_serial());
@@ -90,9 +119,9 @@ impl World {
             id,
             uri: format!("{url}?{query}"),
             signature,
-            deadline: self.settings.deadline,
+            deadline: self.settings.deadline_of(generation),
         }));
-        self.checks.insert(id, PendingCheck { token, purpose });
+        self.checks.insert(id, PendingCheck { token, generation, purpose });
     }
 
     /// A webhook is due for a check. While one is under way the next is left out.
@@ -104,8 +133,8 @@ impl World {
         let is_of_use = hook.valid || self.settings.revival == Revival::OnAnyCheck;
         if is_due && is_of_use && !hook.checking {
             hook.checking = true;
-            let url = hook.url.clone();
-            self.check(&url, Purpose::Schedule { webhook });
+            let (url, generation) = (hook.url.clone(), hook.generation);
+            self.check(&url, generation, Purpose::Schedule { webhook });
         }
         self.later(self.settings.checks.period, Timer::Check(webhook));
     }
@@ -114,7 +143,7 @@ impl World {
     fn apply_verdict(
         &mut self,
         webhook: WebhookId,
-        verdict: &Verdict,
+        verdict: Verdict,
         revives: bool,
     ) -> Option<Refusal> {
         let now = self.now;
@@ -122,18 +151,18 @@ impl World {
         let Some(hook) = self.hooks.get_mut(&webhook) else {
             return Some(super::webhooks::unknown_webhook());
         };
-        match verdict {
+        match &verdict {
             Verdict::Passed => {
                 hook.valid |= revives;
                 hook.last_passed = now;
                 hook.last_error = None;
             }
             Verdict::Transient(why) => {
-                hook.last_error = Some(why.clone());
+                hook.last_error = Some(why.to_string());
                 hook.valid &= now.duration_since(hook.last_passed) < grace;
             }
             Verdict::Wrong(why) => {
-                hook.last_error = Some(why.clone());
+                hook.last_error = Some(why.to_string());
                 hook.valid = false;
             }
         }
@@ -143,29 +172,18 @@ impl World {
         failed(verdict)
     }
 
-    fn judge(&self, token: &str, heard: &Heard) -> Verdict {
+    fn judge(&self, token: &str, generation: Generation, heard: &Heard) -> Verdict {
         let answer = match heard {
             Ok(answer) => answer,
-            Err(Silence::Tls) => return Verdict::Wrong(Silence::Tls.to_string()),
-            Err(Silence::TimedOut) => {
-                return Verdict::Transient(format!(
-                    "High latency on CRC GET request. Your webhook should respond in less than {} \
-                     seconds.",
-                    self.settings.deadline.as_secs()
-                ));
-            }
-            Err(silence) => return Verdict::Transient(silence.to_string()),
+            Err(Silence::Tls) => return Verdict::Wrong(Trouble::Tls),
+            Err(Silence::TimedOut) => return Verdict::Transient(Trouble::Slow(generation)),
+            Err(silence) => return Verdict::Transient(Trouble::Closed(silence.to_string())),
         };
-        let status = answer.status;
-        let non_200 =
-            format!("Non-200 response code during CRC GET request (i.e. 404, 500, etc): {status}");
-        match status {
+        match answer.status {
             200 if self.is_right(token, &answer.body) => Verdict::Passed,
-            200 => Verdict::Wrong(
-                "URL returned bad response during CRC with error: Invalid `response_token`".into(),
-            ),
-            400..=599 => Verdict::Transient(non_200),
-            _ => Verdict::Wrong(non_200),
+            200 => Verdict::Wrong(Trouble::WrongToken),
+            status @ 400..=599 => Verdict::Transient(Trouble::Status(status)),
+            status => Verdict::Wrong(Trouble::Status(status)),
         }
     }
 
@@ -184,11 +202,11 @@ impl World {
     }
 }
 
-fn failed(verdict: &Verdict) -> Option<Refusal> {
+fn failed(verdict: Verdict) -> Option<Refusal> {
     match verdict {
         Verdict::Passed => None,
-        Verdict::Transient(why) | Verdict::Wrong(why) => {
-            Some(Refusal::new(Failure::CrcValidationFailed, why.as_str()))
+        Verdict::Transient(trouble) | Verdict::Wrong(trouble) => {
+            Some(Reason::Check(trouble).into())
         }
     }
 }

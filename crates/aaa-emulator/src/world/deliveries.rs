@@ -264,7 +264,9 @@ impl World {
             return false;
         };
         let retries = record.attempts.iter().filter(|a| a.cause == Cause::Retry).count();
-        let Some(delay) = self.settings.retries.get(retries).copied() else {
+        let generation = self.hooks.get(&webhook).map(|hook| hook.generation);
+        let schedule = generation.map(|generation| self.settings.retries_of(generation));
+        let Some(delay) = schedule.and_then(|schedule| schedule.get(retries)).copied() else {
             return false;
         };
         let work = Work::Event { entry, cause: Cause::Retry, job: None };
@@ -291,6 +293,7 @@ impl World {
             _ => hook.in_flight += 1,
         }
         let uri = hook.url.as_str().to_owned();
+        let deadline = self.settings.deadline_of(hook.generation);
         let secret = match fault {
             Some(Action::BadSignature) => "another-secret".parse().ok(),
             _ => self.secret.clone(),
@@ -305,7 +308,6 @@ impl World {
         let id = DeliveryId(self.next_serial());
         let lossy = fault == Some(Action::LoseAnswer);
         self.deliveries.insert(id, InFlight { webhook, what, lossy });
-        let deadline = self.settings.deadline;
         self.effects.push(Effect::Post(Post { id, uri, signature, body, deadline }));
     }
 

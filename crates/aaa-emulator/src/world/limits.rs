@@ -1,20 +1,33 @@
-//! How often each call may be made: windows of fifteen minutes, per app.
+//! How often each call may be made: windows of fifteen minutes, and of a day for direct messages.
 
 use std::collections::HashMap;
 
+use aaa_types::UserId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::World;
-use crate::control::Operation;
+use crate::{control::Operation, settings::Generation};
 
-const WINDOW: SignedDuration = SignedDuration::from_mins(15);
+const QUARTER: SignedDuration = SignedDuration::from_mins(15);
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Where X publishes no limit.
 const UNPUBLISHED: u32 = 100_000;
 
 /// The windows that are open.
 #[derive(Debug, Default)]
-pub(super) struct Limits(HashMap<Operation, Window>);
+pub(super) struct Limits(HashMap<Counted, Window>);
+
+/// What has a window of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Counted {
+    generation: Generation,
+    operation: Operation,
+    /// None where the app as a whole is counted.
+    user: Option<UserId>,
+    length: SignedDuration,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -36,38 +49,103 @@ pub struct RateLimit {
 }
 
 impl World {
-    /// Counts a call.
-    pub fn count_call(&mut self, operation: Operation, now: Timestamp) -> RateLimit {
+    /// Counts a call, by the app and where X counts so by the user. What is returned is the window
+    /// that is full, if one is.
+    pub fn count_call(
+        &mut self,
+        operation: Operation,
+        generation: Generation,
+        user: Option<UserId>,
+        now: Timestamp,
+    ) -> RateLimit {
         self.observe(now);
-        let fresh = Window { ends: self.now.saturating_add(WINDOW).unwrap_or(self.now), used: 0 };
-        let window = self.limits.0.entry(operation).or_insert(fresh);
-        if window.ends <= self.now {
-            *window = fresh;
+        let windows = windows(operation, generation, user);
+        let mut shown = self.uncounted_call(self.now);
+        for (index, (counted, limit)) in windows.iter().enumerate() {
+            let window = self.window_of(*counted);
+            let remaining = limit.saturating_sub(window.used);
+            let stand = RateLimit {
+                limit: *limit,
+                // This one is not counted yet.
+                remaining: remaining.saturating_sub(1),
+                reset: window.ends,
+                exceeded: remaining == 0,
+            };
+            if index == 0 || stand.exceeded {
+                shown = stand;
+            }
+            if stand.exceeded {
+                return shown;
+            }
         }
-        let limit = limit(operation);
-        let exceeded = window.used >= limit;
-        window.used += u32::from(!exceeded);
-        RateLimit { limit, remaining: limit - window.used, reset: window.ends, exceeded }
+        for (counted, _) in windows {
+            self.window_of(counted).used += 1;
+        }
+        shown
     }
 
     /// Returns where a caller stands whose call belongs to nothing that is counted.
     pub fn uncounted_call(&self, now: Timestamp) -> RateLimit {
-        let reset = now.saturating_add(WINDOW).unwrap_or(now);
+        let reset = now.saturating_add(QUARTER).unwrap_or(now);
         RateLimit { limit: UNPUBLISHED, remaining: UNPUBLISHED, reset, exceeded: false }
+    }
+
+    fn window_of(&mut self, counted: Counted) -> &mut Window {
+        let now = self.now;
+        let fresh = Window { ends: now.saturating_add(counted.length).unwrap_or(now), used: 0 };
+        let window = self.limits.0.entry(counted).or_insert(fresh);
+        if window.ends <= now {
+            *window = fresh;
+        }
+        window
     }
 }
 
-fn limit(operation: Operation) -> u32 {
+/// The windows that a call counts in, the one whose state every answer shows first.
+fn windows(
+    operation: Operation,
+    generation: Generation,
+    user: Option<UserId>,
+) -> Vec<(Counted, u32)> {
+    let counted = |user, length| Counted { generation, operation, user, length };
     match operation {
-        Operation::CreateWebhook
-        | Operation::ListWebhooks
-        | Operation::ValidateWebhook
-        | Operation::DeleteWebhook => 450,
-        Operation::CreateReplay => 100,
-        Operation::Subscribe
-        | Operation::CheckSubscription
-        | Operation::ListSubscriptions
-        | Operation::Unsubscribe
-        | Operation::CountSubscriptions => UNPUBLISHED,
+        // https://docs.x.com/x-api/fundamentals/rate-limits
+        Operation::SendMessage => vec![
+            (counted(user, QUARTER), 15),
+            (counted(user, DAY), 1440),
+            (counted(None, DAY), 1440),
+        ],
+        _ => vec![(counted(None, QUARTER), limit(operation, generation))],
+    }
+}
+
+fn limit(operation: Operation, generation: Generation) -> u32 {
+    match (operation, generation) {
+        (
+            Operation::CreateWebhook
+            | Operation::ListWebhooks
+            | Operation::ValidateWebhook
+            | Operation::DeleteWebhook,
+            Generation::V2,
+        ) => 450,
+        (Operation::CreateReplay, Generation::V2) => 100,
+        (
+            Operation::CreateWebhook
+            | Operation::ListWebhooks
+            | Operation::ValidateWebhook
+            | Operation::DeleteWebhook
+            | Operation::CountSubscriptions,
+            Generation::V1_1,
+        ) => 15,
+        (Operation::ListSubscriptions, Generation::V1_1) => 50,
+        (
+            Operation::Subscribe
+            | Operation::CheckSubscription
+            | Operation::Unsubscribe
+            | Operation::UnsubscribeSelf,
+            Generation::V1_1,
+        ) => 500,
+        (Operation::CreateReplay, Generation::V1_1) => 5,
+        _ => UNPUBLISHED,
     }
 }

@@ -1,9 +1,6 @@
 //! Replay jobs.
 
-use aaa_types::{
-    JobId, ReplayWindow, UtcMinute, WebhookId,
-    api::{Failure, ReplayJob},
-};
+use aaa_types::{JobId, ReplayWindow, UtcMinute, WebhookId, api::ReplayJob};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -11,11 +8,12 @@ use super::{
     checks::Purpose,
     deliveries::Work,
     faults::{Class, Occasion},
+    refusal::Reason,
 };
 use crate::{
     control::{Action, Cause, JobState},
     payload,
-    settings::{TimeMode, WindowEnd},
+    settings::{Generation, TimeMode, WindowEnd},
 };
 
 /// How old `from_date` must be.
@@ -64,25 +62,24 @@ impl World {
         webhook: WebhookId,
         from_date: &str,
         to_date: &str,
+        generation: Generation,
         now: Timestamp,
     ) -> Result<Ticket, Refusal> {
         self.observe(now);
         let hook = self.hook(webhook)?;
-        let window = self.window(from_date, to_date)?;
+        let window = self.window(from_date, to_date, generation)?;
         if !matches!(hook.replaying, Replaying::No) {
-            let words = "A replay job is already in progress for this webhook.";
-            return Err(Refusal::new(Failure::ReplayConflictError, words));
+            return Err(Reason::InProgress.into());
         }
         if !hook.valid {
-            let words = "Webhook is marked invalid and requires a CRC check.";
-            return Err(Refusal::new(Failure::CrcValidationFailed, words));
+            return Err(Reason::Invalid.into());
         }
         let url = hook.url.clone();
         let ticket = self.ticket();
         if let Some(hook) = self.hooks.get_mut(&webhook) {
             hook.replaying = Replaying::Reserved;
         }
-        self.check(&url, Purpose::Replay { ticket, webhook, window });
+        self.check(&url, generation, Purpose::Replay { ticket, webhook, window });
         Ok(ticket)
     }
 
@@ -231,28 +228,36 @@ impl World {
         self.enqueue(webhook, Work::Completion { job: id, body });
     }
 
-    /// Checks a window against what can be asked for now.
-    fn window(&self, from_date: &str, to_date: &str) -> Result<ReplayWindow, Refusal> {
-        let refuse = |words: String| Refusal::new(Failure::QueryParamInvalid, words);
-        let minute = |name: &str, text: &str| {
-            let malformed = |_| refuse(format!("{name} must be in the format yyyymmddhhmm."));
+    /// Checks a window against what can be asked for now. X names no failure for a minute that is
+    /// past and still too young.
+    fn window(
+        &self,
+        from_date: &str,
+        to_date: &str,
+        generation: Generation,
+    ) -> Result<ReplayWindow, Reason> {
+        let minute = |name: &'static str, text: &str| {
+            if text.is_empty() {
+                return Err(Reason::Missing(name));
+            }
+            let malformed = |_| Reason::Malformed(name, "in the format yyyymmddhhmm");
             text.parse::<UtcMinute>().map_err(malformed)
         };
         let from = minute("from_date", from_date)?;
         let to = minute("to_date", to_date)?;
-        let window = ReplayWindow::new(from, to)
-            .map_err(|_| refuse("from_date must be before to_date.".into()))?;
+        let window = ReplayWindow::new(from, to).map_err(|_| Reason::Backwards)?;
         let age = |minute: UtcMinute| self.now.duration_since(minute.start());
-        let look_back = self.settings.look_back;
+        let look_back = self.settings.look_back_of(generation);
         if age(from) > look_back {
-            let hours = look_back.as_hours();
-            return Err(refuse(format!("from_date must be within the past {hours} hours.")));
+            return Err(Reason::TooOld(look_back));
         }
         for (name, minute, needed) in [("from_date", from, FROM_AGE), ("to_date", to, TO_AGE)] {
+            let value = minute.to_string();
+            if age(minute) < SignedDuration::ZERO {
+                return Err(Reason::NotPast { name, value });
+            }
             if age(minute) < needed {
-                let minutes = needed.as_mins();
-                let words = format!("{name} must be at least {minutes} minutes in the past.");
-                return Err(refuse(words));
+                return Err(Reason::TooYoung { name, value, needed });
             }
         }
         Ok(window)

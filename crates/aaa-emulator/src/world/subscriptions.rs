@@ -1,12 +1,9 @@
 //! Who is subscribed.
 
-use aaa_types::{
-    UserId, WebhookId, WebhookUrl,
-    api::{Failure, SubscriptionCount},
-};
+use aaa_types::{UserId, WebhookId, WebhookUrl, api::SubscriptionCount};
 use jiff::Timestamp;
 
-use super::{Refusal, World};
+use super::{Refusal, World, refusal::Reason};
 
 /// The subscriptions of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +29,10 @@ impl World {
     ) -> Result<(), Refusal> {
         self.observe(now);
         if self.hook(webhook)?.subscribers.contains(&user) {
-            let words = "Subscription already exists";
-            return Err(Refusal::new(Failure::DuplicateSubscriptionFailed, words));
+            return Err(Reason::AlreadySubscribed.into());
         }
         if self.subscriptions() >= self.settings.quota.subscriptions {
-            return Err(Refusal::new(Failure::SubscriptionLimitExceeded, ""));
+            return Err(Reason::TooManySubscriptions.into());
         }
         if let Some(hook) = self.hooks.get_mut(&webhook) {
             hook.subscribers.insert(user);
@@ -81,7 +77,7 @@ impl World {
         if hook.is_some_and(|hook| hook.subscribers.remove(&user)) {
             Ok(())
         } else {
-            Err(Refusal::new(Failure::SubscriptionNotFound, ""))
+            Err(Reason::NotSubscribed.into())
         }
     }
 

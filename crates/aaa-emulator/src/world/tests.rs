@@ -2,6 +2,7 @@
 
 mod checks;
 mod deliveries;
+mod generations;
 mod properties;
 mod replays;
 
@@ -12,7 +13,11 @@ use aaa_webhook::{crc::CrcToken, signature::Signature};
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::{control::Trigger, credentials, settings::TimeMode};
+use crate::{
+    control::Trigger,
+    credentials,
+    settings::{Generation, TimeMode},
+};
 
 /// A world, its time, and what it wants done.
 struct Sim {
@@ -104,7 +109,7 @@ impl Sim {
     }
 
     fn register(&mut self, url: &str) -> Result<api::Webhook, Refusal> {
-        let ticket = self.world.register(url, self.now)?;
+        let ticket = self.world.register(url, Generation::V2, self.now)?;
         self.answer_checks(None);
         match self.answers.remove(&ticket) {
             Some(Outcome::Registered(result)) => result,
@@ -125,7 +130,7 @@ impl Sim {
         from: &str,
         to: &str,
     ) -> Result<api::ReplayJob, Refusal> {
-        let ticket = self.world.replay(webhook, from, to, self.now)?;
+        let ticket = self.world.replay(webhook, from, to, Generation::V2, self.now)?;
         self.answer_checks(None);
         match self.answers.remove(&ticket) {
             Some(Outcome::Replaying(result)) => result,

@@ -2,25 +2,25 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use aaa_types::{
-    UserId, WebhookId, WebhookUrl,
-    api::{Failure, Webhook},
-};
+use aaa_types::{UserId, WebhookId, WebhookUrl, api::Webhook};
 use jiff::Timestamp;
 
 use super::{
     Refusal, Ticket, Timer, World,
     checks::Purpose,
     deliveries::Work,
+    refusal::Reason,
     replay::{Job, Replaying},
 };
-use crate::settings::UrlRule;
+use crate::settings::{Generation, UrlRule};
 
 /// A webhook.
 #[derive(Debug)]
 pub(super) struct Hook {
     pub(super) id: WebhookId,
     pub(super) url: WebhookUrl,
+    /// Through which it was registered.
+    pub(super) generation: Generation,
     pub(super) valid: bool,
     pub(super) created_at: Timestamp,
     pub(super) last_passed: Timestamp,
@@ -62,19 +62,23 @@ impl World {
     ///
     /// Refuses URLs that do not meet the requirements or are there already, and when there are as
     /// many webhooks as there may be.
-    pub fn register(&mut self, url: &str, now: Timestamp) -> Result<Ticket, Refusal> {
+    pub fn register(
+        &mut self,
+        url: &str,
+        generation: Generation,
+        now: Timestamp,
+    ) -> Result<Ticket, Refusal> {
         self.observe(now);
-        let invalid = |why: String| Refusal::new(Failure::UrlValidationFailed, why);
         let url: WebhookUrl = url
             .parse()
-            .map_err(|_| invalid("Webhook URL does not meet the requirements.".into()))?;
+            .map_err(|_| Reason::Url("Webhook URL does not meet the requirements.".into()))?;
         let public = url.check_public();
         if self.settings.urls == UrlRule::Strict || !url.is_loopback() {
-            public.map_err(|error| invalid(error.to_string()))?;
+            public.map_err(|error| Reason::Url(error.to_string()))?;
         }
         self.check_room(&url)?;
         let ticket = self.ticket();
-        self.check(&url.clone(), Purpose::Register { ticket, url });
+        self.check(&url.clone(), generation, Purpose::Register { ticket, url });
         Ok(ticket)
     }
 
@@ -88,11 +92,16 @@ impl World {
     /// # Errors
     ///
     /// Refuses unknown webhooks.
-    pub fn validate(&mut self, webhook: WebhookId, now: Timestamp) -> Result<Ticket, Refusal> {
+    pub fn validate(
+        &mut self,
+        webhook: WebhookId,
+        generation: Generation,
+        now: Timestamp,
+    ) -> Result<Ticket, Refusal> {
         self.observe(now);
         let url = self.hook(webhook)?.url.clone();
         let ticket = self.ticket();
-        self.check(&url, Purpose::Validate { ticket, webhook });
+        self.check(&url, generation, Purpose::Validate { ticket, webhook });
         Ok(ticket)
     }
 
@@ -119,12 +128,17 @@ impl World {
     }
 
     /// The second half of a registration, after the check. Another may have come first meanwhile.
-    pub(super) fn registered(&mut self, url: WebhookUrl) -> Result<Webhook, Refusal> {
+    pub(super) fn registered(
+        &mut self,
+        url: WebhookUrl,
+        generation: Generation,
+    ) -> Result<Webhook, Refusal> {
         self.check_room(&url)?;
         let id = WebhookId::try_from(self.next_id()).map_err(|_| unknown_webhook())?;
         let hook = Hook {
             id,
             url,
+            generation,
             valid: true,
             created_at: self.now,
             last_passed: self.now,
@@ -144,15 +158,15 @@ impl World {
 
     fn check_room(&self, url: &WebhookUrl) -> Result<(), Refusal> {
         if self.hooks.values().any(|hook| hook.url == *url) {
-            return Err(Refusal::new(Failure::DuplicateUrlFailed, ""));
+            return Err(Reason::UrlTaken.into());
         }
         if self.hooks.len() >= self.settings.quota.webhooks {
-            return Err(Refusal::new(Failure::WebhookLimitExceeded, ""));
+            return Err(Reason::TooManyWebhooks.into());
         }
         Ok(())
     }
 }
 
 pub(super) fn unknown_webhook() -> Refusal {
-    Refusal::new(Failure::WebhookIdInvalid, "")
+    Reason::UnknownWebhook.into()
 }

@@ -58,7 +58,8 @@ async fn a_dead_receiver_leaves_an_error_in_the_ledger() {
 
 #[tokio::test]
 async fn a_silent_receiver_is_given_up() {
-    let settings = Settings { deadline: SignedDuration::from_millis(100), ..Settings::default() };
+    let settings =
+        Settings { deadline: Some(SignedDuration::from_millis(100)), ..Settings::default() };
     let emulator = Emulator::builder().settings(settings).start().await.unwrap();
     let receiver = Receiver::start().await;
     let webhook_id = register(&emulator, &receiver).await;

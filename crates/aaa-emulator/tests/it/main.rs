@@ -7,6 +7,8 @@ mod control;
 #[cfg(test)]
 mod deliveries;
 #[cfg(test)]
+mod enterprise;
+#[cfg(test)]
 mod replays;
 #[cfg(test)]
 mod support;

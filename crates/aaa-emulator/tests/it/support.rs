@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -153,13 +156,28 @@ async fn receive(
 pub(crate) struct Got {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// Null if it is no JSON.
     pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Got {
     /// The words of X's first error.
     pub(crate) fn error(&self) -> &str {
         self.body["errors"][0]["message"].as_str().unwrap_or_default()
+    }
+
+    /// Status, code and words of X's first error, in the form of v1.1.
+    pub(crate) fn coded(&self) -> (u16, u64, &str) {
+        let code = self.body["errors"][0]["code"].as_u64().unwrap_or(u64::MAX);
+        (self.status, code, self.error())
+    }
+
+    /// Status, content type and body, one after the other.
+    pub(crate) fn shown(&self) -> String {
+        let content_type = self.headers.get("content-type").map(|v| v.to_str().unwrap());
+        let shown = format!("{} {} {}", self.status, content_type.unwrap_or("-"), self.text);
+        shown.trim_end().to_owned()
     }
 }
 
@@ -171,8 +189,9 @@ pub(crate) async fn send(request: http::request::Builder, body: String) -> Got {
         let response = client.request(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Got { status: parts.status.as_u16(), headers: parts.headers, body }
+        Got { status: parts.status.as_u16(), headers: parts.headers, body, text }
     };
     tokio::time::timeout(PATIENCE, work).await.expect("the emulator answers")
 }
@@ -205,6 +224,14 @@ pub(crate) fn signed(
     let signer = Signer::new(&consumer).with_token(&token);
     let header = signer.sign(&method, &url, &[], nonce, emulator.now());
     Request::builder().method(method).uri(url.as_str()).header("authorization", header)
+}
+
+/// Calls with a user's right signature, and a nonce of its own.
+pub(crate) async fn call_signed(emulator: &Emulator, user: u64, method: Method, path: &str) -> Got {
+    static NONCE: AtomicU64 = AtomicU64::new(0);
+    let nonce = NONCE.fetch_add(1, Ordering::Relaxed).to_string();
+    let secret = user_token(user).secret;
+    send(signed(emulator, user, &secret, method, path, &nonce), String::new()).await
 }
 
 /// Registers a receiver.

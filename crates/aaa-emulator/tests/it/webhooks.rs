@@ -39,7 +39,8 @@ async fn a_registration_runs_a_real_check() {
 
 #[tokio::test]
 async fn a_registration_is_refused_when_the_check_fails() {
-    let settings = Settings { deadline: SignedDuration::from_millis(200), ..Settings::default() };
+    let settings =
+        Settings { deadline: Some(SignedDuration::from_millis(200)), ..Settings::default() };
     let emulator = Emulator::builder().settings(settings).start().await.unwrap();
     let receiver = Receiver::start().await;
     for (crc, words) in [

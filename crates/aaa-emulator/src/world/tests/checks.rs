@@ -53,7 +53,7 @@ fn put_revives_and_a_scheduled_check_only_by_setting() {
         sim.pass(SignedDuration::from_hours(1));
         sim.answer_checks(None);
         assert_eq!(sim.is_valid(), expected);
-        let ticket = sim.world.validate(webhook, sim.now).unwrap();
+        let ticket = sim.world.validate(webhook, Generation::V2, sim.now).unwrap();
         sim.answer_checks(None);
         assert_eq!(sim.answers[&ticket], Outcome::Validated(Ok(webhook)));
         assert!(sim.is_valid());
@@ -90,7 +90,7 @@ fn half_hourly_checks_begin_after_a_day() {
 fn challenges_are_signed_when_set_and_asked_for() {
     let settings = Settings { challenge: Challenge::Signed, ..still() };
     let mut sim = Sim::new(settings);
-    sim.world.register("http://127.0.0.1:1/hook?app=1", sim.now).unwrap();
+    sim.world.register("http://127.0.0.1:1/hook?app=1", Generation::V2, sim.now).unwrap();
     sim.collect();
     let check = sim.checks[0].clone();
     let (url, query) = check.uri.split_once('?').unwrap();
@@ -103,7 +103,7 @@ fn challenges_are_signed_when_set_and_asked_for() {
     assert!(sim.checks[0].signature.is_none());
 
     let mut plain = Sim::new(still());
-    plain.world.register("http://127.0.0.1:1/hook", plain.now).unwrap();
+    plain.world.register("http://127.0.0.1:1/hook", Generation::V2, plain.now).unwrap();
     plain.collect();
     assert!(plain.checks[0].signature.is_none());
     assert_eq!(token(&plain.checks[0]).len(), 48);
@@ -112,8 +112,8 @@ fn challenges_are_signed_when_set_and_asked_for() {
 #[test]
 fn quota_and_duplicates_also_when_two_register_at_once() {
     let mut sim = Sim::new(Settings { quota: Quota::PAY_PER_USE, ..still() });
-    let one = sim.world.register("http://127.0.0.1:1/a", sim.now).unwrap();
-    let two = sim.world.register("http://127.0.0.1:1/b", sim.now).unwrap();
+    let one = sim.world.register("http://127.0.0.1:1/a", Generation::V2, sim.now).unwrap();
+    let two = sim.world.register("http://127.0.0.1:1/b", Generation::V2, sim.now).unwrap();
     sim.answer_checks(None);
     let name = |outcome: &Outcome| match outcome {
         Outcome::Registered(Ok(_)) => "registered".to_owned(),
@@ -122,7 +122,7 @@ fn quota_and_duplicates_also_when_two_register_at_once() {
     };
     assert_eq!(name(&sim.answers[&one]), "registered");
     assert_eq!(name(&sim.answers[&two]), "WebhookLimitExceeded");
-    let again = sim.world.register("http://127.0.0.1:1/a", sim.now).unwrap_err();
+    let again = sim.world.register("http://127.0.0.1:1/a", Generation::V2, sim.now).unwrap_err();
     assert_eq!(again.name(), "DuplicateUrlFailed");
 
     let webhook = sim.world.webhooks()[0].id;
@@ -138,13 +138,13 @@ fn calls_are_counted_in_windows() {
     use crate::control::Operation::{CreateReplay, ListWebhooks};
     let mut sim = Sim::new(still());
     for left in (0..100).rev() {
-        let limit = sim.world.count_call(CreateReplay, sim.now);
+        let limit = sim.world.count_call(CreateReplay, Generation::V2, None, sim.now);
         assert_eq!((limit.remaining, limit.exceeded), (left, false));
     }
-    assert!(sim.world.count_call(CreateReplay, sim.now).exceeded);
-    assert_eq!(sim.world.count_call(ListWebhooks, sim.now).remaining, 449);
+    assert!(sim.world.count_call(CreateReplay, Generation::V2, None, sim.now).exceeded);
+    assert_eq!(sim.world.count_call(ListWebhooks, Generation::V2, None, sim.now).remaining, 449);
     sim.pass(SignedDuration::from_mins(15) - SignedDuration::from_millis(1));
-    assert!(sim.world.count_call(CreateReplay, sim.now).exceeded);
+    assert!(sim.world.count_call(CreateReplay, Generation::V2, None, sim.now).exceeded);
     sim.pass(SignedDuration::from_millis(1));
-    assert_eq!(sim.world.count_call(CreateReplay, sim.now).remaining, 99);
+    assert_eq!(sim.world.count_call(CreateReplay, Generation::V2, None, sim.now).remaining, 99);
 }

@@ -40,7 +40,7 @@ fn only_200_acknowledges_and_v2_does_not_retry() {
 #[test]
 fn retries_come_when_they_are_set() {
     let retries = [3, 27, 242].map(SignedDuration::from_secs).to_vec();
-    let (mut sim, _) = Sim::subscribed(Settings { retries, ..still() });
+    let (mut sim, _) = Sim::subscribed(Settings { retries: Some(retries), ..still() });
     let ask = Trigger::new("favorite_events", user(7));
     let (_, ticket) = sim.world.trigger_and_wait(&ask, sim.now).unwrap();
     for _ in 0..600 {
@@ -187,12 +187,12 @@ fn a_delayed_delivery_begins_at_its_own_time() {
 fn what_comes_back_after_a_reset_means_nothing() {
     let (mut sim, _) = Sim::subscribed(still());
     sim.trigger("favorite_events", 2);
-    sim.world.register("http://127.0.0.1:1/other", sim.now).unwrap();
+    sim.world.register("http://127.0.0.1:1/other", Generation::V2, sim.now).unwrap();
     sim.collect();
     sim.world.reset(sim.now);
     let old: Vec<_> = sim.posts.iter().map(|post| post.id).collect();
     let webhook = {
-        let ticket = sim.world.register("http://127.0.0.1:1/new", sim.now).unwrap();
+        let ticket = sim.world.register("http://127.0.0.1:1/new", Generation::V2, sim.now).unwrap();
         // Both the old world's check and the new one's are answered here.
         sim.answer_checks(None);
         let Some(Outcome::Registered(Ok(webhook))) = sim.answers.remove(&ticket) else { panic!() };

@@ -72,10 +72,14 @@ impl Sim {
         let now = self.now;
         match *step {
             Step::Register(port) => {
-                let _ = self.world.register(&format!("http://127.0.0.1:{}/", port + 1), now);
+                let _ = self.world.register(
+                    &format!("http://127.0.0.1:{}/", port + 1),
+                    Generation::V2,
+                    now,
+                );
             }
             Step::Validate(index) => {
-                let _ = self.world.validate(self.any_webhook(index), now);
+                let _ = self.world.validate(self.any_webhook(index), Generation::V2, now);
             }
             Step::Remove(index) => {
                 let _ = self.world.remove(self.any_webhook(index), now);
@@ -95,7 +99,13 @@ impl Sim {
                 let from = UtcMinute::floor(now).plus(-ago - 31);
                 let to = from.plus(length);
                 let webhook = self.any_webhook(index);
-                let _ = self.world.replay(webhook, &from.to_string(), &to.to_string(), now);
+                let _ = self.world.replay(
+                    webhook,
+                    &from.to_string(),
+                    &to.to_string(),
+                    Generation::V2,
+                    now,
+                );
             }
             Step::Fault(action) => {
                 self.world.plan_fault(Fault::new(ACTIONS[usize::from(action)])).unwrap();
@@ -229,8 +239,8 @@ proptest! {
         let (mut sim, webhook) = Sim::subscribed(still());
         let _ = sim.world.trigger(&Trigger::new(&kind, user(7)), sim.now);
         let _ = sim.world.trigger(&Trigger::new(&format!("{kind}_events"), user(7)), sim.now);
-        let _ = sim.world.register(&url, sim.now);
-        let _ = sim.world.replay(webhook, &from, &to, sim.now);
+        let _ = sim.world.register(&url, Generation::V2, sim.now);
+        let _ = sim.world.replay(webhook, &from, &to, Generation::V2, sim.now);
         sim.answer_checks(None);
         sim.answer_posts(200);
     }

@@ -98,10 +98,10 @@ fn one_job_at_a_time() {
     sim.pass(minutes(40));
     let (from, to) = (minute(0), minute(5));
     let conflict = |sim: &mut Sim| {
-        let refusal = sim.world.replay(webhook, &from, &to, sim.now).unwrap_err();
+        let refusal = sim.world.replay(webhook, &from, &to, Generation::V2, sim.now).unwrap_err();
         assert_eq!(refusal.name(), "ReplayConflictError");
     };
-    let ticket = sim.world.replay(webhook, &from, &to, sim.now).unwrap();
+    let ticket = sim.world.replay(webhook, &from, &to, Generation::V2, sim.now).unwrap();
     conflict(&mut sim);
     sim.answer_checks(None);
     assert!(matches!(sim.answers[&ticket], Outcome::Replaying(Ok(_))));
@@ -116,7 +116,7 @@ fn a_failed_check_refuses_and_leaves_room() {
     let (mut sim, webhook, _) = with_events(still(), 1);
     sim.pass(minutes(40));
     let (from, to) = (minute(0), minute(5));
-    let ticket = sim.world.replay(webhook, &from, &to, sim.now).unwrap();
+    let ticket = sim.world.replay(webhook, &from, &to, Generation::V2, sim.now).unwrap();
     sim.answer_checks(Some(Err(Silence::TimedOut)));
     let Outcome::Replaying(Err(refusal)) = &sim.answers[&ticket] else { panic!() };
     assert_eq!(refusal.name(), "CrcValidationFailed");
@@ -127,7 +127,7 @@ fn a_failed_check_refuses_and_leaves_room() {
 #[test]
 fn a_failed_delivery_makes_it_incomplete_and_is_not_repeated() {
     let retries = vec![SignedDuration::from_secs(3)];
-    let (mut sim, webhook, _) = with_events(Settings { retries, ..still() }, 5);
+    let (mut sim, webhook, _) = with_events(Settings { retries: Some(retries), ..still() }, 5);
     sim.pass(minutes(40));
     sim.answer_posts(500);
     let job = sim.replay(webhook, &minute(0), &minute(5)).unwrap();
@@ -147,7 +147,7 @@ fn what_was_not_attempted_is_not_replayed_unless_set() {
         let (mut sim, webhook) = Sim::subscribed(Settings { while_invalid, ..still() });
         sim.trigger("favorite_events", 1);
         sim.answer_posts(500);
-        sim.world.validate(webhook, sim.now).unwrap();
+        sim.world.validate(webhook, Generation::V2, sim.now).unwrap();
         sim.answer_checks(Some(Ok(Answer { status: 200, body: "{}".into() })));
         sim.trigger("favorite_events", 1);
         assert!(sim.answer_posts(500).is_empty(), "an invalid webhook receives nothing");
@@ -155,7 +155,7 @@ fn what_was_not_attempted_is_not_replayed_unless_set() {
         sim.pass(minutes(40));
         let refusal = sim.replay(webhook, &minute(0), &minute(5)).unwrap_err();
         assert_eq!(refusal.name(), "CrcValidationFailed");
-        sim.world.validate(webhook, sim.now).unwrap();
+        sim.world.validate(webhook, Generation::V2, sim.now).unwrap();
         sim.answer_checks(None);
         sim.replay(webhook, &minute(0), &minute(5)).unwrap();
         assert_eq!(sim.answer_posts(200).len(), expected + 1, "{while_invalid:?}");
@@ -167,7 +167,7 @@ fn a_job_ends_when_its_webhook_becomes_invalid_or_is_removed() {
     let (mut sim, webhook, _) = with_events(Settings { concurrency: 2, ..still() }, 6);
     sim.pass(minutes(40));
     sim.replay(webhook, &minute(0), &minute(6)).unwrap();
-    sim.world.validate(webhook, sim.now).unwrap();
+    sim.world.validate(webhook, Generation::V2, sim.now).unwrap();
     sim.answer_checks(Some(Ok(Answer { status: 302, body: "".into() })));
     assert_eq!(sim.answer_posts(200).len(), 2, "no completion either");
     let detail = &sim.world.state(sim.now).jobs[0];
