@@ -206,10 +206,7 @@ impl ReplayRoute {
     /// Only a 404 that is about the route itself counts, not one about the webhook. Were it
     /// mistaken, nothing would be lost: a 404 created no job.
     pub fn fallback(self, refusal: &ApiError) -> Option<Self> {
-        let about_the_webhook = refusal.failure().is_some()
-            || refusal.message().to_ascii_lowercase().contains("webhook")
-            || refusal.body().contains("resource-not-found");
-        let route_is_missing = refusal.status() == 404 && !about_the_webhook;
+        let route_is_missing = refusal.status() == 404 && refusal.is_missing_page();
         (self == Self::Webhooks && route_is_missing).then_some(Self::AccountActivity)
     }
 }

@@ -4,6 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Number;
 
 /// The largest number of 19 digits.
 const MAX: u64 = 9_999_999_999_999_999_999;
@@ -96,6 +97,10 @@ decimal_id! {
     /// The identifier of a replay job.
     JobId, "replay job id"
 }
+decimal_id! {
+    /// The identifier of something that was uploaded to X.
+    MediaId, "media id"
+}
 
 /// A text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -129,6 +134,32 @@ where
         Written::Integer(number) => number.try_into(),
     };
     id.map_err(de::Error::custom)
+}
+
+/// Reads a text that X may write as a number, which is kept as it is written.
+pub(crate) fn text_or_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text or a number")]
+    enum Written {
+        Text(String),
+        Number(Number),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Text(text) => text,
+        Written::Number(number) => number.to_string(),
+    })
+}
+
+/// Reads the same where it may be absent or null.
+pub(crate) fn maybe_text_or_number<'de, D>(deserializer: D) -> Result<Option<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    #[derive(Deserialize)]
+    struct Written(#[serde(deserialize_with = "text_or_number")] String);
+    Ok(Option::<Written>::deserialize(deserializer)?.map(|Written(text)| text))
 }
 
 fn parse_decimal(text: &str) -> Option<u64> {

@@ -42,7 +42,7 @@ pub mod url;
 
 pub use crate::{
     event::{EventIdentity, EventKey, EventKind},
-    id::{AppId, JobId, UserId, WebhookId},
+    id::{AppId, JobId, MediaId, UserId, WebhookId},
     secret::{AccessToken, AccessTokenSecret, BearerToken, ConsumerKey, ConsumerSecret},
     time::{ReplayWindow, UtcMinute},
     url::WebhookUrl,

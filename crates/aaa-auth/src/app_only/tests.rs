@@ -85,7 +85,7 @@ fn refusals_in_the_words_of_x() {
     for status in [403, 200] {
         let error = answer(&exchange, status, body).unwrap_err();
         assert!(error.is_unauthorized(), "{error}");
-        assert_eq!(error.api_error().unwrap().body(), body);
+        assert_eq!(error.api_error().unwrap().body(), body.as_bytes());
     }
     let token = "AAAA%2Fbb%3D".parse().unwrap();
     let error = answer(

@@ -255,7 +255,7 @@ fn refusals_in_the_words_of_x() {
                not approved for this client application. Approved callback URLs can be adjusted \
                in your application settings</error></errors>";
     let error = answer(&begin, 403, xml).unwrap_err();
-    assert_eq!(error.api_error().unwrap().code(), Some(415));
+    assert_eq!(error.api_error().unwrap().code(), Some(415.into()));
     insta::assert_snapshot!(error, @"could not get a request token: status 403, code 415: Callback URL not approved for this client application. Approved callback URLs can be adjusted in your application settings (check the consumer key and secret, this machine's clock, and that the callback is registered in the app's settings)");
 
     let text = "Error processing your OAuth request: Invalid oauth_verifier parameter";

@@ -54,7 +54,8 @@ fn repeated<T: Debug>(exchange: &Exchange<T>, secret: &str) -> Vec<String> {
                 Err(error) => {
                     shown.push(both(&error));
                     if let AuthError::Refused { answer, .. } = &error {
-                        shown.push(format!("{} {}", answer.message(), answer.body()));
+                        shown.push(format!("{} {}", answer.message(), answer.body_text()));
+                        shown.extend(answer.errors().iter().map(debug));
                     }
                 }
             }

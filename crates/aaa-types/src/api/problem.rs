@@ -1,92 +1,82 @@
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
-/// How much of an answer's body is kept and shown.
-const BODY_LIMIT: usize = 4096;
+use super::{
+    ErrorCode, Failure,
+    words::{excerpt, plain},
+};
 
-/// What X refused, in its own words.
+/// One error object: an element of `errors[]`, or an answer that is a problem itself.
 ///
-/// X answers errors in at least five formats: its own v2 form, `application/problem+json`, a bare
-/// `code` and `message`, the v1.1 form (which v2 uses too), and now and then no JSON at all.
-/// All of them end here, and the body is kept.
+/// Nothing is required of it, and nothing of it is dropped: what has no accessor is in
+/// [`json`](Problem::json).
 ///
 /// # Examples
 ///
 /// ```
-/// use aaa_types::api::{ApiError, Failure};
+/// use aaa_types::api::{ApiError, ErrorCode};
 ///
-/// let body = r#"{"errors":[{"message":"WebhookLimitExceeded: "}],"title":"Invalid Request",
-///     "detail":"One or more parameters to your request was invalid.",
-///     "type":"https://api.twitter.com/2/problems/invalid-request"}"#;
-/// let error = ApiError::parse(400, body.as_bytes());
-/// assert_eq!(error.failure(), Some(&Failure::WebhookLimitExceeded));
-/// assert!(!error.is_retryable());
+/// let body = br#"{"errors":[{"code":99,"label":"authenticity_token_error",
+///     "message":"Unable to verify your credentials"}]}"#;
+/// let error = ApiError::parse(403, body);
+/// let problem = &error.errors()[0];
+/// assert_eq!(problem.code(), Some(ErrorCode::NotVerified));
+/// assert_eq!(problem.label(), Some("authenticity_token_error"));
+/// assert_eq!(problem.words(), Some("Unable to verify your credentials"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiError {
-    status: u16,
+#[derive(Clone, PartialEq, Eq)]
+pub struct Problem {
+    json: Box<str>,
+    code: Option<Box<str>>,
+    label: Option<Box<str>>,
+    message: Option<Box<str>>,
+    title: Option<Box<str>>,
+    detail: Option<Box<str>>,
+    parameters: Option<Value>,
     failure: Option<Failure>,
-    code: Option<i64>,
-    message: String,
-    request_id: Option<String>,
-    rate_limit_reset: Option<Timestamp>,
-    body: String,
+    problem_type: Option<ProblemType>,
 }
 
-impl ApiError {
-    /// Understands an answer that is not a success.
-    pub fn parse(status: u16, body: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(body);
-        let value: Value = serde_json::from_slice(body).unwrap_or_default();
-        let first = value.pointer("/errors/0").unwrap_or(&Value::Null);
-        let text_of = |value: &Value, name: &str| {
-            value
-                .get(name)
-                .and_then(Value::as_str)
-                .map(str::trim)
-                .filter(|t| !t.is_empty())
-                .map(str::to_owned)
-        };
-        let words = [
-            text_of(first, "message"),
-            text_of(first, "detail"),
-            text_of(first, "title"),
-            text_of(&value, "detail"),
-            text_of(&value, "message"),
-            text_of(&value, "title"),
-        ];
-        let failure = words.iter().flatten().find_map(|words| Failure::in_words(words));
-        let message = words.into_iter().flatten().next();
-        Self {
-            status,
-            failure,
-            code: [first, &value].iter().find_map(|v| v.get("code").and_then(Value::as_i64)),
-            message: message.unwrap_or_else(|| text.trim().chars().take(200).collect()),
-            request_id: None,
-            rate_limit_reset: None,
-            body: text.chars().take(BODY_LIMIT).collect(),
-        }
+impl Problem {
+    /// Returns the object as X wrote it.
+    pub fn json(&self) -> &str {
+        &self.json
     }
 
-    /// Adds the identifier that X gave to the request (`x-transaction-id` and the like).
-    #[must_use]
-    pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
-        self.request_id = Some(id.into());
-        self
+    /// Returns the code of the v1.1 form, also when it is written as text.
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.code_text()?.parse().ok().map(i64::into)
     }
 
-    /// Adds the time at which the rate limit ends (`x-rate-limit-reset`), on X's clock.
-    #[must_use]
-    pub fn with_rate_limit_reset(mut self, at: Timestamp) -> Self {
-        self.rate_limit_reset = Some(at);
-        self
+    /// Returns the code as it is written, be it a number of any size or no number at all.
+    pub fn code_text(&self) -> Option<&str> {
+        self.code.as_deref()
     }
 
-    /// Returns the HTTP status.
-    pub fn status(&self) -> u16 {
-        self.status
+    /// Returns the label, a word beside the code in some answers about tokens.
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// Returns the message.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Returns the title: the same for all problems of a type.
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// Returns the detail: what is special about this one.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// Returns the parameters that X complains about.
+    pub fn parameters(&self) -> Option<&Value> {
+        self.parameters.as_ref()
     }
 
     /// Returns the name of the failure, where X gave one.
@@ -94,224 +84,233 @@ impl ApiError {
         self.failure.as_ref()
     }
 
-    /// Returns the numeric code of the v1.1 form.
-    pub fn code(&self) -> Option<i64> {
-        self.code
+    /// Returns the type, where X gave one.
+    pub fn problem_type(&self) -> Option<&ProblemType> {
+        self.problem_type.as_ref()
     }
 
-    /// Returns X's own words, or the beginning of the body when there are none.
-    pub fn message(&self) -> &str {
-        &self.message
+    /// Returns the most telling words: the message, else the detail, else the title.
+    pub fn words(&self) -> Option<&str> {
+        self.all_words().next()
     }
 
-    /// Returns X's identifier of the request.
-    pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+    pub(super) fn all_words(&self) -> impl Iterator<Item = &str> {
+        [&self.message, &self.detail, &self.title].into_iter().flatten().map(|words| &**words)
     }
 
-    /// Returns the body, at most 4,096 characters of it.
-    pub fn body(&self) -> &str {
-        &self.body
+    /// Says whether one of the phrases, in [plain] words, stands somewhere in X's words.
+    pub(super) fn says(&self, phrases: &[&str]) -> bool {
+        self.all_words().map(plain).any(|words| phrases.iter().any(|one| words.contains(one)))
     }
 
-    /// Says whether the same request may succeed later: rate limits and X's own faults.
-    pub fn is_retryable(&self) -> bool {
-        self.is_rate_limited() || self.status == 408 || self.status >= 500
+    pub(super) fn read(json: &RawValue) -> Self {
+        match serde_json::from_str(json.get()) {
+            Ok(members) => Self::of_members(json, &members),
+            Err(_) => {
+                let mut problem = Self::of_members(json, &BTreeMap::new());
+                problem.message = text(json);
+                problem.failure = problem.message.as_deref().and_then(Failure::in_words);
+                problem
+            }
+        }
     }
 
-    /// Says whether a rate limit was hit.
-    pub fn is_rate_limited(&self) -> bool {
-        self.status == 429 || self.code == Some(88)
-    }
-
-    /// Says whether what was to be made exists already.
-    pub fn is_duplicate(&self) -> bool {
-        let named = matches!(
-            self.failure,
-            Some(Failure::DuplicateUrlFailed | Failure::DuplicateSubscriptionFailed)
-        );
-        // Code 355 also means a running replay job; only the words tell.
-        named || (self.code == Some(355) && self.message.contains("already exists"))
-    }
-
-    /// Says whether another replay job is in progress for the webhook.
-    pub fn is_conflict(&self) -> bool {
-        let named = self.failure == Some(Failure::ReplayConflictError);
-        named || (self.code == Some(355) && self.message.contains("in progress"))
-    }
-
-    /// Says whether the credentials were refused.
-    pub fn is_unauthorized(&self) -> bool {
-        self.status == 401 || matches!(self.code, Some(32 | 89 | 99))
-    }
-
-    /// Says whether the thing asked for does not exist, or belongs to another app.
-    pub fn is_not_found(&self) -> bool {
-        let named =
-            matches!(self.failure, Some(Failure::WebhookIdInvalid | Failure::SubscriptionNotFound));
-        named || self.status == 404 || self.code == Some(34)
-    }
-
-    /// Returns how long to wait until the rate limit ends, seen from `now` on X's clock.
-    ///
-    /// `None` when X named no time; zero when it has passed.
-    pub fn retry_after(&self, now: Timestamp) -> Option<SignedDuration> {
-        let reset = self.rate_limit_reset?;
-        Some(reset.duration_since(now).max(SignedDuration::ZERO))
+    pub(super) fn of_members(json: &RawValue, members: &Members<'_>) -> Self {
+        let text = |name: &str| members.get(name).and_then(|raw| text(raw));
+        // Besides, the names of OAuth 2.0.
+        let message = text("message").or_else(|| text("error_description"));
+        let mut problem = Self {
+            json: json.get().into(),
+            code: members.get("code").and_then(|raw| scalar(raw)),
+            label: text("label"),
+            message: message.or_else(|| text("error")),
+            title: text("title"),
+            detail: text("detail"),
+            parameters: members
+                .get("parameters")
+                .and_then(|raw| serde_json::from_str(raw.get()).ok()),
+            failure: None,
+            problem_type: text("type").and_then(|url| ProblemType::of_url(&url)),
+        };
+        let failure = problem.all_words().find_map(Failure::in_words);
+        problem.failure = failure;
+        problem
     }
 }
 
-impl fmt::Display for ApiError {
+impl fmt::Debug for Problem {
+    /// Shows the beginning: nobody bounds what a server writes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {}", self.status)?;
-        if let Some(code) = self.code {
-            write!(f, ", code {code}")?;
-        }
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        if let Some(id) = &self.request_id {
-            write!(f, " (request {id})")?;
-        }
-        Ok(())
+        write!(f, "Problem({})", excerpt(&self.json, 400))
     }
 }
 
-impl std::error::Error for ApiError {}
+/// The members of an object, not taken apart any further.
+pub(super) type Members<'a> = BTreeMap<String, &'a RawValue>;
 
-/// The failures that X's documents name, by operation
-/// (<https://docs.x.com/x-api/webhooks/introduction>).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Returns the text of a JSON string, unless it is blank.
+fn text(raw: &RawValue) -> Option<Box<str>> {
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    // Half of a surrogate pair is no text, but the words around it are.
+    let text = serde_json::from_str(raw.get()).unwrap_or_else(|_| inner.to_owned());
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.into())
+}
+
+/// Returns a number, or a text, as it is written.
+fn scalar(raw: &RawValue) -> Option<Box<str>> {
+    let number = raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    if number { Some(raw.get().into()) } else { text(raw) }
+}
+
+/// The type of a problem: the last word of the URL in `type`, on whichever host.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_types::api::{ApiError, ProblemType};
+///
+/// let body = br#"{"type":"https://api.twitter.com/2/problems/usage-capped","title":"UsageCapExceeded"}"#;
+/// assert_eq!(ApiError::parse(429, body).problem_type(), Some(&ProblemType::UsageCapped));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Failure {
-    /// The webhook did not answer its challenge-response check correctly.
-    CrcValidationFailed,
-    /// The URL does not meet the requirements.
-    UrlValidationFailed,
-    /// The URL is registered already.
-    DuplicateUrlFailed,
-    /// The account has as many webhooks as it may have.
-    WebhookLimitExceeded,
-    /// The webhook does not exist or belongs to another app.
-    WebhookIdInvalid,
-    /// The user is subscribed already.
-    DuplicateSubscriptionFailed,
-    /// The account has as many subscriptions as it may have.
-    SubscriptionLimitExceeded,
-    /// The user is not subscribed.
-    SubscriptionNotFound,
-    /// A parameter of a replay is malformed or out of its range.
-    QueryParamInvalid,
-    /// A replay job is in progress for the webhook.
-    ReplayConflictError,
-    /// A name that is not known here.
+pub enum ProblemType {
+    /// `invalid-request`.
+    InvalidRequest,
+    /// `resource-not-found`.
+    ResourceNotFound,
+    /// `client-forbidden`.
+    ClientForbidden,
+    /// `not-authorized-for-resource`.
+    NotAuthorizedForResource,
+    /// `oauth1-permissions`.
+    OAuth1Permissions,
+    /// `usage-capped`.
+    UsageCapped,
+    /// `rate-limit-exceeded`.
+    RateLimitExceeded,
+    /// `unsupported-authentication`.
+    UnsupportedAuthentication,
+    /// `internal-error`.
+    InternalError,
+    /// Another word, or the whole `type` when it does not end in one.
     Other(String),
 }
 
-impl Failure {
-    /// Finds the name at the beginning of X's words: a single word in camel case before a colon,
-    /// or one that is known.
-    fn in_words(words: &str) -> Option<Self> {
-        let (name, before_colon) = match words.split_once(':') {
-            Some((name, _)) => (name.trim(), true),
-            None => (words, false),
-        };
-        Some(match name {
-            "CrcValidationFailed" => Self::CrcValidationFailed,
-            "UrlValidationFailed" => Self::UrlValidationFailed,
-            "DuplicateUrlFailed" => Self::DuplicateUrlFailed,
-            "WebhookLimitExceeded" => Self::WebhookLimitExceeded,
-            "WebhookIdInvalid" => Self::WebhookIdInvalid,
-            "DuplicateSubscriptionFailed" => Self::DuplicateSubscriptionFailed,
-            "SubscriptionLimitExceeded" => Self::SubscriptionLimitExceeded,
-            "SubscriptionNotFound" => Self::SubscriptionNotFound,
-            "QueryParamInvalid" => Self::QueryParamInvalid,
-            "ReplayConflictError" => Self::ReplayConflictError,
-            _ if before_colon && is_camel_case(name) => Self::Other(name.to_owned()),
-            _ => return None,
+impl ProblemType {
+    /// Returns the word, as it stands on the wire.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::InvalidRequest => "invalid-request",
+            Self::ResourceNotFound => "resource-not-found",
+            Self::ClientForbidden => "client-forbidden",
+            Self::NotAuthorizedForResource => "not-authorized-for-resource",
+            Self::OAuth1Permissions => "oauth1-permissions",
+            Self::UsageCapped => "usage-capped",
+            Self::RateLimitExceeded => "rate-limit-exceeded",
+            Self::UnsupportedAuthentication => "unsupported-authentication",
+            Self::InternalError => "internal-error",
+            Self::Other(word) => word,
+        }
+    }
+
+    /// `about:blank` is the way to say that there is no type (RFC 9457, section 4.2.1).
+    fn of_url(url: &str) -> Option<Self> {
+        let path = url.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        if path.eq_ignore_ascii_case("about:blank") {
+            return None;
+        }
+        let word = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        Some(match word.as_str() {
+            "invalid-request" => Self::InvalidRequest,
+            "resource-not-found" => Self::ResourceNotFound,
+            "client-forbidden" => Self::ClientForbidden,
+            "not-authorized-for-resource" => Self::NotAuthorizedForResource,
+            "oauth1-permissions" => Self::OAuth1Permissions,
+            "usage-capped" => Self::UsageCapped,
+            "rate-limit-exceeded" => Self::RateLimitExceeded,
+            "unsupported-authentication" => Self::UnsupportedAuthentication,
+            "internal-error" => Self::InternalError,
+            "" => return None,
+            other if other.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
+                Self::Other(word)
+            }
+            _ => Self::Other(url.to_owned()),
         })
     }
 }
 
-fn is_camel_case(name: &str) -> bool {
-    let capitals = name.bytes().filter(u8::is_ascii_uppercase).count();
-    let letters = name.bytes().all(|b| b.is_ascii_alphabetic());
-    letters
-        && capitals >= 2
-        && name.starts_with(|c: char| c.is_ascii_uppercase())
-        && name.bytes().any(|b| b.is_ascii_lowercase())
+impl fmt::Display for ProblemType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn parse(status: u16, body: &str) -> ApiError {
-        ApiError::parse(status, body.as_bytes())
+    fn read(json: &str) -> Problem {
+        Problem::read(&serde_json::from_str::<Box<RawValue>>(json).unwrap())
     }
 
     #[test]
-    fn v2_names_with_and_without_words() {
-        let error = parse(
-            400,
-            r#"{"errors":[{"message":"CrcValidationFailed: URL returned bad response during CRC with error: Invalid `response_token`"}],"title":"Invalid Request"}"#,
-        );
-        assert_eq!(error.failure(), Some(&Failure::CrcValidationFailed));
-        insta::assert_snapshot!(error, @"status 400: CrcValidationFailed: URL returned bad response during CRC with error: Invalid `response_token`");
-        let error = parse(409, r#"{"errors":[{"title":"ReplayConflictError"}]}"#);
-        assert!(error.is_conflict());
-        let error = parse(400, r#"{"errors":[{"message":"SomethingElseFailed: why"}]}"#);
-        assert_eq!(error.failure(), Some(&Failure::Other("SomethingElseFailed".into())));
-    }
-
-    #[test]
-    fn problem_json_and_bare_form() {
-        let error = parse(
-            403,
-            r#"{"type":"https://api.x.com/2/problems/client-forbidden","title":"Client Forbidden","detail":"This app is not enrolled","status":403}"#,
-        );
-        insta::assert_snapshot!(error, @"status 403: This app is not enrolled");
-        insta::assert_snapshot!(
-            parse(500, r#"{"code":131,"message":"Internal error"}"#),
-            @"status 500, code 131: Internal error"
-        );
-    }
-
-    #[test]
-    fn v1_form() {
-        let error = parse(429, r#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#);
-        assert!(error.is_rate_limited() && error.is_retryable());
-        let error = parse(401, r#"{"errors":[{"code":89,"message":"Invalid or expired token"}]}"#);
-        assert!(error.is_unauthorized() && !error.is_retryable());
-        let running = r#"{"errors":[{"code":355,"message":"A replay job is already in progress for this webhook."}]}"#;
-        assert!(parse(409, running).is_conflict() && !parse(409, running).is_duplicate());
-        let exists = r#"{"errors":[{"code":355,"message":"Subscription already exists."}]}"#;
-        assert!(parse(409, exists).is_duplicate() && !parse(409, exists).is_conflict());
-    }
-
-    #[test]
-    fn not_json_at_all() {
-        insta::assert_snapshot!(parse(503, "<html>over capacity</html>"), @"status 503: <html>over capacity</html>");
-        assert!(parse(503, "").is_retryable());
-    }
-
-    #[test]
-    fn waiting_for_the_reset() {
-        let now: Timestamp = "2025-11-22T04:00:00Z".parse().unwrap();
-        let error = parse(429, "").with_rate_limit_reset(now + SignedDuration::from_secs(40));
-        assert_eq!(error.retry_after(now), Some(SignedDuration::from_secs(40)));
-        let later = now + SignedDuration::from_secs(60);
-        assert_eq!(error.retry_after(later), Some(SignedDuration::ZERO));
-        assert_eq!(parse(429, "").retry_after(now), None);
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_bodies_never_panic(status: u16, body: Vec<u8>) {
-            let error = ApiError::parse(status, &body);
-            let _ = (error.to_string(), error.is_duplicate(), error.is_conflict());
+    fn types_on_every_host() {
+        for word in [
+            "invalid-request",
+            "resource-not-found",
+            "client-forbidden",
+            "not-authorized-for-resource",
+            "oauth1-permissions",
+            "usage-capped",
+            "rate-limit-exceeded",
+            "unsupported-authentication",
+            "internal-error",
+            "disallowed-resource",
+        ] {
+            for host in ["https://api.x.com", "https://api.twitter.com"] {
+                for end in ["", "/", "#part"] {
+                    let url = format!("{host}/2/problems/{word}{end}");
+                    let found = ProblemType::of_url(&url).unwrap();
+                    assert_eq!(found.as_str(), word, "{url}");
+                    let other = matches!(found, ProblemType::Other(_));
+                    assert_eq!(other, word == "disallowed-resource");
+                }
+            }
         }
+        assert_eq!(ProblemType::of_url("about:blank"), None);
+        let odd = ProblemType::of_url("urn:odd type");
+        assert_eq!(odd, Some(ProblemType::Other("urn:odd type".into())));
+    }
+
+    #[test]
+    fn codes_of_every_kind() {
+        let code = |json: &str| {
+            let problem = read(&format!(r#"{{"code":{json}}}"#));
+            (problem.code().map(ErrorCode::as_i64), problem.code_text().map(str::to_owned))
+        };
+        assert_eq!(code("88"), (Some(88), Some("88".into())));
+        assert_eq!(code(r#""88""#), (Some(88), Some("88".into())));
+        assert_eq!(code("-5"), (Some(-5), Some("-5".into())));
+        let huge = "99999999999999999999";
+        assert_eq!(code(huge), (None, Some(huge.into())));
+        assert_eq!(code(r#""E12""#), (None, Some("E12".into())));
+        for nothing in ["null", "[]", "{}", "true", r#""""#] {
+            assert_eq!(code(nothing), (None, None), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn odd_elements() {
+        assert_eq!(read(r#""sorry""#).words(), Some("sorry"));
+        assert_eq!(read("[1]").words(), None);
+        assert_eq!(read(r#"{"message":"a \ud800 b"}"#).words(), Some(r"a \ud800 b"));
+        assert_eq!(read(r#"{"message":" ","title":5,"detail":"d"}"#).words(), Some("d"));
+        let problem = read(r#"{"x":1,"parameters":{"url":["a"]}}"#);
+        assert_eq!(problem.parameters().unwrap()["url"][0], "a");
+        assert_eq!(problem.json(), r#"{"x":1,"parameters":{"url":["a"]}}"#);
+        let long = read(&format!(r#"{{"message":"{}"}}"#, "x".repeat(100_000)));
+        assert!(format!("{long:?}").len() < 500);
     }
 }

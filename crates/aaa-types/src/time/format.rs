@@ -6,8 +6,8 @@ const SNOWFLAKE_EPOCH_MS: u64 = 1_288_834_974_657;
 /// The last id that was handed out before ids carried a time.
 const LAST_SEQUENTIAL_ID: u64 = 29_700_859_247;
 
-/// Parses the `created_at` of posts and favorites, `Mon Mar 26 16:33:26 +0000 2018`, and the
-/// RFC 3339 form of webhooks and revocations.
+/// Parses the `created_at` of posts and favorites, `Mon Mar 26 16:33:26 +0000 2018`, the RFC 3339
+/// form of webhooks and revocations, and `2016-06-02 23:54:02 +0000` of older webhooks.
 ///
 /// Returns `None` for anything else.
 ///
@@ -18,8 +18,9 @@ const LAST_SEQUENTIAL_ID: u64 = 29_700_859_247;
 /// assert_eq!(time.to_string(), "2018-03-26T16:33:26Z");
 /// ```
 pub fn parse_created_at(text: &str) -> Option<Timestamp> {
+    let formats = ["%a %b %d %H:%M:%S %z %Y", "%Y-%m-%d %H:%M:%S %z"];
     let rfc3339 = text.parse().ok();
-    rfc3339.or_else(|| Timestamp::strptime("%a %b %d %H:%M:%S %z %Y", text).ok())
+    rfc3339.or_else(|| formats.iter().find_map(|format| Timestamp::strptime(format, text).ok()))
 }
 
 /// Parses milliseconds since 1970, as in `timestamp_ms` and `created_timestamp`.
