@@ -6,6 +6,7 @@ mod redact;
 use std::fmt;
 
 use aaa_types::api::ApiError;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -71,8 +72,8 @@ impl<T> Exchange<T> {
     /// Makes the HTTP request.
     ///
     /// Its body may hold a token or a verifier in the clear: do not print it.
-    pub fn to_http(&self) -> Request<String> {
-        let mut request = Request::new(form::write(&self.form));
+    pub fn to_http(&self) -> Request<Bytes> {
+        let mut request = Request::new(Bytes::from(form::write(&self.form)));
         *request.method_mut() = self.method();
         // `ApiUrl` made sure that this is a URI; a relative one would be sent nowhere.
         *request.uri_mut() = Uri::try_from(self.url.as_str()).unwrap_or_default();

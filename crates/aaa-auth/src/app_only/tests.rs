@@ -126,7 +126,7 @@ proptest! {
         let token = token.parse().unwrap();
         let exchange = invalidate_signed(&api(), &consumer, &owner, &token, "a1b2", now);
         let request = exchange.to_http();
-        let form: Vec<_> = url::form_urlencoded::parse(request.body().as_bytes()).collect();
+        let form: Vec<_> = url::form_urlencoded::parse(request.body()).collect();
         let form: Vec<_> = form.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
         let header = Authorization::parse(exchange.authorization()).unwrap();
         prop_assert_eq!(header.token(), Some("1-owner"));

@@ -1,6 +1,7 @@
 //! X's published example through the whole flow, and what may come back instead.
 
 use aaa_types::api::Failure;
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -49,7 +50,7 @@ fn answer<T>(exchange: &Exchange<T>, status: u16, body: &str) -> Result<T, AuthE
     exchange.answer(&response)
 }
 
-fn authorization(request: &Request<String>) -> Authorization {
+fn authorization(request: &Request<Bytes>) -> Authorization {
     Authorization::parse(&request.headers()[header::AUTHORIZATION]).unwrap()
 }
 
@@ -313,7 +314,7 @@ proptest! {
 
         let end = access_token(&api, &consumer, &request_token, &read, "n", now());
         let request = end.to_http();
-        let form: Vec<_> = url::form_urlencoded::parse(request.body().as_bytes()).collect();
+        let form: Vec<_> = url::form_urlencoded::parse(request.body()).collect();
         let form: Vec<_> = form.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
         prop_assert_eq!(&form, &[("oauth_verifier", verifier.as_str())]);
         let secret = secret.parse().unwrap();
