@@ -1,4 +1,4 @@
-use aaa_types::{AccessToken, AccessTokenSecret, BearerToken, ConsumerKey, ConsumerSecret};
+use aaa_types::{AccessToken, AccessTokenSecret, BearerToken, ConsumerKey, ConsumerSecret, UserId};
 
 /// An app's own credentials: its consumer key (API key) and consumer secret (API secret key).
 ///
@@ -52,6 +52,23 @@ impl UserToken {
     /// Creates the token.
     pub fn new(token: AccessToken, secret: AccessTokenSecret) -> Self {
         Self { token, secret }
+    }
+
+    /// Returns the user whom the token is for, as far as it says so itself: X's access tokens
+    /// begin with the user's id and a hyphen. Request tokens do not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_auth::UserToken;
+    ///
+    /// let token = UserToken::new("370773112-GmHxMAgYyLbN".parse()?, "hush".parse()?);
+    /// assert_eq!(token.user_id(), Some("370773112".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn user_id(&self) -> Option<UserId> {
+        let (id, _) = self.token.expose().split_once('-')?;
+        id.parse().ok()
     }
 }
 
@@ -123,6 +140,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn whose_a_token_is() {
+        let user =
+            |token: &str| UserToken::new(token.parse().unwrap(), "hush".parse().unwrap()).user_id();
+        assert_eq!(user("7-token-x").map(UserId::as_u64), Some(7));
+        for none in ["token", "-token", "a7-token", "07-token", "NPcudxy0yU5T3tBzho7iCotZ3cnetKwc"]
+        {
+            assert_eq!(user(none), None, "{none}");
+        }
+    }
 
     proptest! {
         #[test]

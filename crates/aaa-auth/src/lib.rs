@@ -1,7 +1,8 @@
 //! Proving to X (Twitter) who asks: OAuth 1.0a signatures, made and verified, and bearer tokens.
 //!
 //! Everything here is pure. Nonces and times are arguments, so a signature can be repeated in a
-//! test and checked on any clock; nothing opens a socket or reads a file.
+//! test and checked on any clock; nothing opens a socket, and only with the feature `files` (off
+//! by default) are files read or written.
 //!
 //! ```
 //! use aaa_auth::{Consumer, UserToken, oauth1::{Authorization, Signer}};
@@ -34,7 +35,9 @@
 //! | to subscribe a user, or to ask whether he is subscribed | that user's [`UserCredential`] |
 //!
 //! Where they come from: [`flow`] asks a user for permission, [`app_only`] hands out the bearer
-//! token. Both make an [`Exchange`], a request and the meaning of its answer.
+//! token. Both make an [`Exchange`], a request and the meaning of its answer. What an app has
+//! already is in variables, which [`environment`] reads; the tokens of its users are kept in
+//! [`tokens`].
 //!
 //! No secret appears in any `Debug` or error, and every header value is marked sensitive.
 
@@ -42,11 +45,15 @@ mod api_url;
 pub mod app_only;
 pub mod bearer;
 mod credentials;
+pub mod environment;
 mod exchange;
+#[cfg(feature = "files")]
+mod files;
 pub mod flow;
 mod form;
 mod header;
 pub mod oauth1;
+pub mod tokens;
 
 pub use crate::{
     api_url::{ApiUrl, ApiUrlError},

@@ -326,6 +326,18 @@ proptest! {
             Some(&secret),
         );
         prop_assert_eq!(verified, Ok(()));
+
+        // One of X's pages has it in the query; what is signed is the same.
+        let mut url = end.url().clone();
+        url.query_pairs_mut().append_pair("oauth_verifier", &verifier);
+        let header = authorization(&request);
+        let in_query = header.verify(&Method::POST, &url, &[], &consumer.secret, Some(&secret));
+        prop_assert_eq!(in_query, Ok(()));
+        let nowhere =
+            header.verify(&Method::POST, end.url(), &[], &consumer.secret, Some(&secret));
+        prop_assert!(nowhere.is_err());
+        let twice = header.verify(&Method::POST, &url, &form, &consumer.secret, Some(&secret));
+        prop_assert!(twice.is_err());
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::fmt::{Debug, Display};
 
 use aaa_auth::{
-    ApiUrl, AuthError, Consumer, Exchange, UserCredential, UserToken, app_only,
+    ApiUrl, AuthError, Consumer, Credentials, Exchange, UserCredential, UserToken, app_only,
+    environment::{Environment, Prefix, Variable},
     flow::{self, Callback, RequestToken, Verifier},
     oauth1::{Authorization, NonceCache, Signer, TimestampWindow},
+    tokens::{StoredToken, Tokens},
 };
 use http::{Method, Response};
 use jiff::Timestamp;
@@ -64,6 +66,115 @@ fn repeated<T: Debug>(exchange: &Exchange<T>, secret: &str) -> Vec<String> {
     shown
 }
 
+/// What variables show that hold secrets: whole, by half, and malformed in every way.
+fn environment(secrets: &[String; 5]) -> Vec<String> {
+    let [app, key, secret, proof, bearer] = secrets;
+    let value = |name: &str| match name {
+        "X_CONSUMER_KEY" => Some("app"),
+        "X_CONSUMER_SECRET" => Some(app.as_str()),
+        "X_CONSUMER_SECRET_PREVIOUS" => Some(proof.as_str()),
+        "X_ACCESS_TOKEN" => Some(key.as_str()),
+        "X_ACCESS_TOKEN_SECRET" => Some(secret.as_str()),
+        "X_BEARER_TOKEN" => Some(bearer.as_str()),
+        _ => None,
+    };
+    // A secret that begins or ends like a quotation is refused, and named.
+    let mut shown = match Environment::from_lookup(|name| value(name).map(str::to_owned)) {
+        Ok(whole) => vec![debug(&whole), debug(&whole.credentials)],
+        Err(error) => vec![both(&error)],
+    };
+    for variable in Variable::ALL {
+        let name = variable.name(&Prefix::X);
+        for text in [
+            secret.clone(),
+            format!("{secret} "),
+            format!("\"{secret}\""),
+            format!("Bearer {secret}"),
+            format!("https://{secret}@x.com"),
+            format!("http://x.com/{secret}"),
+        ] {
+            match Environment::from_lookup(|n| (n == name).then(|| text.clone())) {
+                Ok(half) => {
+                    shown.push(debug(&half.credentials));
+                    shown.push(debug(&half.consumer_secret));
+                    shown.push(debug(&half.previous_secret));
+                    shown.extend(half.halves().map(|half| both(&half)));
+                    let missing = [half.require_consumer().err(), half.require_owner().err()];
+                    shown.extend(missing.iter().flatten().map(both));
+                }
+                Err(error) => shown.push(both(&error)),
+            }
+        }
+        shown.push(both(&format!("{secret} ").parse::<Prefix>().unwrap_err()));
+    }
+    shown.extend(files(secret));
+    shown
+}
+
+/// What files show that hold a secret where it should not be.
+#[cfg(feature = "files")]
+fn files(secret: &str) -> Vec<String> {
+    use aaa_auth::{environment::Variables, tokens::TokenFile};
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    let mut shown = Vec::new();
+    for text in [
+        secret.to_owned(),
+        format!("A='{secret}' {secret} x"),
+        format!("A={secret} {secret}"),
+        format!("{{\"users\":\"{secret}\"}}"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&path, mode).unwrap();
+        }
+        match Variables::with_file(&path) {
+            Ok(variables) => shown.push(debug(&variables)),
+            Err(error) => shown.push(both(&error)),
+        }
+        shown.push(both(&TokenFile::new(&path).read().unwrap_err()));
+    }
+    shown
+}
+
+#[cfg(not(feature = "files"))]
+fn files(_: &str) -> Vec<String> {
+    Vec::new()
+}
+
+/// What tokens of users show, and a text that should be such but has secrets anywhere.
+fn stored(user: &UserToken, unknown: &str) -> Vec<String> {
+    let mut tokens = Tokens::default();
+    let id = "7".parse().unwrap();
+    tokens.insert(id, StoredToken::new(user.clone(), Timestamp::UNIX_EPOCH));
+    let unknown = serde_json::json!(unknown);
+    let json = tokens.to_json().replacen('{', &format!("{{\"bearer\":{unknown},"), 1);
+    let name = "\"access_token\"";
+    let json = json.replacen(name, &format!("\"oauth2\":{unknown},{name}"), 1);
+    let read = Tokens::from_json(json.as_bytes()).unwrap();
+    assert!(read.to_json().contains("oauth2"));
+    let mut shown = vec![debug(&tokens), debug(&read), debug(&read.get(id))];
+    let secret = serde_json::json!(user.secret.expose()).to_string();
+    for text in [
+        secret.clone(),
+        format!("{{{secret}"),
+        format!("{{{secret}:1}}"),
+        format!("{{\"users\":{secret}}}"),
+        format!("{{\"users\":{{{secret}:{{}}}}}}"),
+        format!("{{\"users\":{{\"7\":{secret}}}}}"),
+        format!("{{\"users\":{{\"7\":{{{secret}:1}}}}}}"),
+        format!("{{\"users\":{{\"7\":{{\"access_token\":{secret}"),
+        format!("{{\"users\":{{\"7\":{{\"access_token\":[{secret}]}}}}}}"),
+        format!("{{\"users\":{{\"7\":{{\"access_token\":{secret},\"added_at\":{secret}}}}}}}"),
+    ] {
+        shown.push(both(&Tokens::from_json(text.as_bytes()).unwrap_err()));
+    }
+    shown
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -101,7 +212,15 @@ proptest! {
             debug(&app_only::basic_authorization(&consumer)),
             debug(&verifier),
             debug(&request_token),
+            debug(
+                &Credentials::default()
+                    .with_consumer(consumer.clone())
+                    .with_owner(user.clone())
+                    .with_bearer(bearer.parse().unwrap()),
+            ),
         ];
+        shown.extend(environment(&secrets));
+        shown.extend(stored(&user, bearer));
 
         // The errors of the side that answers.
         shown.push(both(&nonces.check(&authorization, &[now]).unwrap_err()));
