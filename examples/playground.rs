@@ -2,7 +2,7 @@
 
 use std::{error::Error, future};
 
-use aaa_auth::{Consumer, UserCredential, UserToken};
+use aaa_auth::{Consumer, UserToken};
 use aaa_client::Client;
 use aaa_emulator::{Emulator, control::Trigger, credentials};
 
@@ -20,11 +20,10 @@ pub async fn call_from_an_emulated_x(url: String) -> Result<(), Box<dyn Error + 
         .consumer(consumer)
         .bearer(credentials::BEARER_TOKEN.parse()?)
         .build()?;
-    let webhook = client.create_webhook(&url.parse()?).await?;
+    let webhook = client.app().create_webhook(&url.parse()?).await?;
     let tokens = credentials::user_token(7);
-    let user =
-        UserCredential::OAuth1(UserToken::new(tokens.token.parse()?, tokens.secret.parse()?));
-    client.create_subscription(webhook.id, &user).await?;
+    let user = UserToken::new(tokens.token.parse()?, tokens.secret.parse()?);
+    client.user(user).subscribe(webhook.id).await?;
     for kind in ["tweet_create_events", "favorite_events", "follow_events", "direct_message_events"]
     {
         emulator.trigger_and_wait(&Trigger::new(kind, "7".parse()?)).await?;

@@ -12,7 +12,10 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
 
-pub use self::error::{AnswerError, AuthError, Step};
+pub use self::{
+    error::{AnswerError, AuthError, Step},
+    redact::redacted,
+};
 use crate::form;
 
 /// One request whose answer is a `T`, a token mostly. [`flow`](crate::flow) and

@@ -58,5 +58,5 @@ pub mod tokens;
 pub use crate::{
     api_url::{ApiUrl, ApiUrlError},
     credentials::{Consumer, Credentials, UserCredential, UserToken},
-    exchange::{AnswerError, AuthError, Exchange, Step},
+    exchange::{AnswerError, AuthError, Exchange, Step, redacted},
 };

@@ -1,13 +1,18 @@
 //! What an answer means.
 
-use aaa_types::api::{Answer, ApiError, SubscriptionState, Validation, Webhook};
+use aaa_types::api::{
+    Answer, ApiError, ErrorCode, Failure, SubscriptionState, Subscriptions, Validation, Webhook,
+};
 use bytes::Bytes;
 use http::{HeaderMap, Response, header};
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{ClientError, Operation};
+use crate::{
+    ClientError, Operation, Page, PageToken, RateLimit,
+    rate_limit::{date, text},
+};
 
 /// How much of an answer that was not understood is shown, in characters.
 const EXCERPT: usize = 200;
@@ -25,17 +30,20 @@ where
 pub(crate) fn webhooks(
     what: Operation,
     response: &Response<Bytes>,
-) -> Result<Vec<Webhook>, ClientError> {
-    decode(what, response, |body| {
-        let empty = serde_json::from_slice::<Value>(body).is_ok_and(|value| {
-            value.get("data").is_none()
-                && value.pointer("/meta/result_count") == Some(&Value::from(0))
-        });
-        if empty {
-            return Ok(Vec::new());
-        }
-        Answer::parse(body).map_err(|error| error.to_string())
+) -> Result<Page<Vec<Webhook>>, ClientError> {
+    page(what, response, |body| {
+        let empty = body.get("data").is_none()
+            && body.pointer("/meta/result_count") == Some(&Value::from(0));
+        empty.then(Vec::new)
     })
+}
+
+/// Understands a list of subscriptions.
+pub(crate) fn subscriptions(
+    what: Operation,
+    response: &Response<Bytes>,
+) -> Result<Page<Subscriptions>, ClientError> {
+    page(what, response, |_| None)
 }
 
 /// Understands the answer to a check; an empty one says that it was accepted.
@@ -46,12 +54,49 @@ pub(crate) fn validation(
     json_unless_empty(what, response, Validation { valid: true })
 }
 
-/// Understands the answer to a subscription that was made, or was found; an empty one says yes.
+/// Understands the answer to a subscription that was made; an empty one says that it is.
 pub(crate) fn subscribed(
     what: Operation,
     response: &Response<Bytes>,
 ) -> Result<SubscriptionState, ClientError> {
     json_unless_empty(what, response, SubscriptionState { subscribed: true })
+}
+
+/// Understands v2's answer to a subscription that was looked for: whether it is there, or the name
+/// of the failure that says it is not.
+pub(crate) fn checked(
+    what: Operation,
+    response: &Response<Bytes>,
+) -> Result<SubscriptionState, ClientError> {
+    unless_absent(subscribed(what, response), is_named_absent)
+}
+
+/// Understands v1.1's answer: nothing at all, or code 34 where nothing is said about a webhook. A
+/// 404 without X's words is nobody's answer: a proxy may have made it.
+pub(crate) fn checked_v1_1(
+    what: Operation,
+    response: &Response<Bytes>,
+) -> Result<SubscriptionState, ClientError> {
+    unless_absent(subscribed(what, response), |error| {
+        is_named_absent(error)
+            || (error.code() == Some(ErrorCode::NotFound) && error.is_not_subscribed())
+    })
+}
+
+fn is_named_absent(error: &ApiError) -> bool {
+    error.failure() == Some(&Failure::SubscriptionNotFound)
+}
+
+fn unless_absent(
+    answer: Result<SubscriptionState, ClientError>,
+    is_absent: impl FnOnce(&ApiError) -> bool,
+) -> Result<SubscriptionState, ClientError> {
+    match answer {
+        Err(error) if error.api().is_some_and(is_absent) => {
+            Ok(SubscriptionState { subscribed: false })
+        }
+        other => other,
+    }
 }
 
 /// Understands the answer to a subscription that was removed; an empty one says that it is.
@@ -86,6 +131,24 @@ pub(crate) fn server_time(
     })
 }
 
+fn page<T>(
+    what: Operation,
+    response: &Response<Bytes>,
+    empty: impl FnOnce(&Value) -> Option<T>,
+) -> Result<Page<T>, ClientError>
+where
+    T: for<'de> Deserialize<'de>,
+{
+    decode(what, response, |body| {
+        let value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let content = match empty(&value) {
+            Some(empty) => empty,
+            None => Answer::parse(body).map_err(|error| error.to_string())?,
+        };
+        Ok(Page::new(content, PageToken::in_answer(&value)))
+    })
+}
+
 fn json_unless_empty<T>(
     what: Operation,
     response: &Response<Bytes>,
@@ -106,7 +169,10 @@ fn decode<T>(
     response: &Response<Bytes>,
     decode: impl FnOnce(&[u8]) -> Result<T, String>,
 ) -> Result<T, ClientError> {
-    let refused = || ClientError::Api { what, error: Box::new(api_error(response)) };
+    let refused = || {
+        let rate_limit = RateLimit::from_headers(response.headers());
+        ClientError::Api { what, error: Box::new(api_error(response)), rate_limit }
+    };
     if !response.status().is_success() {
         return Err(refused());
     }
@@ -149,15 +215,6 @@ fn wait_until(headers: &HeaderMap, error: &ApiError) -> Option<Timestamp> {
         Ok(seconds) => date(headers)?.checked_add(SignedDuration::from_secs(seconds.into())).ok(),
         Err(_) => rfc2822::parse(after).ok().map(|at| at.timestamp()),
     }
-}
-
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = rfc2822::parse(text(headers, header::DATE.as_str())?).ok()?;
-    Some(date.timestamp())
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 fn has_errors(body: &[u8]) -> bool {

@@ -1,37 +1,52 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use aaa_auth::{Consumer, UserCredential, UserToken};
-use aaa_types::{
-    BearerToken, ReplayWindow, UserId, WebhookId, WebhookUrl,
-    api::{ReplayJob, SubscriptionCount, SubscriptionState, Subscriptions, Validation, Webhook},
-};
-use jiff::Timestamp;
+use aaa_auth::{Consumer, Exchange, UserCredential};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header};
+use jiff::{SignedDuration, Timestamp};
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
-    ApiRequest, ApiUrl, ClientError, Credentials, Transport, TransportError, edge,
+    ApiRequest, ApiUrl, ApiVersion, AppClient, ClientError, Credentials, FailedAttempt,
+    MissingCredential, NotSent, OAuthClient, Operation, RateLimit, RetryDecision, RetryPolicy,
+    Transport, UserClient, Wait,
+    edge::{self, Stopwatch},
+    missing::Needs,
+    rate_limit::{RateLimits, ServerClock},
+    request::introduce,
+    v1_1,
     v2::{self, ReplayRoute},
 };
 #[cfg(feature = "reqwest")]
-use crate::{BuildError, ReqwestTransport, Timeouts};
+use crate::{ClientBuilder, ReqwestTransport};
 
 /// Calls the API. Clones are cheap and share their connections.
 ///
-/// No call is repeated: whether to try again is for the caller to decide, and
-/// [`ClientError::is_retryable`] and [`ClientError::maybe_sent`] help. The one exception is the
-/// route of a replay, see [`ReplayRoute`].
+/// The calls themselves are on its handles, which take the credential that X wants for them:
+/// [`app`](Self::app), [`user`](Self::user) and [`oauth`](Self::oauth).
+///
+/// A failed call is made again where that is safe, as the [`RetryPolicy`] says; dropping the
+/// future of a call ends it and all waiting.
 pub struct Client<
     #[cfg(feature = "reqwest")] T = ReqwestTransport,
     #[cfg(not(feature = "reqwest"))] T,
 > {
-    inner: Arc<Inner<T>>,
+    pub(crate) inner: Arc<Inner<T>>,
+    retry: RetryPolicy,
 }
 
-struct Inner<T> {
-    api: ApiUrl,
-    credentials: Credentials,
-    replay_route: ReplayRoute,
-    transport: T,
+pub(crate) struct Inner<T> {
+    pub(crate) api: ApiUrl,
+    pub(crate) version: ApiVersion,
+    pub(crate) credentials: Credentials,
+    pub(crate) replay_route: ReplayRoute,
+    pub(crate) transport: T,
+    pub(crate) on_wait: Option<OnWait>,
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) clock: ServerClock,
 }
+
+pub(crate) type OnWait = Arc<dyn Fn(&Wait<'_>) + Send + Sync>;
 
 #[cfg(feature = "reqwest")]
 impl Client {
@@ -53,9 +68,39 @@ impl Client {
 }
 
 impl<T: Transport> Client<T> {
+    pub(crate) fn new(inner: Inner<T>, retry: RetryPolicy) -> Self {
+        Self { inner: Arc::new(inner), retry }
+    }
+
+    /// Returns the calls that the app makes for itself: webhooks, lists, counts, replays.
+    pub fn app(&self) -> AppClient<T> {
+        AppClient::new(self.clone())
+    }
+
+    /// Returns the calls that are made for a user: his subscription, and his messages.
+    pub fn user(&self, user: impl Into<UserCredential>) -> UserClient<T> {
+        UserClient::new(self.clone(), user.into())
+    }
+
+    /// Returns the calls that hand out tokens.
+    pub fn oauth(&self) -> OAuthClient<T> {
+        OAuthClient::new(self.clone())
+    }
+
+    /// Returns a client that repeats failed calls otherwise. All else is shared.
+    #[must_use]
+    pub fn with_retry(&self, retry: RetryPolicy) -> Self {
+        Self { inner: Arc::clone(&self.inner), retry }
+    }
+
     /// Returns the address of the API.
     pub fn api_url(&self) -> &ApiUrl {
         &self.inner.api
+    }
+
+    /// Returns which generation of the API is spoken.
+    pub fn version(&self) -> ApiVersion {
+        self.inner.version
     }
 
     /// Returns the app's credentials.
@@ -63,124 +108,18 @@ impl<T: Transport> Client<T> {
         &self.inner.credentials
     }
 
-    /// Registers a webhook. X challenges the URL before it answers.
+    /// Returns what the last answer to such a call said about the rate limit, whoever made it.
     ///
-    /// # Errors
-    ///
-    /// See [`ClientError`]; a URL that is registered already [is a
-    /// duplicate](ClientError::is_duplicate).
-    pub async fn create_webhook(&self, url: &WebhookUrl) -> Result<Webhook, ClientError> {
-        self.call(&v2::create_webhook(url)).await
+    /// Some limits are an app's and some are each user's:
+    /// [`UserClient::rate_limit`] tells the latter.
+    pub fn rate_limit(&self, operation: Operation) -> Option<RateLimit> {
+        self.inner.rate_limits.last(operation)
     }
 
-    /// Lists the app's webhooks.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClientError`].
-    pub async fn list_webhooks(&self) -> Result<Vec<Webhook>, ClientError> {
-        self.call(&v2::list_webhooks()).await
-    }
-
-    /// Has X challenge a webhook again, which also enables one that became invalid. List the
-    /// webhooks afterwards: X's documents differ on what the answer means.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClientError`].
-    pub async fn validate_webhook(&self, id: WebhookId) -> Result<Validation, ClientError> {
-        self.call(&v2::validate_webhook(id)).await
-    }
-
-    /// Deletes a webhook, and with it all its subscriptions.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClientError`].
-    pub async fn delete_webhook(&self, id: WebhookId) -> Result<(), ClientError> {
-        self.call(&v2::delete_webhook(id)).await
-    }
-
-    /// Subscribes the user whose credential this is.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClientError`]; a user who is subscribed already [is a
-    /// duplicate](ClientError::is_duplicate).
-    pub async fn create_subscription(
-        &self,
-        webhook: WebhookId,
-        user: &UserCredential,
-    ) -> Result<SubscriptionState, ClientError> {
-        self.call(&v2::create_subscription(webhook, user)).await
-    }
-
-    /// Asks whether the user whose credential this is, is subscribed.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClientError`].
-    pub async fn check_subscription(
-        &self,
-        webhook: WebhookId,
-        user: &UserCredential,
-    ) -> Result<SubscriptionState, ClientError> {
-        self.call(&v2::check_subscription(webhook, user)).await
-    }
-
-    /// Lists the users that are subscribed.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClientError`].
-    pub async fn list_subscriptions(
-        &self,
-        webhook: WebhookId,
-    ) -> Result<Subscriptions, ClientError> {
-        self.call(&v2::list_subscriptions(webhook)).await
-    }
-
-    /// Ends the subscription of a user.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClientError`].
-    pub async fn remove_subscription(
-        &self,
-        webhook: WebhookId,
-        user: UserId,
-    ) -> Result<SubscriptionState, ClientError> {
-        self.call(&v2::remove_subscription(webhook, user)).await
-    }
-
-    /// Counts the subscriptions of the account.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClientError`].
-    pub async fn count_subscriptions(&self) -> Result<SubscriptionCount, ClientError> {
-        self.call(&v2::count_subscriptions()).await
-    }
-
-    /// Has X deliver again what it delivered, or tried to, in the window.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClientError`]; a job that is in progress already [is a
-    /// conflict](ClientError::is_conflict). If the error [may have been
-    /// sent](ClientError::maybe_sent), a job may exist whose id nobody knows.
-    pub async fn create_replay(
-        &self,
-        webhook: WebhookId,
-        window: ReplayWindow,
-    ) -> Result<ReplayJob, ClientError> {
-        let route = self.inner.replay_route;
-        let result = self.call(&v2::create_replay(webhook, window, route)).await;
-        let refusal = result.as_ref().err().and_then(ClientError::api);
-        match refusal.and_then(|refusal| route.fallback(refusal)) {
-            Some(route) => self.call(&v2::create_replay(webhook, window, route)).await,
-            None => result,
-        }
+    /// Returns X's clock minus the local one, from the `Date` of the last answer to any call. X
+    /// tells it to the second, so it is never ahead of X's clock.
+    pub fn clock_offset(&self) -> Option<SignedDuration> {
+        self.inner.clock.offset()
     }
 
     /// Reads the API's clock, to the second, from the `Date` of an answer.
@@ -191,38 +130,177 @@ impl<T: Transport> Client<T> {
     ///
     /// See [`ClientError`]; an answer without a readable `Date` is not understood.
     pub async fn server_time(&self) -> Result<Timestamp, ClientError> {
-        self.call(&v2::server_time()).await
+        self.call(&match self.version() {
+            ApiVersion::V2 => v2::server_time(),
+            ApiVersion::V1_1 => v1_1::server_time(),
+        })
+        .await
     }
 
-    /// Sends one call and understands its answer.
+    /// Makes one call of [`v2`] or [`v1_1`], whatever [`version`](Self::version) is spoken.
     ///
     /// # Errors
     ///
     /// See [`ClientError`].
     pub async fn call<A>(&self, request: &ApiRequest<'_, A>) -> Result<A, ClientError> {
-        let Inner { api, credentials, transport, .. } = &*self.inner;
-        let failed = |error| {
-            let mut url = request.url(api);
-            url.set_query(None);
-            ClientError::Transport {
-                what: request.operation(),
-                method: request.method().clone(),
-                url: url.into(),
-                error,
-            }
-        };
-        let nonce = edge::nonce().ok_or_else(|| {
-            failed(TransportError::unsendable("the system gave no random bytes for a nonce"))
-        })?;
-        let http = request.to_http(api, credentials, &nonce, edge::now())?;
-        let response = transport.send(http).await.map_err(failed)?;
-        request.answer(&response)
+        self.call_of(request, None).await
     }
+
+    /// Makes a call, and notes the rate limit for its user as well.
+    pub(crate) async fn call_of<A>(
+        &self,
+        request: &ApiRequest<'_, A>,
+        own: Option<&RateLimits>,
+    ) -> Result<A, ClientError> {
+        let call = Call {
+            operation: request.operation(),
+            method: request.method(),
+            path: request.path_template(),
+            repeatable: request.is_repeatable(),
+            own,
+        };
+        let Inner { api, credentials, .. } = &*self.inner;
+        self.perform(&call, |nonce, now| {
+            let http = request.to_http(api, credentials, nonce, now)?;
+            Ok((http, |answer: &Response<Bytes>| request.answer_redacted(answer, credentials)))
+        })
+        .await
+    }
+
+    /// Asks for a token. `path` is what spans show.
+    pub(crate) async fn exchange<A>(
+        &self,
+        operation: Operation,
+        path: &'static str,
+        make: impl Fn(&ApiUrl, &Consumer, &str, Timestamp) -> Exchange<A> + Sync,
+    ) -> Result<A, ClientError> {
+        let Inner { api, credentials, .. } = &*self.inner;
+        let consumer = credentials.consumer.as_ref();
+        let consumer = consumer.ok_or(MissingCredential::new(operation, Needs::Consumer))?;
+        let repeatable = operation.is_repeatable();
+        let call = Call { operation, method: &Method::POST, path, repeatable, own: None };
+        self.perform(&call, |nonce, now| {
+            let exchange = make(api, consumer, nonce, now);
+            let mut http = exchange.to_http().map(Bytes::from);
+            introduce(http.headers_mut());
+            // Some of these answers are forms that call themselves HTML.
+            http.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+            let understand = move |answer: &Response<Bytes>| {
+                exchange.answer(answer).map_err(|error| ClientError::Auth {
+                    what: operation,
+                    error,
+                    rate_limit: RateLimit::from_headers(answer.headers()),
+                })
+            };
+            Ok((http, understand))
+        })
+        .await
+    }
+
+    /// Makes a call until it succeeds or the policy gives up. Every attempt is a new request, with
+    /// a nonce of its own.
+    async fn perform<A, U>(
+        &self,
+        call: &Call<'_>,
+        prepare: impl Fn(&str, Timestamp) -> Result<(Request<Bytes>, U), ClientError> + Sync,
+    ) -> Result<A, ClientError>
+    where
+        U: FnOnce(&Response<Bytes>) -> Result<A, ClientError>,
+    {
+        let (mut attempt, mut waited) = (1, Duration::ZERO);
+        loop {
+            let span = tracing::debug_span!(
+                "call",
+                operation = ?call.operation,
+                method = %call.method,
+                path = call.path,
+                attempt,
+                status = Empty,
+                elapsed_ms = Empty,
+            );
+            let attempted = self.attempt(call, &prepare, &span).instrument(span.clone()).await;
+            let error = match attempted {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let now = edge::now();
+            let failed = FailedAttempt::of(&error, call.repeatable, self.inner.clock.at(now));
+            let decision = self.retry.decide(attempt, &failed, waited, edge::random());
+            let RetryDecision::Retry { after } = decision else { return Err(error) };
+            let Some(pause) = self.inner.transport.pause(after) else { return Err(error) };
+            self.announce(Wait {
+                operation: call.operation,
+                attempt,
+                after,
+                until: now.saturating_add(after).unwrap_or(now),
+                error: &error,
+            });
+            pause.await;
+            waited = waited.saturating_add(after);
+            attempt += 1;
+        }
+    }
+
+    async fn attempt<A, U>(
+        &self,
+        call: &Call<'_>,
+        prepare: impl Fn(&str, Timestamp) -> Result<(Request<Bytes>, U), ClientError>,
+        span: &Span,
+    ) -> Result<A, ClientError>
+    where
+        U: FnOnce(&Response<Bytes>) -> Result<A, ClientError>,
+    {
+        let what = call.operation;
+        let nonce =
+            edge::nonce().ok_or(ClientError::NotSent { what, reason: NotSent::NoRandomness })?;
+        let (http, understand) = prepare(&nonce, edge::now())?;
+        let url = http.uri().to_string();
+        let watch = Stopwatch::start();
+        let sent = self.inner.transport.send(http).await;
+        span.record("elapsed_ms", u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let answer = sent.map_err(|error| ClientError::Transport {
+            what,
+            method: call.method.clone(),
+            url: url.split('?').next().unwrap_or_default().to_owned(),
+            error,
+        })?;
+        span.record("status", answer.status().as_u16());
+        self.inner.clock.note(answer.headers(), edge::now());
+        if let Some(limit) = RateLimit::from_headers(answer.headers()) {
+            self.inner.rate_limits.note(what, limit);
+            if let Some(own) = call.own {
+                own.note(what, limit);
+            }
+        }
+        understand(&answer)
+    }
+
+    fn announce(&self, wait: Wait<'_>) {
+        tracing::debug!(
+            operation = ?wait.operation,
+            attempt = wait.attempt,
+            wait_ms = u64::try_from(wait.after.as_millis()).unwrap_or(u64::MAX),
+            rate_limit = wait.is_rate_limit(),
+            "the call failed and is made again after a pause",
+        );
+        if let Some(on_wait) = &self.inner.on_wait {
+            on_wait(&wait);
+        }
+    }
+}
+
+/// What is the same in every attempt.
+struct Call<'a> {
+    operation: Operation,
+    method: &'a Method,
+    path: &'static str,
+    repeatable: bool,
+    own: Option<&'a RateLimits>,
 }
 
 impl<T> Clone for Client<T> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self { inner: Arc::clone(&self.inner), retry: self.retry }
     }
 }
 
@@ -230,97 +308,10 @@ impl<T> fmt::Debug for Client<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("api", &self.inner.api)
+            .field("version", &self.inner.version)
             .field("credentials", &self.inner.credentials)
             .field("replay_route", &self.inner.replay_route)
+            .field("retry", &self.retry)
             .finish_non_exhaustive()
-    }
-}
-
-/// Puts a [`Client`] together.
-#[derive(Debug, Clone)]
-pub struct ClientBuilder {
-    api: ApiUrl,
-    credentials: Credentials,
-    replay_route: ReplayRoute,
-    #[cfg(feature = "reqwest")]
-    timeouts: Timeouts,
-}
-
-impl ClientBuilder {
-    /// Begins a client without credentials.
-    pub fn new(api: ApiUrl) -> Self {
-        Self {
-            api,
-            credentials: Credentials::default(),
-            replay_route: ReplayRoute::default(),
-            #[cfg(feature = "reqwest")]
-            timeouts: Timeouts::default(),
-        }
-    }
-
-    /// Takes all of the app's credentials at once.
-    #[must_use]
-    pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = credentials;
-        self
-    }
-
-    /// Takes the app's key and secret.
-    #[must_use]
-    pub fn consumer(mut self, consumer: Consumer) -> Self {
-        self.credentials.consumer = Some(consumer);
-        self
-    }
-
-    /// Takes the access token of the app's owner.
-    #[must_use]
-    pub fn owner(mut self, owner: UserToken) -> Self {
-        self.credentials.owner = Some(owner);
-        self
-    }
-
-    /// Takes the app's bearer token.
-    #[must_use]
-    pub fn bearer(mut self, bearer: BearerToken) -> Self {
-        self.credentials.bearer = Some(bearer);
-        self
-    }
-
-    /// Chooses the route to replays.
-    #[must_use]
-    pub fn replay_route(mut self, route: ReplayRoute) -> Self {
-        self.replay_route = route;
-        self
-    }
-
-    /// Changes how long to wait.
-    #[cfg(feature = "reqwest")]
-    #[must_use]
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
-        self
-    }
-
-    /// Makes a client that sends with reqwest.
-    ///
-    /// # Errors
-    ///
-    /// Fails when TLS cannot be set up, mostly for want of the system's CA certificates.
-    #[cfg(feature = "reqwest")]
-    pub fn build(self) -> Result<Client, BuildError> {
-        let transport = ReqwestTransport::new(&self.api, self.timeouts)?;
-        Ok(self.build_with(transport))
-    }
-
-    /// Makes a client that sends with a transport of your own.
-    pub fn build_with<T: Transport>(self, transport: T) -> Client<T> {
-        Client {
-            inner: Arc::new(Inner {
-                api: self.api,
-                credentials: self.credentials,
-                replay_route: self.replay_route,
-                transport,
-            }),
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! The clock and the source of randomness: the only impure lines outside the transport.
 
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 
 /// Reads the clock.
@@ -15,6 +17,29 @@ pub(crate) fn nonce() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;
     Some(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// Draws a number. Without randomness it is always the same: a pause is no secret.
+pub(crate) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u64::from_be_bytes(bytes),
+        Err(_) => 0,
+    }
+}
+
+/// Measures how long a call takes.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "the edge: spans tell how long a call took")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-use aaa_types::api::ApiError;
+use aaa_auth::AuthError;
+use aaa_types::api::{ApiError, Webhook};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{MissingCredential, Operation, TransportError};
+use crate::{MissingCredential, NotSent, Operation, RateLimit, TransportError};
 
 /// A call failed.
 ///
@@ -32,6 +33,15 @@ pub enum ClientError {
     /// The credential that the call needs is not at hand.
     #[error("{0}")]
     MissingCredential(MissingCredential),
+    /// The call was refused on this side: X would not take it.
+    #[error("could not {what}: nothing was sent: {reason}")]
+    #[non_exhaustive]
+    NotSent {
+        /// What was to be done.
+        what: Operation,
+        /// Why it was not tried.
+        reason: NotSent,
+    },
     /// No answer came.
     #[error("could not {what}: {method} {url}: {error}")]
     #[non_exhaustive]
@@ -53,6 +63,19 @@ pub enum ClientError {
         what: Operation,
         /// What the API said.
         error: Box<ApiError>,
+        /// What its answer said about the rate limit.
+        rate_limit: Option<RateLimit>,
+    },
+    /// No token was had.
+    #[error("{error}")]
+    #[non_exhaustive]
+    Auth {
+        /// What was to be done.
+        what: Operation,
+        /// What is wrong.
+        error: AuthError,
+        /// What the answer said about the rate limit.
+        rate_limit: Option<RateLimit>,
     },
     /// The API agreed, but its answer is not understood.
     #[error("could not {what}: the answer is not understood: {reason}; it begins `{excerpt}`")]
@@ -65,6 +88,19 @@ pub enum ClientError {
         /// The beginning of its body.
         excerpt: String,
     },
+    /// X was asked to check a webhook, agreed, and does not list it as valid.
+    #[error(
+        "could not {what}: X was asked to check webhook {}, and does not list it as valid: \
+         see that `{}` answers the challenge, and try again",
+        .webhook.id, .webhook.url
+    )]
+    #[non_exhaustive]
+    StillInvalid {
+        /// What was to be done.
+        what: Operation,
+        /// The webhook.
+        webhook: Box<Webhook>,
+    },
 }
 
 impl ClientError {
@@ -72,9 +108,12 @@ impl ClientError {
     pub fn operation(&self) -> Operation {
         match self {
             Self::MissingCredential(missing) => missing.operation(),
-            Self::Transport { what, .. } | Self::Api { what, .. } | Self::Decode { what, .. } => {
-                *what
-            }
+            Self::NotSent { what, .. }
+            | Self::Transport { what, .. }
+            | Self::Api { what, .. }
+            | Self::Auth { what, .. }
+            | Self::Decode { what, .. }
+            | Self::StillInvalid { what, .. } => *what,
         }
     }
 
@@ -82,19 +121,60 @@ impl ClientError {
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api { error, .. } => Some(error),
+            Self::Auth { error, .. } => error.api_error(),
             _ => None,
         }
     }
 
-    /// Says whether the API may have received the request, and so may have done what it asks for.
+    /// Says what to do, where that is known and not part of the text already.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Api { error, .. } => error.advice(),
+            Self::Transport { what, error, .. } if error.maybe_sent() && !what.is_repeatable() => {
+                Some("look whether it was carried out before you ask for it again")
+            }
+            Self::Transport { error, .. } if error.is_retryable() => {
+                Some("check the network and the API's address, or try again later")
+            }
+            Self::Decode { .. } => Some("check that the API's address is X's, or an emulator's"),
+            Self::MissingCredential(_)
+            | Self::NotSent { .. }
+            | Self::Transport { .. }
+            | Self::Auth { .. }
+            | Self::StillInvalid { .. } => None,
+        }
+    }
+
+    /// Returns what the answer said about the rate limit.
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        match self {
+            Self::Api { rate_limit, .. } | Self::Auth { rate_limit, .. } => *rate_limit,
+            _ => None,
+        }
+    }
+
+    /// Says whether the API may have received the request.
     ///
-    /// After a refusal it did receive it; what a refusal means is for [`ClientError::api`] to say,
-    /// and of one with a status of 500 or more nobody knows.
+    /// After a refusal it did; whether it did what was asked for is for
+    /// [`maybe_done`](Self::maybe_done) to say.
     pub fn maybe_sent(&self) -> bool {
         match self {
-            Self::MissingCredential(_) => false,
+            Self::MissingCredential(_) | Self::NotSent { .. } => false,
             Self::Transport { error, .. } => error.maybe_sent(),
-            Self::Api { .. } | Self::Decode { .. } => true,
+            Self::Api { .. }
+            | Self::Auth { .. }
+            | Self::Decode { .. }
+            | Self::StillInvalid { .. } => true,
+        }
+    }
+
+    /// Says whether the API may have done what it was asked for. If not, it surely did not.
+    ///
+    /// A refusal did nothing, but of one with a status of 500 or more, or 408, nobody knows.
+    pub fn maybe_done(&self) -> bool {
+        match self.api() {
+            Some(api) => !api.is_rate_limited() && (api.status() == 408 || api.status() >= 500),
+            None => self.maybe_sent(),
         }
     }
 
@@ -102,9 +182,13 @@ impl ClientError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Transport { error, .. } => error.is_retryable(),
-            Self::Api { error, .. } => error.is_retryable(),
-            Self::MissingCredential(_) | Self::Decode { .. } => false,
+            _ => self.api().is_some_and(ApiError::is_retryable),
         }
+    }
+
+    /// Says whether a rate limit was hit.
+    pub fn is_rate_limited(&self) -> bool {
+        self.api().is_some_and(ApiError::is_rate_limited)
     }
 
     /// Says whether no answer came in time.
@@ -134,7 +218,11 @@ impl ClientError {
 
     /// Returns how long to wait, as far as the API said it, seen from `now` on its clock.
     pub fn retry_after(&self, now: Timestamp) -> Option<SignedDuration> {
-        self.api()?.retry_after(now)
+        match self {
+            // The reset stands in every answer, also where there was no limit.
+            Self::Auth { .. } if !self.is_rate_limited() => None,
+            _ => self.api()?.retry_after(now),
+        }
     }
 }
 

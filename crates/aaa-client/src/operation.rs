@@ -1,31 +1,61 @@
 use std::fmt;
 
-/// What was to be done; errors name it.
+/// What was to be done; errors name it. The paths are those of v2, of v1.1 and of the sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
-    /// `POST /2/webhooks`.
+    /// `POST /2/webhooks`, `POST webhooks.json`.
     CreateWebhook,
-    /// `GET /2/webhooks`.
+    /// `GET /2/webhooks`, `GET webhooks.json`.
     ListWebhooks,
-    /// `PUT /2/webhooks/{id}`.
+    /// `PUT /2/webhooks/{id}`, `PUT webhooks/{id}.json`.
     ValidateWebhook,
-    /// `DELETE /2/webhooks/{id}`.
+    /// `DELETE /2/webhooks/{id}`, `DELETE webhooks/{id}.json`.
     DeleteWebhook,
-    /// `POST /2/account_activity/webhooks/{id}/subscriptions/all`.
+    /// `POST` of `…/webhooks/{id}/subscriptions/all`.
     CreateSubscription,
-    /// `GET /2/account_activity/webhooks/{id}/subscriptions/all`.
+    /// `GET` of `…/webhooks/{id}/subscriptions/all`.
     CheckSubscription,
-    /// `GET /2/account_activity/webhooks/{id}/subscriptions/all/list`.
+    /// `DELETE` of `webhooks/{id}/subscriptions/all.json`: the user ends his own subscription.
+    EndSubscription,
+    /// `GET` of `…/webhooks/{id}/subscriptions/all/list`.
     ListSubscriptions,
-    /// `DELETE /2/account_activity/webhooks/{id}/subscriptions/{user_id}/all`.
+    /// `DELETE` of `…/webhooks/{id}/subscriptions/{user_id}/all`.
     RemoveSubscription,
-    /// `GET /2/account_activity/subscriptions/count`.
+    /// `GET` of `…/subscriptions/count`.
     CountSubscriptions,
-    /// `POST /2/webhooks/replay`, or the older route under `/2/account_activity/replay`.
+    /// `POST /2/webhooks/replay`, or `…/replay/webhooks/{id}/subscriptions/all`.
     CreateReplay,
+    /// `POST /2/dm_conversations/with/{participant_id}/messages`.
+    SendDirectMessage,
     /// Any answer's `Date`.
     ServerTime,
+    /// `POST /oauth/request_token`.
+    RequestToken,
+    /// `POST /oauth/access_token`.
+    AccessToken,
+    /// `POST /oauth2/token`.
+    BearerToken,
+    /// `POST /oauth2/invalidate_token`.
+    InvalidateBearerToken,
+}
+
+impl Operation {
+    /// Says whether asking twice does no more than asking once, so that a call whose fate nobody
+    /// knows may be repeated.
+    ///
+    /// A second webhook or subscription is refused as a duplicate, which would hide that the first
+    /// was made; a second replay job or message would be one too many; a verifier works once.
+    pub fn is_repeatable(self) -> bool {
+        !matches!(
+            self,
+            Self::CreateWebhook
+                | Self::CreateSubscription
+                | Self::CreateReplay
+                | Self::SendDirectMessage
+                | Self::AccessToken
+        )
+    }
 }
 
 impl fmt::Display for Operation {
@@ -37,11 +67,17 @@ impl fmt::Display for Operation {
             Self::DeleteWebhook => "delete the webhook",
             Self::CreateSubscription => "subscribe the user",
             Self::CheckSubscription => "check the subscription",
+            Self::EndSubscription => "unsubscribe the user",
             Self::ListSubscriptions => "list the subscriptions",
             Self::RemoveSubscription => "remove the subscription",
             Self::CountSubscriptions => "count the subscriptions",
             Self::CreateReplay => "create the replay job",
+            Self::SendDirectMessage => "send the direct message",
             Self::ServerTime => "read the API's clock",
+            Self::RequestToken => "get a request token",
+            Self::AccessToken => "get the user's access token",
+            Self::BearerToken => "get the app's bearer token",
+            Self::InvalidateBearerToken => "invalidate the bearer token",
         })
     }
 }

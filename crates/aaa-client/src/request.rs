@@ -2,17 +2,23 @@
 
 use std::fmt;
 
-use aaa_auth::{UserCredential, UserToken, bearer, oauth1::Signer};
+use aaa_auth::{Consumer, UserCredential, UserToken, bearer, oauth1::Signer};
+use aaa_types::{BearerToken, WebhookUrl};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use jiff::Timestamp;
+use serde_json::Value;
 use url::Url;
 
-use crate::{ApiUrl, ClientError, Credentials, MissingCredential, Operation, credentials::Needs};
+use crate::{
+    ApiUrl, ClientError, Credentials, MissingCredential, NotSent, Operation, Page, PageToken,
+    missing::Needs,
+};
 
 const USER_AGENT: &str = concat!("aaa-client/", env!("CARGO_PKG_VERSION"));
 
-/// One call of the API whose answer is a `T`. The functions of [`v2`](crate::v2) make them.
+/// One call of the API whose answer is a `T`. The functions of [`v2`](crate::v2) and
+/// [`v1_1`](crate::v1_1) make them.
 ///
 /// # Examples
 ///
@@ -28,18 +34,23 @@ const USER_AGENT: &str = concat!("aaa-client/", env!("CARGO_PKG_VERSION"));
 ///
 /// // Send it with whatever you have, and hand back what came.
 /// let response = http::Response::new(Bytes::from(r#"{"data":[],"meta":{"result_count":0}}"#));
-/// assert!(call.answer(&response)?.is_empty());
+/// assert!(call.answer(&response)?.content.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ApiRequest<'a, T> {
-    pub(crate) operation: Operation,
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) query: Vec<(&'static str, String)>,
-    pub(crate) body: Option<serde_json::Value>,
-    pub(crate) auth: Auth<'a>,
-    pub(crate) understand: fn(Operation, &Response<Bytes>) -> Result<T, ClientError>,
+    operation: Operation,
+    method: Method,
+    template: &'static str,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    body: Option<Value>,
+    auth: Auth<'a>,
+    registers: Option<WebhookUrl>,
+    repeatable: bool,
+    understand: Understand<T>,
 }
+
+type Understand<T> = fn(Operation, &Response<Bytes>) -> Result<T, ClientError>;
 
 /// Which credential a call needs.
 #[derive(Debug, Clone, Copy)]
@@ -49,13 +60,69 @@ pub enum Auth<'a> {
     Bearer,
     /// The app's bearer token; without one, a signature with the access token of its owner.
     BearerOrOwner,
+    /// A signature with the access token of the app's owner.
+    Owner,
     /// The app's bearer token if there is one; any answer is good.
     BearerIfAny,
+    /// None; any answer is good.
+    Nobody,
     /// The credential of the user whom the call is about.
     User(&'a UserCredential),
+    /// A signature with the access token of the user whom the call is about.
+    UserToken(&'a UserToken),
 }
 
-impl<T> ApiRequest<'_, T> {
+impl<'a, T> ApiRequest<'a, T> {
+    /// Begins a request; the path may have parts to fill in.
+    pub(crate) fn new(
+        operation: Operation,
+        method: Method,
+        template: &'static str,
+        auth: Auth<'a>,
+        understand: Understand<T>,
+    ) -> Self {
+        Self {
+            operation,
+            method,
+            template,
+            path: template.to_owned(),
+            query: Vec::new(),
+            body: None,
+            auth,
+            registers: None,
+            repeatable: operation.is_repeatable(),
+            understand,
+        }
+    }
+
+    /// Fills a part of the path in. Ids are digits, so nothing needs to be encoded.
+    pub(crate) fn with(mut self, part: &str, id: impl fmt::Display) -> Self {
+        self.path = self.path.replace(part, &id.to_string());
+        self
+    }
+
+    pub(crate) fn with_query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn with_body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Has the URL checked before it is sent.
+    pub(crate) fn registers(mut self, url: &WebhookUrl) -> Self {
+        self.registers = Some(url.clone());
+        self
+    }
+
+    /// Says that the caller can tell what a repetition did from what came before.
+    pub(crate) fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
     /// Returns what the call does.
     pub fn operation(&self) -> Operation {
         self.operation
@@ -66,9 +133,19 @@ impl<T> ApiRequest<'_, T> {
         &self.method
     }
 
+    /// Returns the path as X's documents write it, with names in place of ids.
+    pub fn path_template(&self) -> &'static str {
+        self.template
+    }
+
     /// Returns which credential the call needs.
     pub fn auth(&self) -> Auth<'_> {
         self.auth
+    }
+
+    /// Says whether the call may be made again when nobody knows whether it was carried out.
+    pub fn is_repeatable(&self) -> bool {
+        self.repeatable
     }
 
     /// Returns the whole URL.
@@ -83,14 +160,16 @@ impl<T> ApiRequest<'_, T> {
     ///
     /// # Errors
     ///
-    /// Fails when the credential that the call needs is not there.
+    /// Fails when the credential that the call needs is not there, and when X would refuse the URL
+    /// of a webhook; one on loopback passes only if the API is there as well.
     pub fn to_http(
         &self,
         api: &ApiUrl,
         credentials: &Credentials,
         nonce: &str,
         now: Timestamp,
-    ) -> Result<Request<Bytes>, MissingCredential> {
+    ) -> Result<Request<Bytes>, ClientError> {
+        self.check(api)?;
         let url = self.url(api);
         let authorization = self.authorization(&url, credentials, nonce, now)?;
         let body = self.body.as_ref().map(|json| Bytes::from(json.to_string()));
@@ -100,14 +179,12 @@ impl<T> ApiRequest<'_, T> {
         // `ApiUrl` made sure that this is a URI; a relative one would be sent nowhere.
         *request.uri_mut() = Uri::try_from(url.as_str()).unwrap_or_default();
         let headers = request.headers_mut();
-        let json = HeaderValue::from_static("application/json");
-        headers.insert(header::ACCEPT, json.clone());
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        introduce(headers);
         if let Some(authorization) = authorization {
             headers.insert(header::AUTHORIZATION, authorization);
         }
         if let Some(body) = body {
-            headers.insert(header::CONTENT_TYPE, json);
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             *request.body_mut() = body;
         } else if self.method == Method::POST || self.method == Method::PUT {
             // hyper leaves it out, and there are proxies that answer 411 then.
@@ -126,6 +203,54 @@ impl<T> ApiRequest<'_, T> {
         (self.understand)(self.operation, response)
     }
 
+    /// Understands the answer; what goes into an error holds no secret, whatever X repeats.
+    pub(crate) fn answer_redacted(
+        &self,
+        response: &Response<Bytes>,
+        credentials: &Credentials,
+    ) -> Result<T, ClientError> {
+        let understood = self.answer(response);
+        if understood.is_ok() {
+            return understood;
+        }
+        let body = String::from_utf8_lossy(response.body());
+        let without = aaa_auth::redacted(&body, &self.secrets(credentials));
+        if without == body {
+            return understood;
+        }
+        let mut redacted = response.clone();
+        *redacted.body_mut() = without.into();
+        self.answer(&redacted)
+    }
+
+    /// Checks what can be checked without asking.
+    pub(crate) fn check(&self, api: &ApiUrl) -> Result<(), ClientError> {
+        let Some(url) = &self.registers else { return Ok(()) };
+        url.check_registrable(api.is_loopback()).map_err(|error| ClientError::NotSent {
+            what: self.operation,
+            reason: NotSent::Url(error),
+        })
+    }
+
+    /// Returns every secret that was sent, or was signed with.
+    fn secrets<'s>(&'s self, credentials: &'s Credentials) -> Vec<&'s str> {
+        let Credentials { consumer, owner, bearer, .. } = credentials;
+        let (user, oauth2) = match self.auth {
+            Auth::User(UserCredential::OAuth1(token)) | Auth::UserToken(token) => {
+                (Some(token), None)
+            }
+            Auth::User(UserCredential::OAuth2(token)) => (None, Some(token)),
+            _ => (None, None),
+        };
+        let tokens = [owner.as_ref(), user].into_iter().flatten();
+        let bearers = [bearer.as_ref(), oauth2].into_iter().flatten();
+        let consumer = consumer.iter().map(|consumer| consumer.secret.expose());
+        consumer
+            .chain(tokens.flat_map(|token| [token.token.expose(), token.secret.expose()]))
+            .chain(bearers.map(BearerToken::expose))
+            .collect()
+    }
+
     fn authorization(
         &self,
         url: &Url,
@@ -133,28 +258,43 @@ impl<T> ApiRequest<'_, T> {
         nonce: &str,
         now: Timestamp,
     ) -> Result<Option<HeaderValue>, MissingCredential> {
-        let missing = |needs| Err(MissingCredential::new(self.operation, needs));
+        let Credentials { consumer, owner, bearer, .. } = credentials;
+        let missing = |needs| MissingCredential::new(self.operation, needs);
         // Bodies are JSON, so there is no form to sign.
-        let sign = |consumer, token: &UserToken| {
-            let signer = Signer::new(consumer).with_token(token);
-            Ok(Some(signer.sign(&self.method, url, &[], nonce, now)))
+        let sign = |consumer: &Consumer, token: &UserToken| {
+            Signer::new(consumer).with_token(token).sign(&self.method, url, &[], nonce, now)
         };
-        let bearer = credentials.bearer.as_ref().map(bearer::authorization);
-        match (self.auth, bearer, &credentials.consumer, &credentials.owner) {
-            (Auth::User(UserCredential::OAuth1(token)), _, Some(consumer), _) => {
-                sign(consumer, token)
-            }
-            (Auth::User(UserCredential::OAuth1(_)), _, None, _) => missing(Needs::Consumer),
-            (Auth::User(UserCredential::OAuth2(token)), ..) => {
-                Ok(Some(bearer::authorization(token)))
-            }
-            (Auth::BearerIfAny, bearer, ..) => Ok(bearer),
-            (_, Some(bearer), ..) => Ok(Some(bearer)),
-            (Auth::BearerOrOwner, None, Some(consumer), Some(owner)) => sign(consumer, owner),
-            (Auth::BearerOrOwner, None, ..) => missing(Needs::BearerOrOwner),
-            (Auth::Bearer, None, ..) => missing(Needs::Bearer),
+        let bearer = bearer.as_ref().map(bearer::authorization);
+        let of_owner = || Some(sign(consumer.as_ref()?, owner.as_ref()?));
+        let of_user = |token| match consumer {
+            Some(consumer) => Ok(sign(consumer, token)),
+            None => Err(missing(Needs::Consumer)),
+        };
+        match self.auth {
+            Auth::Nobody => return Ok(None),
+            Auth::BearerIfAny => return Ok(bearer),
+            Auth::Bearer => bearer.ok_or(missing(Needs::Bearer)),
+            Auth::BearerOrOwner => bearer.or_else(of_owner).ok_or(missing(Needs::BearerOrOwner)),
+            Auth::Owner => of_owner().ok_or(missing(Needs::Owner)),
+            Auth::User(UserCredential::OAuth2(token)) => Ok(bearer::authorization(token)),
+            Auth::User(UserCredential::OAuth1(token)) | Auth::UserToken(token) => of_user(token),
         }
+        .map(Some)
     }
+}
+
+impl<T> ApiRequest<'_, Page<T>> {
+    /// Asks for the page that an earlier one named.
+    #[must_use]
+    pub fn page(self, token: &PageToken) -> Self {
+        self.with_query("pagination_token", token.as_str())
+    }
+}
+
+/// Says who calls, and what he understands.
+pub(crate) fn introduce(headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
 }
 
 impl<T> fmt::Debug for ApiRequest<'_, T> {

@@ -77,6 +77,10 @@ impl Transport for ReqwestTransport {
         *response.body_mut() = body.freeze();
         Ok(response)
     }
+
+    fn pause(&self, duration: Duration) -> Option<impl Future<Output = ()> + Send> {
+        Some(tokio::time::sleep(duration))
+    }
 }
 
 /// A transport cannot be made.

@@ -1,12 +1,12 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, future::Ready, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 
 /// Sends a request and brings the answer. Bring your own where reqwest does not fit.
 ///
-/// A transport follows no redirect (credentials would travel along), does not retry, bounds the
-/// time and the size of an answer, and says honestly whether a failed request
+/// A transport follows no redirect (credentials would travel along), does not retry, bounds
+/// the time and the size of an answer, and says honestly whether a failed request
 /// [may have been sent](TransportError::maybe_sent).
 ///
 /// # Examples
@@ -30,7 +30,7 @@ use http::{Request, Response};
 /// let client = ClientBuilder::new(ApiUrl::X.parse()?)
 ///     .bearer("AAAA".parse()?)
 ///     .build_with(Canned);
-/// assert!(client.list_webhooks().await?.is_empty());
+/// assert!(client.app().list_webhooks().await?.is_empty());
 /// # Ok(())
 /// # }
 /// ```
@@ -44,11 +44,24 @@ pub trait Transport: Send + Sync {
         &self,
         request: Request<Bytes>,
     ) -> impl Future<Output = Result<Response<Bytes>, TransportError>> + Send;
+
+    /// Pauses between two attempts; a transport has the runtime, and so the timer.
+    ///
+    /// `None`, which is what a transport without a timer returns, means that nothing is ever
+    /// repeated, whatever the [`RetryPolicy`](crate::RetryPolicy) says.
+    fn pause(&self, duration: Duration) -> Option<impl Future<Output = ()> + Send> {
+        let _ = duration;
+        None::<Ready<()>>
+    }
 }
 
 impl<T: Transport> Transport for Arc<T> {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         T::send(self, request).await
+    }
+
+    fn pause(&self, duration: Duration) -> Option<impl Future<Output = ()> + Send> {
+        T::pause(self, duration)
     }
 }
 

@@ -4,66 +4,46 @@ use aaa_auth::UserCredential;
 use aaa_types::{
     ReplayWindow, UserId, WebhookId, WebhookUrl,
     api::{
-        ApiError, ReplayJob, SubscriptionCount, SubscriptionState, Subscriptions, Validation,
-        Webhook,
+        ApiError, NewDirectMessage, ReplayJob, SentDirectMessage, SubscriptionCount,
+        SubscriptionState, Subscriptions, Validation, Webhook,
     },
 };
 use http::Method;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{ApiRequest, Auth, Operation, answer};
+use crate::{ApiRequest, Auth, Operation, Page, answer};
+
+const WEBHOOKS: &str = "/2/webhooks";
+const WEBHOOK: &str = "/2/webhooks/{id}";
+const SUBSCRIPTIONS: &str = "/2/account_activity/webhooks/{id}/subscriptions/all";
 
 /// Registers a webhook. X challenges the URL before it answers.
 pub fn create_webhook(url: &WebhookUrl) -> ApiRequest<'static, Webhook> {
-    ApiRequest {
-        operation: Operation::CreateWebhook,
-        method: Method::POST,
-        path: "/2/webhooks".to_owned(),
-        query: Vec::new(),
-        body: Some(json!({ "url": url })),
-        auth: Auth::BearerOrOwner,
-        understand: answer::json,
-    }
+    let operation = Operation::CreateWebhook;
+    ApiRequest::new(operation, Method::POST, WEBHOOKS, Auth::BearerOrOwner, answer::json)
+        .registers(url)
+        .with_body(json!({ "url": url }))
 }
 
-/// Lists the app's webhooks.
-pub fn list_webhooks() -> ApiRequest<'static, Vec<Webhook>> {
-    ApiRequest {
-        operation: Operation::ListWebhooks,
-        method: Method::GET,
-        path: "/2/webhooks".to_owned(),
-        query: Vec::new(),
-        body: None,
-        auth: Auth::Bearer,
-        understand: answer::webhooks,
-    }
+/// Lists the app's webhooks: the first page, which is the only one today.
+pub fn list_webhooks() -> ApiRequest<'static, Page<Vec<Webhook>>> {
+    let operation = Operation::ListWebhooks;
+    ApiRequest::new(operation, Method::GET, WEBHOOKS, Auth::Bearer, answer::webhooks)
 }
 
 /// Has X challenge a webhook again, which also enables one that became invalid.
 pub fn validate_webhook(id: WebhookId) -> ApiRequest<'static, Validation> {
-    ApiRequest {
-        operation: Operation::ValidateWebhook,
-        method: Method::PUT,
-        path: format!("/2/webhooks/{id}"),
-        query: Vec::new(),
-        body: None,
-        auth: Auth::BearerOrOwner,
-        understand: answer::validation,
-    }
+    let operation = Operation::ValidateWebhook;
+    ApiRequest::new(operation, Method::PUT, WEBHOOK, Auth::BearerOrOwner, answer::validation)
+        .with("{id}", id)
 }
 
 /// Deletes a webhook, and with it all its subscriptions.
 pub fn delete_webhook(id: WebhookId) -> ApiRequest<'static, ()> {
-    ApiRequest {
-        operation: Operation::DeleteWebhook,
-        method: Method::DELETE,
-        path: format!("/2/webhooks/{id}"),
-        query: Vec::new(),
-        body: None,
-        auth: Auth::BearerOrOwner,
-        understand: answer::deleted,
-    }
+    let operation = Operation::DeleteWebhook;
+    ApiRequest::new(operation, Method::DELETE, WEBHOOK, Auth::BearerOrOwner, answer::deleted)
+        .with("{id}", id)
 }
 
 /// Subscribes the user whose credential this is.
@@ -71,16 +51,11 @@ pub fn create_subscription(
     webhook: WebhookId,
     user: &UserCredential,
 ) -> ApiRequest<'_, SubscriptionState> {
-    ApiRequest {
-        operation: Operation::CreateSubscription,
-        method: Method::POST,
-        path: format!("/2/account_activity/webhooks/{webhook}/subscriptions/all"),
-        query: Vec::new(),
+    let operation = Operation::CreateSubscription;
+    ApiRequest::new(operation, Method::POST, SUBSCRIPTIONS, Auth::User(user), answer::subscribed)
+        .with("{id}", webhook)
         // X's description wants an object, the guide sends nothing; this is taken by both.
-        body: Some(json!({})),
-        auth: Auth::User(user),
-        understand: answer::subscribed,
-    }
+        .with_body(json!({}))
 }
 
 /// Asks whether the user whose credential this is, is subscribed.
@@ -88,28 +63,17 @@ pub fn check_subscription(
     webhook: WebhookId,
     user: &UserCredential,
 ) -> ApiRequest<'_, SubscriptionState> {
-    ApiRequest {
-        operation: Operation::CheckSubscription,
-        method: Method::GET,
-        path: format!("/2/account_activity/webhooks/{webhook}/subscriptions/all"),
-        query: Vec::new(),
-        body: None,
-        auth: Auth::User(user),
-        understand: answer::subscribed,
-    }
+    let operation = Operation::CheckSubscription;
+    ApiRequest::new(operation, Method::GET, SUBSCRIPTIONS, Auth::User(user), answer::checked)
+        .with("{id}", webhook)
 }
 
-/// Lists the users that are subscribed.
-pub fn list_subscriptions(webhook: WebhookId) -> ApiRequest<'static, Subscriptions> {
-    ApiRequest {
-        operation: Operation::ListSubscriptions,
-        method: Method::GET,
-        path: format!("/2/account_activity/webhooks/{webhook}/subscriptions/all/list"),
-        query: Vec::new(),
-        body: None,
-        auth: Auth::Bearer,
-        understand: answer::json,
-    }
+/// Lists the users that are subscribed: the first page, which is the only one today.
+pub fn list_subscriptions(webhook: WebhookId) -> ApiRequest<'static, Page<Subscriptions>> {
+    let operation = Operation::ListSubscriptions;
+    let path = "/2/account_activity/webhooks/{id}/subscriptions/all/list";
+    ApiRequest::new(operation, Method::GET, path, Auth::Bearer, answer::subscriptions)
+        .with("{id}", webhook)
 }
 
 /// Ends the subscription of a user.
@@ -117,28 +81,18 @@ pub fn remove_subscription(
     webhook: WebhookId,
     user: UserId,
 ) -> ApiRequest<'static, SubscriptionState> {
-    ApiRequest {
-        operation: Operation::RemoveSubscription,
-        method: Method::DELETE,
-        path: format!("/2/account_activity/webhooks/{webhook}/subscriptions/{user}/all"),
-        query: Vec::new(),
-        body: None,
-        auth: Auth::Bearer,
-        understand: answer::unsubscribed,
-    }
+    let operation = Operation::RemoveSubscription;
+    let path = "/2/account_activity/webhooks/{id}/subscriptions/{user_id}/all";
+    ApiRequest::new(operation, Method::DELETE, path, Auth::Bearer, answer::unsubscribed)
+        .with("{id}", webhook)
+        .with("{user_id}", user)
 }
 
 /// Counts the subscriptions of the account.
 pub fn count_subscriptions() -> ApiRequest<'static, SubscriptionCount> {
-    ApiRequest {
-        operation: Operation::CountSubscriptions,
-        method: Method::GET,
-        path: "/2/account_activity/subscriptions/count".to_owned(),
-        query: Vec::new(),
-        body: None,
-        auth: Auth::Bearer,
-        understand: answer::json,
-    }
+    let operation = Operation::CountSubscriptions;
+    let path = "/2/account_activity/subscriptions/count";
+    ApiRequest::new(operation, Method::GET, path, Auth::Bearer, answer::json)
 }
 
 /// Has X deliver again what it delivered, or tried to, in the window.
@@ -147,42 +101,45 @@ pub fn create_replay(
     window: ReplayWindow,
     route: ReplayRoute,
 ) -> ApiRequest<'static, ReplayJob> {
-    let dates =
-        [("from_date", window.from_date().to_string()), ("to_date", window.to_date().to_string())];
-    let (path, query, body) = match route {
-        ReplayRoute::Webhooks => {
-            let [(from, from_date), (to, to_date)] = dates;
-            let body = json!({ "webhook_id": webhook, from: from_date, to: to_date });
-            ("/2/webhooks/replay".to_owned(), Vec::new(), Some(body))
-        }
+    let path = match route {
+        ReplayRoute::Webhooks => "/2/webhooks/replay",
         ReplayRoute::AccountActivity => {
-            let path = format!("/2/account_activity/replay/webhooks/{webhook}/subscriptions/all");
-            (path, dates.to_vec(), None)
+            "/2/account_activity/replay/webhooks/{id}/subscriptions/all"
         }
     };
-    ApiRequest {
-        operation: Operation::CreateReplay,
-        method: Method::POST,
-        path,
-        query,
-        body,
-        auth: Auth::Bearer,
-        understand: answer::json,
+    let (from, to) = (window.from_date().to_string(), window.to_date().to_string());
+    let operation = Operation::CreateReplay;
+    let call = ApiRequest::new(operation, Method::POST, path, Auth::Bearer, answer::json);
+    match route {
+        ReplayRoute::Webhooks => {
+            call.with_body(json!({ "webhook_id": webhook, "from_date": from, "to_date": to }))
+        }
+        ReplayRoute::AccountActivity => {
+            call.with("{id}", webhook).with_query("from_date", from).with_query("to_date", to)
+        }
     }
+}
+
+/// Sends a direct message from the user whose credential this is.
+///
+/// It comes back through the webhooks of both users, as far as they are subscribed.
+pub fn send_direct_message<'a>(
+    recipient: UserId,
+    message: &NewDirectMessage,
+    sender: &'a UserCredential,
+) -> ApiRequest<'a, SentDirectMessage> {
+    let (operation, auth) = (Operation::SendDirectMessage, Auth::User(sender));
+    let path = "/2/dm_conversations/with/{participant_id}/messages";
+    ApiRequest::new(operation, Method::POST, path, auth, answer::json)
+        .with("{participant_id}", recipient)
+        .with_body(json!(message))
 }
 
 /// Asks for the API's time. The cheapest call serves, and any answer to it: refusals have a
 /// `Date` as well.
 pub fn server_time() -> ApiRequest<'static, Timestamp> {
-    ApiRequest {
-        operation: Operation::ServerTime,
-        method: Method::GET,
-        path: "/2/webhooks".to_owned(),
-        query: Vec::new(),
-        body: None,
-        auth: Auth::BearerIfAny,
-        understand: answer::server_time,
-    }
+    let operation = Operation::ServerTime;
+    ApiRequest::new(operation, Method::GET, WEBHOOKS, Auth::BearerIfAny, answer::server_time)
 }
 
 /// The two routes to a replay.

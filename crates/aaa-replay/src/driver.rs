@@ -9,7 +9,7 @@ mod refusal;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use aaa_client::{Client, ClientError, Transport};
+use aaa_client::{Client, ClientError, RetryPolicy, Transport};
 use aaa_types::{WebhookId, WebhookUrl, api::Webhook, payload::ReplayJobStatus};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
@@ -103,7 +103,7 @@ pub struct Driver<L, T> {
 }
 
 impl<L: Ledger, T: Transport> Driver<L, T> {
-    /// Creates a driver.
+    /// Creates a driver. It has its own patience: its calls are made once.
     pub fn new(
         ledger: L,
         client: Client<T>,
@@ -114,7 +114,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
     ) -> Self {
         Self {
             ledger,
-            client,
+            client: client.with_retry(RetryPolicy::none()),
             clock,
             target,
             settings,
@@ -232,7 +232,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
                     Input::Intended(self.ledger.intend(intent).await?)
                 }
                 Some(Action::Create { webhook, request }) => {
-                    match self.client.create_replay(webhook, request).await {
+                    match self.client.app().create_replay(webhook, request).await {
                         Ok(job) => Input::Accepted(job.job_id),
                         Err(error) => {
                             tracing::warn!(%error, "no replay job");
@@ -271,7 +271,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         if self.look_again.is_some_and(|uptime| self.clock.uptime() < uptime) {
             return Ok(None);
         }
-        let webhook = match self.client.list_webhooks().await {
+        let webhook = match self.client.app().list_webhooks().await {
             Ok(webhooks) => self.target.find(&webhooks).cloned().map_err(|e| e.to_string()),
             Err(error) => Err(error.to_string()),
         };
@@ -291,7 +291,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
 
 /// Asks X to check the webhook: while it is marked invalid, X neither delivers nor replays.
 async fn validate<T: Transport>(client: &Client<T>, webhook: WebhookId) {
-    match client.validate_webhook(webhook).await {
+    match client.app().validate_webhook(webhook).await {
         Ok(_) => tracing::info!(%webhook, "the webhook was invalid: X was asked to check it"),
         Err(error) => tracing::error!(%error, "the webhook is invalid"),
     }

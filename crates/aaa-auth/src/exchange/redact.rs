@@ -17,8 +17,25 @@ const NAMES: [&str; 5] =
 /// Returns the body of a refusal: without the secrets that were sent, without the value of
 /// anything that is named like a secret, and in the JSON form if it was XML.
 pub(super) fn words(body: &str, secrets: &[SecretString]) -> String {
+    let secrets: Vec<_> = secrets.iter().map(SecretString::expose_secret).collect();
+    redacted(body, &secrets)
+}
+
+/// Returns X's words without secrets: without those given, however they are encoded, and without
+/// the value of anything that is named like one. XML becomes the JSON that it stands for.
+///
+/// # Examples
+///
+/// ```
+/// let body = r#"{"errors":[{"message":"no bearer AAAA%2Fbb"}],"oauth_token":"7-token"}"#;
+/// assert_eq!(
+///     aaa_auth::redacted(body, &["AAAA%2Fbb"]),
+///     r#"{"errors":[{"message":"no bearer [redacted]"}],"oauth_token":"[redacted]"}"#,
+/// );
+/// ```
+pub fn redacted(body: &str, secrets: &[&str]) -> String {
     let mut sent = Vec::new();
-    for secret in secrets.iter().map(SecretString::expose_secret) {
+    for secret in secrets.iter().copied() {
         let in_json = json!(secret).to_string();
         let in_json = in_json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
         let in_json = in_json.unwrap_or_default().to_owned();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aaa_auth::{UserCredential, UserToken};
+use aaa_auth::UserToken;
 use aaa_client::ClientError;
 use aaa_emulator::{control::Trigger, credentials};
 use aaa_replay::ledger::Outcome;
@@ -48,7 +48,7 @@ impl Stage {
         let url: WebhookUrl = format!("http://{}/webhooks/twitter", self.address)
             .parse()
             .map_err(|error| Exit::Failed.of("the webhook's address", error))?;
-        let webhook = self.client.create_webhook(&url).await.map_err(refused)?;
+        let webhook = self.client.app().create_webhook(&url).await.map_err(refused)?;
         if !webhook.valid {
             return Err(Exit::Failed.with("the webhook did not pass its challenge"));
         }
@@ -64,8 +64,7 @@ impl Stage {
     pub(super) async fn subscribe(&mut self) -> Result<(), Failure> {
         let webhook = self.webhook.ok_or_else(|| Exit::Failed.with("there is no webhook"))?;
         for user in SUBSCRIBERS {
-            let credential = UserCredential::OAuth1(token_of(user)?);
-            self.client.create_subscription(webhook, &credential).await.map_err(refused)?;
+            self.client.user(token_of(user)?).subscribe(webhook).await.map_err(refused)?;
         }
         self.story.step(
             "subscriptions",

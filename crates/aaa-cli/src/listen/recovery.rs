@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aaa_client::ReqwestTransport;
+use aaa_client::{ReqwestTransport, RetryPolicy};
 use aaa_replay::{
     driver::{Driver, Pace, Target, TargetError, XClock},
     engine::Settings,
@@ -55,7 +55,8 @@ impl Recovery {
             (None, Some(url)) => Target::Url(url.clone()),
             (None, None) => Target::Only,
         };
-        let client = credentials.client()?;
+        // What does not work at once is left to the driver, which tries again.
+        let client = credentials.client()?.with_retry(RetryPolicy::none());
         let driver = Driver::new(
             store.clone(),
             client.clone(),
@@ -66,7 +67,7 @@ impl Recovery {
         );
         let first_calls = async {
             driver.read_clock().await?;
-            client.list_webhooks().await
+            client.app().list_webhooks().await
         };
         match timeout(FIRST_CALLS, first_calls).await {
             Ok(Ok(webhooks)) => {

@@ -72,9 +72,9 @@ async fn register_subscribe_deliver_and_read_back() {
         Server::start(listen(directory.path(), &emulator.url, &["--format", "json"])).await;
     let client = client(&emulator);
     let url = format!("{}/webhooks/twitter", receiver.url).parse().unwrap();
-    let webhook = client.create_webhook(&url).await.unwrap();
+    let webhook = client.app().create_webhook(&url).await.unwrap();
     assert!(webhook.valid);
-    assert!(client.create_subscription(webhook.id, &user(7)).await.unwrap().subscribed);
+    assert!(client.user(user(7)).subscribe(webhook.id).await.unwrap().subscribed);
 
     let events = format!("{}/_emulator/events?wait=true", emulator.url);
     let trigger = r#"{"kind":"favorite_events","user_id":"7","count":3}"#;
@@ -148,7 +148,7 @@ async fn with_several_webhooks_one_has_to_be_named() {
     let mut ids = Vec::new();
     for query in ["", "?second"] {
         let url = format!("{}/webhooks/twitter{query}", receiver.url).parse().unwrap();
-        ids.push(client(&emulator).create_webhook(&url).await.unwrap().id.to_string());
+        ids.push(client(&emulator).app().create_webhook(&url).await.unwrap().id.to_string());
     }
     assert_eq!(receiver.end().await, 0);
     let with_bearer = |args: &[&str]| {
@@ -186,7 +186,7 @@ async fn what_was_acknowledged_survives_a_kill() {
             Some(id) => id,
             None => {
                 let url = format!("{}/webhooks/twitter", receiver.url).parse().unwrap();
-                client(&emulator).create_webhook(&url).await.unwrap().id
+                client(&emulator).app().create_webhook(&url).await.unwrap().id
             }
         };
         webhook = Some(id);
@@ -225,7 +225,7 @@ async fn an_outage_longer_than_the_look_back_is_named_as_lost() {
     };
     let mut receiver = Server::start(with_bearer()).await;
     let url = format!("{}/webhooks/twitter", receiver.url).parse().unwrap();
-    client(&emulator).create_webhook(&url).await.unwrap();
+    client(&emulator).app().create_webhook(&url).await.unwrap();
     receiver.child.kill().await.unwrap();
     let clock = format!("{}/_emulator/clock", emulator.url);
     let thirty_hours = r#"{"advance_seconds":108000}"#;

@@ -41,11 +41,11 @@ fn every_shape_of_a_success() {
         // A success may complain as well.
         format!(r#"{{"data":[{WEBHOOK}],"errors":[{{"message":"a field was left out"}}]}}"#),
     ] {
-        assert_eq!(v2::list_webhooks().answer(&ok(&body)).unwrap().len(), 1, "{body}");
+        assert_eq!(v2::list_webhooks().answer(&ok(&body)).unwrap().content.len(), 1, "{body}");
     }
     for body in [r#"{"data":[],"meta":{"result_count":0}}"#, r#"{"meta":{"result_count":0}}"#, "[]"]
     {
-        assert!(v2::list_webhooks().answer(&ok(body)).unwrap().is_empty(), "{body}");
+        assert!(v2::list_webhooks().answer(&ok(body)).unwrap().content.is_empty(), "{body}");
     }
     for (status, body) in
         [(200, r#"{"data":{"valid":true}}"#), (200, r#"{"data":{"attempted":true}}"#), (204, "")]
@@ -84,7 +84,7 @@ fn subscriptions() {
 
     let list = v2::list_subscriptions(id());
     let body = r#"{"data":{"application_id":"100","webhook_id":"12","webhook_url":"https://example.com/hook","subscriptions":[{"user_id":"7"}]}}"#;
-    assert_eq!(list.answer(&ok(body)).unwrap().subscriptions.len(), 1);
+    assert_eq!(list.answer(&ok(body)).unwrap().content.subscriptions.len(), 1);
     let count = v2::count_subscriptions();
     let body = r#"{"data":{"account_name":"a","provisioned_count":"50","subscriptions_count_all":"2","subscriptions_count_direct_messages":"0"}}"#;
     assert_eq!(count.answer(&ok(body)).unwrap().subscriptions_count_all, "2");

@@ -4,7 +4,7 @@ use http::{Request, header};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ApiUrl, Credentials, MissingCredential};
+use crate::{ApiUrl, ClientError, Credentials};
 
 fn webhook() -> WebhookId {
     "1234577122340233217".parse().unwrap()
@@ -35,7 +35,7 @@ fn everything() -> Credentials {
 fn http<T>(
     call: &ApiRequest<'_, T>,
     credentials: &Credentials,
-) -> Result<Request<Bytes>, MissingCredential> {
+) -> Result<Request<Bytes>, ClientError> {
     let api = ApiUrl::X.parse().unwrap();
     let now = "2025-11-22T04:00:00Z".parse().unwrap();
     call.to_http(&api, credentials, "a1b2c3", now)

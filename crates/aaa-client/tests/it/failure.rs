@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use aaa_client::{Client, ClientError, Timeouts};
+use aaa_client::{Client, ClientError, RetryPolicy, Timeouts};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
@@ -9,7 +9,7 @@ use crate::server::{Reply, Server, client};
 const LIMIT: usize = 1024 * 1024;
 
 async fn fails(client: &Client) -> ClientError {
-    client.list_webhooks().await.unwrap_err()
+    client.app().list_webhooks().await.unwrap_err()
 }
 
 /// An address where nobody listens.
@@ -58,6 +58,7 @@ async fn a_silent_server_times_out() {
     let server = Server::start(&[Reply::Silence]).await;
     let client = Client::builder(format!("http://{}", server.address).parse().unwrap())
         .bearer("AAAA".parse().unwrap())
+        .retry(RetryPolicy::none())
         .timeouts(Timeouts { total: Duration::from_millis(200), ..Timeouts::default() })
         .build()
         .unwrap();
@@ -72,7 +73,7 @@ async fn an_answer_above_the_limit_is_refused() {
     // One byte decides.
     let json = |length: usize| format!("[{}]", " ".repeat(length - 2));
     let fits = Server::start(&[Reply::new(200, &[], &json(LIMIT))]).await;
-    assert_eq!(fits.client().list_webhooks().await, Ok(Vec::new()));
+    assert_eq!(fits.client().app().list_webhooks().await, Ok(Vec::new()));
 
     let too_large = Reply::new(200, &[], &json(LIMIT + 1));
     let mut chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
@@ -119,11 +120,12 @@ async fn errors_show_neither_secret_nor_query() {
     );
     let client = Client::builder(nobody().await.parse().unwrap())
         .bearer("AAAA".parse().unwrap())
+        .retry(RetryPolicy::none())
         .replay_route(aaa_client::v2::ReplayRoute::AccountActivity)
         .build()
         .unwrap();
     let id = "12".parse().unwrap();
-    let error = client.create_replay(id, window.unwrap()).await.unwrap_err();
+    let error = client.app().create_replay(id, window.unwrap()).await.unwrap_err();
     for shown in [format!("{error}"), format!("{error:?}"), format!("{client:?}")] {
         assert!(!shown.contains("AAAA") && !shown.contains("from_date"), "{shown}");
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aaa_client::{ApiUrl, Client, Timeouts};
+use aaa_client::{ApiUrl, Client, RetryPolicy, Timeouts};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -111,6 +111,7 @@ pub(crate) fn client(api: &str) -> Client {
     Client::builder(api)
         .consumer(aaa_auth::Consumer::new("app".parse().unwrap(), "app-secret".parse().unwrap()))
         .bearer("AAAA".parse().unwrap())
+        .retry(RetryPolicy::none())
         .timeouts(Timeouts { connect: Duration::from_secs(5), total: Duration::from_secs(5) })
         .build()
         .unwrap()

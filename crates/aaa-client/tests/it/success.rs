@@ -18,7 +18,7 @@ async fn a_webhook_is_registered_with_the_bearer_token() {
     let body = r#"{"data":{"id":"12","url":"https://example.com/hook","valid":true}}"#;
     let server = Server::start(&[Reply::new(200, &[], body)]).await;
     let url = "https://example.com/hook".parse().unwrap();
-    let webhook = server.client().create_webhook(&url).await.unwrap();
+    let webhook = server.client().app().create_webhook(&url).await.unwrap();
     assert_eq!(webhook.id, id());
 
     let seen = &server.seen()[0];
@@ -38,7 +38,7 @@ async fn a_subscription_is_signed_by_its_user_for_the_host_that_is_called() {
     let token = UserToken::new("7-token".parse().unwrap(), "7-secret".parse().unwrap());
     let user = UserCredential::OAuth1(token.clone());
     for _ in 0..2 {
-        let state = client.create_subscription(id(), &user).await.unwrap();
+        let state = client.user(user.clone()).subscribe(id()).await.unwrap();
         assert!(state.subscribed);
     }
 
@@ -65,7 +65,7 @@ async fn a_subscription_is_signed_by_its_user_for_the_host_that_is_called() {
 #[tokio::test]
 async fn an_empty_request_says_so() {
     let server = Server::start(&[Reply::new(200, &[], r#"{"data":{"valid":true}}"#)]).await;
-    assert!(server.client().validate_webhook(id()).await.unwrap().valid);
+    assert!(server.client().app().validate_webhook(id()).await.unwrap().valid);
     let seen = &server.seen()[0];
     assert_eq!(seen.line, "PUT /2/webhooks/12");
     assert_eq!(seen.header("content-length"), Some("0"));
@@ -90,7 +90,7 @@ async fn a_replay_falls_back_to_the_older_route() {
     let job = r#"{"job_id":"5","created_at":"2025-11-22T05:00:00.000Z"}"#;
     let script = [Reply::new(404, &[], ""), Reply::new(200, &[], job)];
     let server = Server::start(&script).await;
-    let created = server.client().create_replay(id(), window()).await.unwrap();
+    let created = server.client().app().create_replay(id(), window()).await.unwrap();
     assert_eq!(created.job_id.as_u64(), 5);
 
     let seen = server.seen();
@@ -117,7 +117,7 @@ async fn a_replay_takes_the_older_route_when_told() {
         .replay_route(ReplayRoute::AccountActivity)
         .build()
         .unwrap();
-    client.create_replay(id(), window()).await.unwrap();
+    client.app().create_replay(id(), window()).await.unwrap();
     assert!(server.seen()[0].line.starts_with("POST /2/account_activity/replay/"));
 }
 
@@ -125,7 +125,7 @@ async fn a_replay_takes_the_older_route_when_told() {
 async fn an_unknown_webhook_is_no_missing_route() {
     let body = r#"{"errors":[{"message":"WebhookIdInvalid: "}],"title":"Invalid Request"}"#;
     let server = Server::start(&[Reply::new(404, &[], body)]).await;
-    let error = server.client().create_replay(id(), window()).await.unwrap_err();
+    let error = server.client().app().create_replay(id(), window()).await.unwrap_err();
     assert!(error.is_not_found());
     assert_eq!(server.seen().len(), 1);
 }
@@ -153,7 +153,7 @@ async fn calls_can_be_spawned() {
     let server = Server::start(&[Reply::new(200, &[], body)]).await;
     let client = server.client();
     let user = UserCredential::OAuth2("7-oauth2".parse().unwrap());
-    let call = tokio::spawn(async move { client.check_subscription(id(), &user).await });
+    let call = tokio::spawn(async move { client.user(user).check_subscription(id()).await });
     assert!(call.await.unwrap().unwrap().subscribed);
     assert_eq!(server.seen()[0].header("authorization"), Some("Bearer 7-oauth2"));
 }

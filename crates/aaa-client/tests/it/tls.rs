@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use aaa_client::{Client, Timeouts};
+use aaa_client::{AppClient, Client, RetryPolicy, Timeouts};
 use rustls::crypto::CryptoProvider;
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 
@@ -10,20 +10,22 @@ async fn listener() -> (TcpListener, String) {
     (listener, url)
 }
 
-fn client(url: &str, connect: Duration) -> Client {
+fn app(url: &str, connect: Duration) -> AppClient {
     Client::builder(url.parse().unwrap())
         .bearer("AAAA".parse().unwrap())
+        .retry(RetryPolicy::none())
         .timeouts(Timeouts { connect, ..Timeouts::default() })
         .build()
         .unwrap()
+        .app()
 }
 
 #[tokio::test]
 async fn tls_needs_no_provider_installed_and_installs_none() {
     assert!(CryptoProvider::get_default().is_none());
     let (listener, url) = listener().await;
-    let client = client(&url, Duration::from_secs(5));
-    let (result, ()) = tokio::join!(client.list_webhooks(), async {
+    let app = app(&url, Duration::from_secs(5));
+    let (result, ()) = tokio::join!(app.list_webhooks(), async {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.write_all(b"HTTP/1.1 400 no TLS here\r\n\r\n").await.unwrap();
     });
@@ -37,8 +39,8 @@ async fn tls_needs_no_provider_installed_and_installs_none() {
 #[tokio::test]
 async fn a_handshake_without_end_times_out_before_anything_is_sent() {
     let (listener, url) = listener().await;
-    let client = client(&url, Duration::from_millis(200));
-    let (result, _stream) = tokio::join!(client.list_webhooks(), listener.accept());
+    let app = app(&url, Duration::from_millis(200));
+    let (result, _stream) = tokio::join!(app.list_webhooks(), listener.accept());
     let error = result.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert!(!error.maybe_sent(), "{error}");

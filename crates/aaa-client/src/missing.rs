@@ -12,6 +12,7 @@ pub struct MissingCredential {
 pub(crate) enum Needs {
     Bearer,
     BearerOrOwner,
+    Owner,
     Consumer,
 }
 
@@ -30,14 +31,15 @@ impl MissingCredential {
     pub fn variables(&self) -> &'static [&'static [&'static str]] {
         match self.needs {
             Needs::Bearer => &[&["X_BEARER_TOKEN"]],
-            Needs::BearerOrOwner => &[
-                &["X_BEARER_TOKEN"],
-                &["X_CONSUMER_KEY", "X_CONSUMER_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET"],
-            ],
+            Needs::BearerOrOwner => &[&["X_BEARER_TOKEN"], OWNER],
+            Needs::Owner => &[OWNER],
             Needs::Consumer => &[&["X_CONSUMER_KEY", "X_CONSUMER_SECRET"]],
         }
     }
 }
+
+const OWNER: &[&str] =
+    &["X_CONSUMER_KEY", "X_CONSUMER_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET"];
 
 impl Needs {
     fn sentence(self) -> &'static str {
@@ -45,6 +47,10 @@ impl Needs {
             Self::Bearer => "the app's bearer token: set X_BEARER_TOKEN",
             Self::BearerOrOwner => {
                 "the app's bearer token or its owner's access token: set X_BEARER_TOKEN, or \
+                 X_CONSUMER_KEY, X_CONSUMER_SECRET, X_ACCESS_TOKEN and X_ACCESS_TOKEN_SECRET"
+            }
+            Self::Owner => {
+                "the app's consumer key and secret and its owner's access token to sign with: set \
                  X_CONSUMER_KEY, X_CONSUMER_SECRET, X_ACCESS_TOKEN and X_ACCESS_TOKEN_SECRET"
             }
             Self::Consumer => {
@@ -61,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_message_names_the_variables() {
-        for needs in [Needs::Bearer, Needs::BearerOrOwner, Needs::Consumer] {
+        for needs in [Needs::Bearer, Needs::BearerOrOwner, Needs::Owner, Needs::Consumer] {
             let error = MissingCredential::new(Operation::ListWebhooks, needs);
             let text = error.to_string();
             assert!(text.starts_with("could not list the webhooks: it needs the app's"));
