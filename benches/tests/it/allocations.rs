@@ -14,5 +14,14 @@ fn count<T>(f: impl FnOnce() -> T) -> u64 {
 fn keys_take_few() {
     let of = |bytes| count(|| payload::keys(bytes).unwrap());
     let counts = [fixtures::POST, fixtures::FAVORITE, fixtures::MESSAGE].map(of);
-    assert!(counts.iter().all(|count| *count <= 40), "{counts:?}");
+    assert!(counts.iter().all(|count| *count <= 12), "{counts:?}");
+}
+
+#[test]
+fn typed_events_take_fewer_than_a_tree() {
+    for bytes in [fixtures::POST, fixtures::FAVORITE, fixtures::MESSAGE] {
+        let typed = count(|| payload::decode(bytes).unwrap());
+        let tree = count(|| payload::value(bytes).unwrap());
+        assert!(typed < tree, "{typed} allocations, and {tree} for a tree");
+    }
 }

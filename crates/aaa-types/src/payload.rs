@@ -14,6 +14,7 @@ mod entities;
 mod favorite;
 mod model;
 mod post;
+mod read;
 mod relation;
 mod replay;
 mod revoke;

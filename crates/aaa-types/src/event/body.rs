@@ -1,24 +1,24 @@
-use std::fmt;
+use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{MapAccess, Visitor},
-    ser::SerializeMap,
-};
+use serde::{Serialize, ser::SerializeMap};
 use serde_json::value::RawValue;
 
+use self::members::{Content, Member, RawItem};
 use super::{
     Event, EventIdentity,
-    item::{self, Item, Text},
+    item::{self, Item},
 };
 use crate::payload::DeliveryContext;
 
+mod members;
+mod one_pass;
+
+/// The member that names the subscribed user.
+const FOR_USER_ID: &str = "for_user_id";
+
 /// The kind of a body in which nothing is recognised.
 const UNKNOWN: &str = "unknown";
-
-/// Top-level objects that are an event of their own, outside an array.
-const SINGLE_OBJECTS: [&str; 2] = ["user_event", "replay_job_status"];
 
 /// The body of one delivery: a JSON object, borrowed as it came.
 ///
@@ -38,8 +38,8 @@ const SINGLE_OBJECTS: [&str; 2] = ["user_event", "replay_job_status"];
 #[derive(Debug, Clone)]
 pub struct Body<'a> {
     raw: &'a str,
-    members: Vec<(String, &'a RawValue)>,
-    for_user_id: Option<String>,
+    members: Vec<Member<'a>>,
+    for_user_id: Option<Cow<'a, str>>,
 }
 
 impl<'a> Body<'a> {
@@ -55,19 +55,15 @@ impl<'a> Body<'a> {
     /// of safety: the answer to a challenge-response check signs an arbitrary token, and no token
     /// is a JSON object.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BodyError> {
-        let raw = serde_json::from_slice::<&RawValue>(bytes)
-            .map_err(|error| BodyError::NotJson { line: error.line(), column: error.column() })?
-            .get();
-        if !raw.starts_with('{') {
-            return Err(BodyError::NotAnObject);
-        }
-        let members = serde_json::from_str::<Members<'a>>(raw).map(|m| m.0).unwrap_or_default();
-        let for_user_id = members
-            .iter()
-            .rev()
-            .find(|(name, _)| name == "for_user_id")
-            .and_then(|(_, value)| Text::read(value))
-            .filter(|text| !text.is_empty());
+        let (raw, members) = match one_pass::read(bytes) {
+            Some(read) => read,
+            None => members::read(bytes)?,
+        };
+        let last = members.iter().rev().find(|member| member.name == FOR_USER_ID);
+        let for_user_id = last.and_then(|member| match member.content {
+            Content::Context(value) => item::text(Some(value)),
+            _ => None,
+        });
         Ok(Self { raw, members, for_user_id })
     }
 
@@ -83,17 +79,21 @@ impl<'a> Body<'a> {
     /// API. A body with none of them is one event of kind `unknown`.
     pub fn events(&self) -> Vec<RawEvent<'a>> {
         let mut events = Vec::new();
-        for (name, value) in &self.members {
-            match classify(name, value) {
-                Member::Items(items) => {
-                    events.extend(items.into_iter().map(|raw| self.event(name, raw)));
+        for Member { name, content } in &self.members {
+            match content {
+                Content::Items(items) => {
+                    events.extend(items.iter().map(|raw| self.event(name, raw)));
                 }
-                Member::Single(raw) => events.push(self.event(name, raw)),
-                Member::Activity { event_type } => {
-                    let item = item::activity(value, self.raw);
-                    events.push(self.with(&event_type, value.get(), item));
+                Content::Single(raw) => events.push(self.event(name, raw)),
+                Content::Activity { event_type, identity, text } => {
+                    // What has no identity of its own has that of the whole body.
+                    let item = match identity.clone() {
+                        Some(identity) => Item { identity, occurred_at: None },
+                        None => item::opaque(self.raw),
+                    };
+                    events.push(self.with(event_type, text, item));
                 }
-                Member::Context => {}
+                Content::Context(_) => {}
             }
         }
         if events.is_empty() {
@@ -107,12 +107,12 @@ impl<'a> Body<'a> {
     pub fn context(&self) -> Context<'_> {
         let mut context = Vec::new();
         let mut has_events = false;
-        for (name, value) in &self.members {
-            match classify(name, value) {
-                Member::Context if name == "for_user_id" && self.for_user_id.is_some() => {}
-                Member::Context => context.push((name.as_str(), *value)),
-                Member::Items(items) => has_events |= !items.is_empty(),
-                Member::Single(_) | Member::Activity { .. } => has_events = true,
+        for Member { name, content } in &self.members {
+            match content {
+                Content::Context(_) if name == FOR_USER_ID && self.for_user_id.is_some() => {}
+                Content::Context(value) => context.push((name.as_ref(), *value)),
+                Content::Items(items) => has_events |= !items.is_empty(),
+                Content::Single(_) | Content::Activity { .. } => has_events = true,
             }
         }
         if !has_events {
@@ -121,8 +121,8 @@ impl<'a> Body<'a> {
         Context { members: context }
     }
 
-    fn event(&self, kind: &str, raw: &'a RawValue) -> RawEvent<'a> {
-        self.with(kind, raw.get(), item::read(kind, raw))
+    fn event(&self, kind: &str, raw: &RawItem<'a>) -> RawEvent<'a> {
+        self.with(kind, raw.text, raw.item.clone())
     }
 
     fn with(&self, kind: &str, payload: &'a str, item: Item) -> RawEvent<'a> {
@@ -225,55 +225,6 @@ pub enum BodyError {
     /// They are JSON, but a bare value or an array.
     #[error("the body is JSON but not an object")]
     NotAnObject,
-}
-
-enum Member<'a> {
-    Items(Vec<&'a RawValue>),
-    Single(&'a RawValue),
-    Activity { event_type: String },
-    Context,
-}
-
-fn classify<'a>(name: &str, value: &'a RawValue) -> Member<'a> {
-    if name.ends_with("_events") {
-        if let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(value.get()) {
-            return Member::Items(items);
-        }
-    } else if SINGLE_OBJECTS.contains(&name) && value.get().starts_with('{') {
-        return Member::Single(value);
-    } else if name == "data"
-        && let Some(event_type) = item::activity_type(value)
-    {
-        return Member::Activity { event_type };
-    }
-    Member::Context
-}
-
-/// All members of an object in their order, repeated names included.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    members.push(entry);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Collect)
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -87,6 +87,14 @@ impl ItemIdentity {
     /// Hashes the raw bytes of an item.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self::Hash(Sha256::digest(bytes).into())
+    }
+
+    /// Returns the text form.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Named(text) => text.into(),
+            Self::Hash(_) => self.to_string().into(),
+        }
     }
 }
 

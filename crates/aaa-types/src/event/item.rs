@@ -2,6 +2,8 @@
 //!
 //! Only the members in question are read; the rest of an item is skipped, however deep.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,17 +12,16 @@ use super::ItemIdentity;
 use crate::time::{parse_created_at, parse_epoch_millis, snowflake_time};
 
 /// Identity and time of one item.
+#[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) identity: ItemIdentity,
     pub(super) occurred_at: Option<Timestamp>,
 }
 
-/// Reads an item of a kind; what lacks a usable identity is identified by its bytes.
-pub(super) fn read(kind: &str, raw: &RawValue) -> Item {
-    let Some(fields) = object::<Fields<'_>>(raw) else {
-        return opaque(raw.get());
-    };
-    let identity = match kind {
+/// Reads an item of a kind; what lacks a usable identity is identified by its bytes. There are no
+/// `fields` when the item is no object, or has one of these members twice.
+pub(super) fn read(kind: &str, text: &str, fields: Option<&Fields<'_>>) -> Item {
+    let identity = fields.and_then(|fields| match kind {
         "tweet_create_events" => fields.post(),
         "tweet_delete_events" => fields.post_delete(),
         "favorite_events" => fields.favorite(),
@@ -32,8 +33,8 @@ pub(super) fn read(kind: &str, raw: &RawValue) -> Item {
         "user_event" => fields.revoke(),
         "replay_job_status" => fields.replay_job_status(),
         _ => None,
-    };
-    identity.unwrap_or_else(|| opaque(raw.get()))
+    });
+    identity.unwrap_or_else(|| opaque(text))
 }
 
 /// Identifies an item by its bytes.
@@ -41,45 +42,11 @@ pub(super) fn opaque(raw: &str) -> Item {
     Item { identity: ItemIdentity::from_bytes(raw.as_bytes()), occurred_at: None }
 }
 
-/// Returns the type of an event of the X Activity API, from the value of `data`.
-pub(super) fn activity_type(data: &RawValue) -> Option<String> {
-    object::<Activity<'_>>(data)?.event_type.and_then(Text::read_string)
-}
-
-/// Reads an event of the X Activity API; without a usable `event_uuid` the whole body
-/// identifies it.
-pub(super) fn activity(data: &RawValue, body: &str) -> Item {
-    let uuid = object::<Activity<'_>>(data).and_then(|activity| text(activity.event_uuid));
-    match uuid {
-        Some(uuid) => Item { identity: ItemIdentity::Named(uuid), occurred_at: None },
-        None => opaque(body),
-    }
-}
-
-/// Reads a short text from a raw value.
-pub(super) struct Text;
-
-impl Text {
-    /// Takes a string, or an integer in its decimal digits.
-    pub(super) fn read(value: &RawValue) -> Option<String> {
-        let raw = value.get();
-        let integer = raw.strip_prefix('-').unwrap_or(raw);
-        if !integer.is_empty() && integer.bytes().all(|b| b.is_ascii_digit()) {
-            return Some(raw.to_owned());
-        }
-        Self::read_string(value)
-    }
-
-    fn read_string(value: &RawValue) -> Option<String> {
-        serde_json::from_str(value.get()).ok()
-    }
-}
-
 type Raw<'a> = Option<&'a RawValue>;
 
 /// Every member that identifies or dates an item of any kind; each is read only when needed.
 #[derive(Deserialize)]
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     #[serde(borrow)]
     id: Raw<'a>,
     #[serde(borrow)]
@@ -137,11 +104,23 @@ struct Nested<'a> {
 
 /// The members of an X Activity API envelope that matter here.
 #[derive(Deserialize)]
-struct Activity<'a> {
+pub(super) struct Activity<'a> {
     #[serde(borrow)]
     event_type: Raw<'a>,
     #[serde(borrow)]
     event_uuid: Raw<'a>,
+}
+
+impl Activity<'_> {
+    /// Returns the type, which must be a text.
+    pub(super) fn event_type(&self) -> Option<String> {
+        self.event_type.and_then(string).map(Cow::into_owned)
+    }
+
+    /// Returns the identity, if there is a usable one.
+    pub(super) fn identity(&self) -> Option<ItemIdentity> {
+        text(self.event_uuid).map(named)
+    }
 }
 
 impl Fields<'_> {
@@ -150,18 +129,18 @@ impl Fields<'_> {
     fn post(&self) -> Option<Item> {
         let id = text(self.id_str)?;
         let time = id.parse().ok().and_then(snowflake_time).or_else(|| self.millis());
-        Some(Item { identity: ItemIdentity::Named(id), occurred_at: time })
+        Some(Item { identity: named(id), occurred_at: time })
     }
 
     /// The id is that of the post, which may be years older than its deletion.
     fn post_delete(&self) -> Option<Item> {
         let id = text(nested(self.status)?.id)?;
-        Some(Item { identity: ItemIdentity::Named(id), occurred_at: self.millis() })
+        Some(Item { identity: named(id), occurred_at: self.millis() })
     }
 
     fn favorite(&self) -> Option<Item> {
         let identity = match text(self.id) {
-            Some(id) => ItemIdentity::Named(id),
+            Some(id) => named(id),
             None => {
                 let user = nested(self.user)?;
                 let user = text(user.id_str).or_else(|| text(user.id))?;
@@ -188,7 +167,7 @@ impl Fields<'_> {
         let id = text(self.id)?;
         let own = || parse_epoch_millis(&text(self.created_timestamp)?);
         let time = id.parse().ok().and_then(snowflake_time).or_else(own);
-        Some(Item { identity: ItemIdentity::Named(id), occurred_at: time })
+        Some(Item { identity: named(id), occurred_at: time })
     }
 
     fn typing(&self) -> Option<Item> {
@@ -236,9 +215,26 @@ impl Fields<'_> {
     }
 }
 
-/// A usable part of an identity: a text or an integer, not empty.
-fn text(value: Raw<'_>) -> Option<String> {
-    Text::read(value?).filter(|text| !text.is_empty())
+/// A usable part of an identity: a text or an integer in its decimal digits, not empty.
+pub(super) fn text(value: Raw<'_>) -> Option<Cow<'_, str>> {
+    let value = value?;
+    let raw = value.get();
+    let integer = raw.strip_prefix('-').unwrap_or(raw);
+    if !integer.is_empty() && integer.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(raw.into());
+    }
+    string(value).filter(|text| !text.is_empty())
+}
+
+fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+}
+
+fn named(id: Cow<'_, str>) -> ItemIdentity {
+    ItemIdentity::Named(id.into_owned())
 }
 
 fn nested<'a>(value: Raw<'a>) -> Option<Nested<'a>> {
@@ -247,7 +243,7 @@ fn nested<'a>(value: Raw<'a>) -> Option<Nested<'a>> {
 
 /// Reads an object. An array is refused first, since serde would fill a struct from one by
 /// position.
-fn object<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+pub(super) fn object<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
     let raw = value.get();
     if raw.starts_with('{') { serde_json::from_str(raw).ok() } else { None }
 }

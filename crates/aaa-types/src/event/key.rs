@@ -41,7 +41,7 @@ impl EventKey {
     ) -> Self {
         let seconds = occurred_at.map_or(0, |time| u32::try_from(time.as_second()).unwrap_or(0));
         let mut hash = Sha256::new_with_prefix(b"aaa-event-key-1\0");
-        for part in [app, for_user_id, kind, &item.to_string()] {
+        for part in [app, for_user_id, kind, &item.text()] {
             // A part is shorter than the body it came from, and that is bounded far below this.
             hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
             hash.update(part.as_bytes());

@@ -1,16 +1,19 @@
 //! How every model of a payload is read and written: what it names becomes a field, everything
 //! else stays in `extra` as it came.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{borrow::Cow, collections::BTreeMap, str::FromStr};
 
 use serde::{
-    Deserializer, Serialize,
-    de::{DeserializeOwned, Error, MapAccess, Visitor},
+    Serialize,
+    de::{Error, MapAccess},
     ser::SerializeMap,
 };
 use serde_json::Value;
 
-use super::Extra;
+use super::{
+    Extra,
+    read::{Fit, Read, Reading, written},
+};
 
 /// Declares a model. Behind each field stands how it is read and the member's name:
 ///
@@ -40,13 +43,64 @@ macro_rules! model {
             pub extra: $crate::payload::Extra,
         }
 
+        impl $name {
+            /// Reads the members; without one that is required, gives back its name and them all.
+            fn from_object<'de, A: serde::de::MapAccess<'de>>(
+                mut members: A,
+                repeats: $crate::payload::model::Repeats,
+            ) -> Result<Result<Self, (&'static str, $crate::payload::Extra)>, A::Error> {
+                use $crate::payload::{model, read};
+
+                let mut extra = $crate::payload::Extra::new();
+                $(let mut $field = model::Slot::Absent;)*
+                while let Some(name) = members.next_key_seed(read::Name)? {
+                    match &*name {
+                        $($member => {
+                            let fit = model::$how::read(&mut members)?;
+                            $field.put($member, fit, &mut extra, repeats)?;
+                        })*
+                        _ => model::put_extra(name, members.next_value()?, &mut extra, repeats)?,
+                    }
+                }
+                let lacking = [$(model::$how::lacks(&$field, $member)),*];
+                if let Some(lacking) = lacking.into_iter().flatten().next() {
+                    $($field.put_back($member, &mut extra)?;)*
+                    return Ok(Err((lacking, extra)));
+                }
+                Ok(Ok(Self { $($field: model::$how::field($field, $member)?,)* extra }))
+            }
+        }
+
+        impl $crate::payload::read::Read for $name {
+            fn from_members<'de, A: serde::de::MapAccess<'de>>(
+                members: A,
+            ) -> Result<$crate::payload::read::Fit<Self>, A::Error> {
+                let read = Self::from_object(members, $crate::payload::model::Repeats::LastCounts)?;
+                Ok(read.map_err(|(_, members)| serde_json::Value::Object(members)))
+            }
+        }
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let mut extra = $crate::payload::model::members(deserializer)?;
-                Ok(Self {
-                    $($field: $crate::payload::model::$how::read(&mut extra, $member)?,)*
-                    extra,
-                })
+                struct Object;
+
+                impl<'de> serde::de::Visitor<'de> for Object {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(
+                        self,
+                        members: A,
+                    ) -> Result<$name, A::Error> {
+                        $name::from_object(members, $crate::payload::model::Repeats::Refused)?
+                            .map_err($crate::payload::model::misfit)
+                    }
+                }
+
+                deserializer.deserialize_map(Object)
             }
         }
 
@@ -104,6 +158,15 @@ macro_rules! words {
             }
         }
 
+        impl $crate::payload::read::Read for $name {
+            fn from_text(word: &str) -> Option<Self> {
+                Some(match word {
+                    $($word => Self::$variant,)*
+                    _ => Self::Other(word.to_owned()),
+                })
+            }
+        }
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let word = String::deserialize(deserializer)?;
@@ -118,31 +181,84 @@ macro_rules! words {
 
 pub(super) use {model, words};
 
-/// Reads all members of an object. A name that comes twice is refused, since one of the two would
-/// be lost.
-pub(super) fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Extra, D::Error> {
-    struct Collect;
+/// What to make of a name that comes twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeats {
+    /// The whole item is refused, since one of the two would be lost.
+    Refused,
+    /// The last one counts, as it does inside every [`Value`].
+    LastCounts,
+}
 
-    impl<'de> Visitor<'de> for Collect {
-        type Value = Extra;
+/// A member that a model names, while the model is read.
+pub(super) enum Slot<T> {
+    /// It did not come yet.
+    Absent,
+    /// It came and fits.
+    Fits(T),
+    /// It came and is among the extra members.
+    Odd,
+}
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Extra, A::Error> {
-            let mut members = Extra::new();
-            while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                if members.contains_key(&name) {
-                    return Err(A::Error::custom(format_args!("the member `{name}` comes twice")));
-                }
-                members.insert(name, value);
+impl<T: Serialize> Slot<T> {
+    pub(super) fn put<E: Error>(
+        &mut self,
+        name: &str,
+        fit: Fit<T>,
+        extra: &mut Extra,
+        repeats: Repeats,
+    ) -> Result<(), E> {
+        if !matches!(self, Self::Absent) {
+            if repeats == Repeats::Refused {
+                return Err(twice(name));
             }
-            Ok(members)
+            extra.remove(name);
         }
+        *self = match fit {
+            Ok(value) => Self::Fits(value),
+            Err(odd) => {
+                extra.insert(name.to_owned(), odd);
+                Self::Odd
+            }
+        };
+        Ok(())
     }
 
-    deserializer.deserialize_map(Collect)
+    /// Puts what fits where the rest is.
+    pub(super) fn put_back<E: Error>(&self, name: &str, extra: &mut Extra) -> Result<(), E> {
+        if let Self::Fits(value) = self {
+            extra.insert(name.to_owned(), written(value)?);
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a member that the model does not name.
+pub(super) fn put_extra<E: Error>(
+    name: Cow<'_, str>,
+    value: Value,
+    extra: &mut Extra,
+    repeats: Repeats,
+) -> Result<(), E> {
+    let name = name.into_owned();
+    if repeats == Repeats::Refused && extra.contains_key(&name) {
+        return Err(twice(&name));
+    }
+    extra.insert(name, value);
+    Ok(())
+}
+
+fn twice<E: Error>(name: &str) -> E {
+    E::custom(format_args!("the member `{name}` comes twice"))
+}
+
+/// Says why members are no item of a model.
+pub(super) fn misfit<E: Error>((name, members): (&'static str, Extra)) -> E {
+    if members.contains_key(name) {
+        E::custom(format_args!("the member `{name}` has another shape than expected"))
+    } else {
+        E::missing_field(name)
+    }
 }
 
 /// Writes what is left. A field that was set since wins over a member of its name in `extra`.
@@ -159,24 +275,27 @@ pub(super) fn finish<M: SerializeMap>(
     map.end()
 }
 
-/// Takes a member out when it fits, and leaves it where it is otherwise.
-fn take<T: DeserializeOwned>(extra: &mut Extra, name: &str) -> Option<T> {
-    let value = T::deserialize(extra.get(name)?).ok()?;
-    extra.remove(name);
-    Some(value)
-}
-
 pub(super) mod required {
-    use super::{DeserializeOwned, Error, Extra, Serialize, SerializeMap};
+    use super::{Error, Fit, MapAccess, Read, Reading, Serialize, SerializeMap, Slot};
 
-    pub(in crate::payload) fn read<T: DeserializeOwned, E: Error>(
-        extra: &mut Extra,
+    pub(in crate::payload) fn read<'de, T: Read, A: MapAccess<'de>>(
+        members: &mut A,
+    ) -> Result<Fit<T>, A::Error> {
+        members.next_value_seed(Reading::new())
+    }
+
+    pub(in crate::payload) fn lacks<T>(slot: &Slot<T>, name: &'static str) -> Option<&'static str> {
+        (!matches!(slot, Slot::Fits(_))).then_some(name)
+    }
+
+    pub(in crate::payload) fn field<T, E: Error>(
+        slot: Slot<T>,
         name: &'static str,
     ) -> Result<T, E> {
-        let value = extra.get(name).ok_or_else(|| E::missing_field(name))?;
-        let value = T::deserialize(value).map_err(E::custom)?;
-        extra.remove(name);
-        Ok(value)
+        match slot {
+            Slot::Fits(value) => Ok(value),
+            Slot::Absent | Slot::Odd => Err(E::missing_field(name)),
+        }
     }
 
     pub(in crate::payload) fn write<M: SerializeMap>(
@@ -190,34 +309,40 @@ pub(super) mod required {
 }
 
 pub(super) mod id {
-    use super::{Error, Extra, FromStr};
+    use super::{Fit, FromStr, MapAccess, Value};
     use crate::id::{IdError, text_or_integer};
 
-    pub(in crate::payload) use super::required::write;
+    pub(in crate::payload) use super::required::{field, lacks, write};
 
-    pub(in crate::payload) fn read<T, E: Error>(
-        extra: &mut Extra,
-        name: &'static str,
-    ) -> Result<T, E>
+    pub(in crate::payload) fn read<'de, T, A: MapAccess<'de>>(
+        members: &mut A,
+    ) -> Result<Fit<T>, A::Error>
     where
         T: FromStr<Err = IdError> + TryFrom<u64, Error = IdError>,
     {
-        let value = extra.get(name).ok_or_else(|| E::missing_field(name))?;
-        let id = text_or_integer(value).map_err(E::custom)?;
-        extra.remove(name);
-        Ok(id)
+        let value = members.next_value::<Value>()?;
+        Ok(text_or_integer(&value).map_err(|_| value))
     }
 }
 
 pub(super) mod optional {
-    use super::{DeserializeOwned, Error, Extra, Serialize, SerializeMap, take};
+    use super::{Error, Serialize, SerializeMap, Slot};
 
-    // `Result` because the three ways to read have one signature.
-    pub(in crate::payload) fn read<T: DeserializeOwned, E: Error>(
-        extra: &mut Extra,
-        name: &str,
+    pub(in crate::payload) use super::required::read;
+
+    pub(in crate::payload) fn lacks<T>(_: &Slot<T>, _: &'static str) -> Option<&'static str> {
+        None
+    }
+
+    // `Result` because all ways to take a field have one signature.
+    pub(in crate::payload) fn field<T, E: Error>(
+        slot: Slot<T>,
+        _: &'static str,
     ) -> Result<Option<T>, E> {
-        Ok(take(extra, name))
+        Ok(match slot {
+            Slot::Fits(value) => Some(value),
+            Slot::Absent | Slot::Odd => None,
+        })
     }
 
     pub(in crate::payload) fn write<M: SerializeMap>(
@@ -233,18 +358,24 @@ pub(super) mod optional {
 }
 
 pub(super) mod list {
-    use super::{DeserializeOwned, Error, Extra, Serialize, SerializeMap, Value, take};
+    use super::{Error, Fit, MapAccess, Read, Serialize, SerializeMap, Slot, Value};
 
-    pub(in crate::payload) fn read<T: DeserializeOwned, E: Error>(
-        extra: &mut Extra,
-        name: &str,
-    ) -> Result<Vec<T>, E> {
-        match extra.get(name) {
-            Some(Value::Array(items)) if !items.is_empty() => {
-                Ok(take(extra, name).unwrap_or_default())
-            }
-            _ => Ok(Vec::new()),
-        }
+    pub(in crate::payload) use super::optional::lacks;
+
+    pub(in crate::payload) fn read<'de, T: Read, A: MapAccess<'de>>(
+        members: &mut A,
+    ) -> Result<Fit<Vec<T>>, A::Error> {
+        let fit: Fit<Vec<T>> = super::required::read(members)?;
+        Ok(fit.and_then(
+            |list| if list.is_empty() { Err(Value::Array(Vec::new())) } else { Ok(list) },
+        ))
+    }
+
+    pub(in crate::payload) fn field<T: Default, E: Error>(
+        slot: Slot<T>,
+        name: &'static str,
+    ) -> Result<T, E> {
+        super::optional::field(slot, name).map(Option::unwrap_or_default)
     }
 
     pub(in crate::payload) fn write<M: SerializeMap>(
@@ -260,18 +391,17 @@ pub(super) mod list {
 }
 
 pub(super) mod map {
-    use super::{BTreeMap, DeserializeOwned, Error, Extra, Serialize, SerializeMap, Value, take};
+    use super::{BTreeMap, Extra, Fit, MapAccess, Read, Serialize, SerializeMap, Value};
 
-    pub(in crate::payload) fn read<T: DeserializeOwned, E: Error>(
-        extra: &mut Extra,
-        name: &str,
-    ) -> Result<BTreeMap<String, T>, E> {
-        match extra.get(name) {
-            Some(Value::Object(items)) if !items.is_empty() => {
-                Ok(take(extra, name).unwrap_or_default())
-            }
-            _ => Ok(BTreeMap::new()),
-        }
+    pub(in crate::payload) use super::{list::field, optional::lacks};
+
+    pub(in crate::payload) fn read<'de, T: Read, A: MapAccess<'de>>(
+        members: &mut A,
+    ) -> Result<Fit<BTreeMap<String, T>>, A::Error> {
+        let fit: Fit<BTreeMap<String, T>> = super::required::read(members)?;
+        Ok(fit.and_then(
+            |map| if map.is_empty() { Err(Value::Object(Extra::new())) } else { Ok(map) },
+        ))
     }
 
     pub(in crate::payload) fn write<M: SerializeMap>(

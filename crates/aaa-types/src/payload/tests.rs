@@ -211,6 +211,51 @@ fn a_member_that_comes_twice_is_kept_by_not_fitting() {
     }
 }
 
+/// Further inside, the last one counts, whether it fits or not.
+#[test]
+fn a_member_that_comes_twice_further_inside() {
+    let read = |user: &str| {
+        let text = format!(r#"{{"id_str":"1","user":{user}}}"#);
+        let post: Post = serde_json::from_str(&text).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_value(&post).unwrap(), value, "{text}");
+        post.user.unwrap()
+    };
+    assert_eq!(read(r#"{"name":"a","name":"b"}"#).name.as_deref(), Some("b"));
+    assert_eq!(read(r#"{"name":7,"name":"b"}"#).name.as_deref(), Some("b"));
+    assert_eq!(read(r#"{"name":"a","name":7}"#).extra["name"], 7);
+    assert_eq!(read(r#"{"new":"a","new":7}"#).extra["new"], 7);
+    let context = r#"{"users":{"7":1,"7":{"id":"7"},"8":{"id":1},"8":{"id":"8"}}}"#;
+    let context: DeliveryContext = serde_json::from_str(context).unwrap();
+    assert_eq!(context.users["7"].id().as_deref(), Some("7"));
+    assert_eq!(context.users["8"].id().as_deref(), Some("8"));
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let error = |json: &str| serde_json::from_str::<Favorite>(json).unwrap_err().to_string();
+    insta::assert_snapshot!(
+        error(r#"{"user":{}}"#),
+        @"missing field `favorited_status` at line 1 column 11"
+    );
+    insta::assert_snapshot!(
+        error(r#"{"user":7,"favorited_status":{"id_str":"1"}}"#),
+        @"the member `user` has another shape than expected at line 1 column 44"
+    );
+    insta::assert_snapshot!(
+        error(r#"{"user":{},"user":{}}"#),
+        @"the member `user` comes twice at line 1 column 21"
+    );
+}
+
+/// A text, a reader and a tree are read alike, though only a text can be borrowed from.
+#[test]
+fn whatever_is_read_from() {
+    let (from_tree, text) = (serde_json::from_value::<Post>(post()).unwrap(), post().to_string());
+    assert_eq!(serde_json::from_str::<Post>(&text).unwrap(), from_tree);
+    assert_eq!(serde_json::from_reader::<_, Post>(text.as_bytes()).unwrap(), from_tree);
+}
+
 /// As deep as the parser goes, on a stack as small as a worker's.
 #[test]
 fn deep_nesting_needs_little_stack() {

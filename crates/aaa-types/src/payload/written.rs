@@ -7,6 +7,8 @@ use serde::{
     de::{Error, Unexpected, Visitor},
 };
 
+use super::read::Read;
+
 /// A whole number that X writes as a JSON number in some places and as text in others; it is
 /// written again as it came.
 ///
@@ -64,6 +66,20 @@ impl fmt::Display for Integer {
     }
 }
 
+impl Read for Integer {
+    fn from_unsigned(number: u64) -> Option<Self> {
+        Some(Self(IntegerForm::Unsigned(number)))
+    }
+
+    fn from_negative(number: i64) -> Option<Self> {
+        Some(Self(IntegerForm::Signed(number)))
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        Some(Self(IntegerForm::Text(text.to_owned())))
+    }
+}
+
 /// A yes or no that X writes as a JSON boolean or as the text `"true"` or `"false"`; it is
 /// written again as it came.
 ///
@@ -87,6 +103,21 @@ impl Flag {
     /// Returns whether it is a yes.
     pub fn is_set(self) -> bool {
         self.is_set
+    }
+}
+
+impl Read for Flag {
+    fn from_bool(is_set: bool) -> Option<Self> {
+        Some(Self { is_set, is_text: false })
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let is_set = match text {
+            "true" => true,
+            "false" => false,
+            _ => return None,
+        };
+        Some(Self { is_set, is_text: true })
     }
 }
 
@@ -116,11 +147,7 @@ impl<'de> Deserialize<'de> for Flag {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Flag, E> {
-                match text {
-                    "true" => Ok(Flag { is_set: true, is_text: true }),
-                    "false" => Ok(Flag { is_set: false, is_text: true }),
-                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
-                }
+                Flag::from_text(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
 

@@ -190,7 +190,77 @@ fn json_value() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// Compares the two ways to read a body; says whether the fast one knew what to do.
+fn both_ways(bytes: &[u8]) -> bool {
+    let fast = one_pass::read(bytes).map(|read| format!("{read:?}"));
+    let slow = members::read(bytes).map(|read| format!("{read:?}"));
+    assert!(fast.is_none() || fast.as_ref() == slow.as_ref().ok(), "{fast:?}, and not {slow:?}");
+    fast.is_some()
+}
+
+#[test]
+fn one_pass_is_enough_for_whatever_x_sends() {
+    for body in [
+        "{}",
+        r#" { "for_user_id" : "7" , "favorite_events" : [ {"id":"a"} , 2, [3], "4" ] } "#,
+        r#"{"tweet_create_events":[{"id_str":"1","id_str":"2"},{"\ud800":1}],"users":{}}"#,
+        r#"{"odd_events":{},"none_events":[],"user_event":7,"replay_job_status":{"job_id":1}}"#,
+        r#"{"data":{"event_type":"post.create","event_uuid":-5},"for_user_id":8}"#,
+        r#"{"data":{"event_type":7},"data":[],"data":{"a":{},"a":{}},"\u0064ata":null}"#,
+        r#"{"n":-0,"m":1e999,"o":123456789012345678901234567890,"s":"\ud800\/\u0000ä"}"#,
+    ] {
+        assert!(both_ways(body.as_bytes()), "{body}");
+    }
+    // Never taken: the slow way knows why.
+    for body in [
+        "",
+        "[]",
+        "1",
+        "{",
+        "{}{}",
+        "{},",
+        r#"{"a":1,}"#,
+        r#"{,"a":1}"#,
+        r#"{"a" 1}"#,
+        r#"{"a":1 "b":2}"#,
+        r#"{a:1}"#,
+        r#"{7:1}"#,
+        r#"{"a_events":[1,]}"#,
+        r#"{"a_events":[,]}"#,
+        r#"{"a_events":[1 2]}"#,
+        r#"{"a_events":[{}{}]}"#,
+        r#"{"a_events":["1""2"]}"#,
+        r#"{"a_events":[1}"#,
+        r#"{"a_events":[01]}"#,
+        r#"{"a":01}"#,
+        r#"{"a":"\x"}"#,
+        "{\"a\":\"\n\"}",
+        "{\u{a0}}",
+        "\u{feff}{}",
+        r#"{"\ud800":1}"#,
+    ] {
+        assert!(!both_ways(body.as_bytes()), "{body}");
+    }
+}
+
 proptest! {
+    /// What is read in one pass is what is read step by step, whatever is broken in a text.
+    #[test]
+    fn one_pass_reads_the_same(
+        value in json_value(),
+        pretty: bool,
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, "[\\[\\]{}:,\" 0a\\\\]{0,2}"), 0..3),
+    ) {
+        let text = if pretty { format!("{value:#}") } else { value.to_string() };
+        prop_assert!(both_ways(text.as_bytes()) == value.is_object());
+        let mut text: Vec<char> = text.chars().collect();
+        for (at, gone, new) in cuts {
+            let at = at.index(text.len() + 1);
+            text.splice(at..(at + gone).min(text.len()), new.chars());
+        }
+        both_ways(String::from_iter(text).as_bytes());
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
         if let Ok(body) = Body::parse(&bytes) {
