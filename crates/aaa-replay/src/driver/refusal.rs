@@ -1,5 +1,5 @@
 use aaa_client::ClientError;
-use aaa_types::api::{ApiError, Failure};
+use aaa_types::api::ApiError;
 use jiff::Timestamp;
 
 use crate::engine::RefusalKind;
@@ -27,11 +27,11 @@ pub fn classify(error: &ClientError, now: Timestamp) -> RefusalKind {
     } else if api.is_some_and(ApiError::is_rate_limited) {
         let wait = error.retry_after(now);
         RefusalKind::RateLimited(wait.and_then(|wait| now.saturating_add(wait).ok()))
-    } else if failure(api) == Some(&Failure::QueryParamInvalid) {
+    } else if api.is_some_and(ApiError::is_invalid_window) {
         RefusalKind::Window
     } else if error.is_not_found() {
         RefusalKind::Gone
-    } else if failure(api) == Some(&Failure::CrcValidationFailed) {
+    } else if api.is_some_and(ApiError::is_invalid_webhook) {
         RefusalKind::Invalid
     } else if error.is_retryable() {
         RefusalKind::Passing
@@ -40,6 +40,39 @@ pub fn classify(error: &ClientError, now: Timestamp) -> RefusalKind {
     }
 }
 
-fn failure(error: Option<&ApiError>) -> Option<&Failure> {
-    error.and_then(ApiError::failure)
+#[cfg(test)]
+mod tests {
+    use aaa_client::v2;
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn both_generations_say_the_same() {
+        for (status, body, expected) in [
+            (400, r#"{"errors":[{"message":"QueryParamInvalid: "}]}"#, RefusalKind::Window),
+            (
+                400,
+                r#"{"errors":[{"code":356,"message":"from_date must be before to_date."}]}"#,
+                RefusalKind::Window,
+            ),
+            (400, r#"{"errors":[{"message":"CrcValidationFailed: "}]}"#, RefusalKind::Invalid),
+            (
+                400,
+                r#"{"errors":[{"code":214,"message":"Webhook is marked invalid and requires a CRC check."}]}"#,
+                RefusalKind::Invalid,
+            ),
+            (400, r#"{"errors":[{"message":"WebhookIdInvalid: "}]}"#, RefusalKind::Gone),
+            (
+                404,
+                r#"{"errors":[{"code":34,"message":"Webhook does not exist"}]}"#,
+                RefusalKind::Gone,
+            ),
+            (403, r#"{"errors":[{"code":200,"message":"Forbidden."}]}"#, RefusalKind::Lasting),
+        ] {
+            let answer = http::Response::builder().status(status).body(Bytes::from(body)).unwrap();
+            let error = v2::list_webhooks().answer(&answer).unwrap_err();
+            assert_eq!(classify(&error, Timestamp::UNIX_EPOCH), expected, "{body}");
+        }
+    }
 }

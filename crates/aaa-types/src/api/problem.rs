@@ -98,7 +98,7 @@ impl Problem {
         [&self.message, &self.detail, &self.title].into_iter().flatten().map(|words| &**words)
     }
 
-    /// Says whether one of the phrases, in [plain] words, stands somewhere in X's words.
+    /// Says whether one of the phrases, in plain words, stands somewhere in X's words.
     pub(super) fn says(&self, phrases: &[&str]) -> bool {
         self.all_words().map(plain).any(|words| phrases.iter().any(|one| words.contains(one)))
     }
