@@ -1,17 +1,21 @@
-//! Credentials from flags, the environment or `.env`, in this order.
+//! Credentials from flags, the environment or `.env`, in this order; users' tokens from their file.
 
-use std::{collections::HashMap, str::FromStr};
+use std::path::{Path, PathBuf};
 
-use aaa_auth::{Consumer, UserToken};
+use aaa_auth::{
+    UserCredential,
+    environment::{Environment, Prefix, Variables},
+    tokens::TokenFile,
+};
 use aaa_client::{ApiUrl, Client};
-use aaa_types::{BearerToken, ConsumerSecret};
+use aaa_types::{ConsumerSecret, UserId};
 use clap::Args;
 
 use crate::exit::{Exit, Failure};
 
 /// The flags. A secret in a flag is seen by everybody who can list processes, so the environment
 /// or `.env` is the better place.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Credentials (or the variables X_…, or .env)")]
 pub(crate) struct CredentialArgs {
     /// The app's consumer key (API key) (X_CONSUMER_KEY)
@@ -35,17 +39,33 @@ pub(crate) struct CredentialArgs {
     /// Where the API is (X_API_URL; by default X itself)
     #[arg(long, global = true, value_name = "URL")]
     api_url: Option<String>,
+    /// The file with the tokens of users [default: tokens.json in the data directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    tokens: Option<PathBuf>,
+}
+
+impl CredentialArgs {
+    fn get(&self, name: &str) -> Option<String> {
+        let flag = match name {
+            "X_CONSUMER_KEY" => &self.consumer_key,
+            "X_CONSUMER_SECRET" => &self.consumer_secret,
+            "X_CONSUMER_SECRET_PREVIOUS" => &self.consumer_secret_previous,
+            "X_ACCESS_TOKEN" => &self.access_token,
+            "X_ACCESS_TOKEN_SECRET" => &self.access_token_secret,
+            "X_BEARER_TOKEN" => &self.bearer_token,
+            "X_API_URL" => &self.api_url,
+            _ => &None,
+        };
+        flag.clone()
+    }
 }
 
 /// What was found.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    consumer: Option<Consumer>,
-    consumer_secret: Option<ConsumerSecret>,
-    previous_secret: Option<ConsumerSecret>,
-    owner: Option<UserToken>,
-    bearer: Option<BearerToken>,
-    api: ApiUrl,
+    found: Environment,
+    variables: Variables,
+    tokens: Option<PathBuf>,
 }
 
 impl Credentials {
@@ -55,36 +75,15 @@ impl Credentials {
     ///
     /// Fails when one of them is malformed, and when `.env` cannot be read.
     pub(crate) fn load(flags: CredentialArgs) -> Result<Self, Failure> {
-        let file = read_dotenv()?;
-        Self::from(flags, |name| std::env::var(name).ok().or_else(|| file.get(name).cloned()))
+        let variables =
+            Variables::load().map_err(|error| Exit::Credentials.with(error.to_string()))?;
+        Self::from(flags, variables)
     }
 
-    fn from(
-        flags: CredentialArgs,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, Failure> {
-        let find = |flag: Option<String>, name: &'static str| {
-            let value = flag.or_else(|| variable(name)).filter(|value| !value.is_empty());
-            Found { name, value }
-        };
-        let key = find(flags.consumer_key, "X_CONSUMER_KEY").parse()?;
-        let secret = find(flags.consumer_secret, "X_CONSUMER_SECRET").parse::<ConsumerSecret>()?;
-        let token = find(flags.access_token, "X_ACCESS_TOKEN").parse()?;
-        let token_secret = find(flags.access_token_secret, "X_ACCESS_TOKEN_SECRET").parse()?;
-        let api = find(flags.api_url, "X_API_URL").parse()?;
-        let consumer = key.zip(secret.clone()).map(|(key, secret)| Consumer::new(key, secret));
-        Ok(Self {
-            consumer,
-            consumer_secret: secret,
-            previous_secret: find(flags.consumer_secret_previous, "X_CONSUMER_SECRET_PREVIOUS")
-                .parse()?,
-            owner: token.zip(token_secret).map(|(token, secret)| UserToken::new(token, secret)),
-            bearer: find(flags.bearer_token, "X_BEARER_TOKEN").parse()?,
-            api: match api {
-                Some(api) => api,
-                None => ApiUrl::X.parse().map_err(|error| Exit::Failed.of("X's address", error))?,
-            },
-        })
+    fn from(flags: CredentialArgs, variables: Variables) -> Result<Self, Failure> {
+        let lookup = |name: &str| flags.get(name).or_else(|| variables.get(name));
+        let found = environment(Environment::from_lookup(lookup))?;
+        Ok(Self { found, variables, tokens: flags.tokens })
     }
 
     /// Returns the consumer secret.
@@ -93,28 +92,27 @@ impl Credentials {
     ///
     /// Fails, and says what to set, when there is none.
     pub(crate) fn consumer_secret(&self) -> Result<ConsumerSecret, Failure> {
-        self.consumer_secret.clone().ok_or_else(|| {
-            Exit::Credentials.with(
-                "no consumer secret: set X_CONSUMER_SECRET (the API secret key of your app) in \
-                 the environment or in .env; to try without an account, `aaa emulate --print-env` \
-                 prints the emulator's",
-            )
+        self.found.require_consumer_secret().cloned().map_err(|error| {
+            Exit::Credentials.with(format!(
+                "{error} (the API secret key of your app) in the environment or in .env; to try \
+                 without an account, `aaa emulate --print-env` prints the emulator's",
+            ))
         })
     }
 
     /// Returns the consumer secret before a rotation.
     pub(crate) fn previous_secret(&self) -> Option<ConsumerSecret> {
-        self.previous_secret.clone()
+        self.found.previous_secret.clone()
     }
 
     /// Says whether there is a bearer token.
     pub(crate) fn has_bearer(&self) -> bool {
-        self.bearer.is_some()
+        self.found.credentials.bearer.is_some()
     }
 
     /// Returns where the API is.
     pub(crate) fn api(&self) -> &ApiUrl {
-        &self.api
+        &self.found.api
     }
 
     /// Builds a client that has all the credentials.
@@ -123,86 +121,214 @@ impl Credentials {
     ///
     /// Fails when its TLS cannot be set up.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let mut credentials = aaa_client::Credentials::default();
-        if let Some(consumer) = &self.consumer {
-            credentials = credentials.with_consumer(consumer.clone());
-        }
-        if let Some(owner) = &self.owner {
-            credentials = credentials.with_owner(owner.clone());
-        }
-        if let Some(bearer) = &self.bearer {
-            credentials = credentials.with_bearer(bearer.clone());
-        }
-        let client = Client::builder(self.api.clone()).credentials(credentials).build();
+        let credentials = self.found.credentials.clone();
+        let client = Client::builder(self.found.api.clone()).credentials(credentials).build();
         client.map_err(|error| Exit::Failed.of("the client could not be built", error))
     }
-}
 
-/// A value and the name under which a user knows it.
-struct Found {
-    name: &'static str,
-    value: Option<String>,
-}
+    /// Finds the credentials of another app, whose variables begin with a prefix. No flag says
+    /// anything about it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when one of them is malformed.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for a receiver of several apps"))]
+    pub(crate) fn app(&self, prefix: &Prefix) -> Result<Environment, Failure> {
+        environment(Environment::of_app(prefix, |name| self.variables.get(name)))
+    }
 
-impl Found {
-    fn parse<T: FromStr<Err: std::fmt::Display>>(self) -> Result<Option<T>, Failure> {
-        let parsed = self.value.map(|value| value.parse()).transpose();
-        // The errors of secrets do not repeat them.
-        parsed.map_err(|error| Exit::Credentials.of(self.name, error))
+    /// Returns the file with the tokens of users.
+    pub(crate) fn token_file(&self, data_dir: &Path) -> TokenFile {
+        let default = || data_dir.join("tokens.json");
+        TokenFile::new(self.tokens.clone().unwrap_or_else(default))
+    }
+
+    /// Returns the credential of a user; without one, that of the app's owner.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and says what to do, when there is none, and when the file with the tokens cannot be
+    /// read.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that act for a user"))]
+    pub(crate) fn user(
+        &self,
+        user: Option<UserId>,
+        data_dir: &Path,
+    ) -> Result<UserCredential, Failure> {
+        let owner = self.found.require_owner();
+        let Some(user) = user else {
+            let owner = owner.map_err(|error| {
+                Exit::Credentials.with(format!(
+                    "{error}; or name a user with --user, whose token `aaa auth login` has stored"
+                ))
+            })?;
+            return Ok(owner.clone().into());
+        };
+        let file = self.token_file(data_dir);
+        let tokens = file.read().map_err(|error| {
+            Exit::Credentials.of(&format!("could not read the token of user {user}"), error)
+        })?;
+        // What the user has permitted last is in the file.
+        if let Some(stored) = tokens.get(user) {
+            return Ok(stored.token.clone().into());
+        }
+        match owner.ok().filter(|owner| owner.user_id() == Some(user)) {
+            Some(owner) => Ok(owner.clone().into()),
+            None => Err(Exit::Credentials.with(format!(
+                "no token of user {user} in `{}`: `aaa auth login` asks the user and stores it; or \
+                 choose another file with --tokens",
+                file.path().display(),
+            ))),
+        }
     }
 }
 
-/// Reads `.env` of the working directory into a map; the process's environment stays as it is.
-fn read_dotenv() -> Result<HashMap<String, String>, Failure> {
-    let lines = match dotenvy::from_path_iter(".env") {
-        Ok(lines) => lines,
-        Err(error) if error.not_found() => return Ok(HashMap::new()),
-        Err(error) => return Err(Exit::Credentials.of("could not read .env", error)),
-    };
-    // The error of a line repeats it, and it may hold a secret.
-    lines.collect::<Result<_, _>>().map_err(|_| {
-        Exit::Credentials.with("could not read .env: a line is not `NAME=value`; quote the value")
-    })
+/// Takes what the variables say, and tells the user of what is there by half.
+fn environment(
+    found: Result<Environment, aaa_auth::environment::EnvironmentError>,
+) -> Result<Environment, Failure> {
+    // The errors name the variable and do not repeat its value.
+    let found = found.map_err(|error| Exit::Credentials.with(error.to_string()))?;
+    for half in found.halves() {
+        tracing::warn!("{half}");
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
+    use aaa_auth::{UserToken, tokens::StoredToken};
+
     use super::*;
 
-    fn flags() -> CredentialArgs {
-        CredentialArgs {
-            consumer_key: None,
-            consumer_secret: None,
-            consumer_secret_previous: None,
-            access_token: None,
-            access_token_secret: None,
-            bearer_token: None,
-            api_url: None,
+    /// What is found with these flags and a `.env` of these lines.
+    fn found(flags: CredentialArgs, dotenv: &str) -> Result<Credentials, Failure> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".env");
+        std::fs::write(&path, dotenv).unwrap();
+        Credentials::from(flags, Variables::with_file(&path).unwrap())
+    }
+
+    fn words(failure: &Failure) -> String {
+        format!("{failure:?}")
+    }
+
+    /// The token that a user's requests are signed with.
+    fn token(credential: UserCredential) -> String {
+        match credential {
+            UserCredential::OAuth1(token) => token.token.expose().to_owned(),
+            UserCredential::OAuth2(_) => panic!("not a token of OAuth 1.0a"),
         }
     }
 
+    const OWNER: &str = "X_ACCESS_TOKEN=1-owner\nX_ACCESS_TOKEN_SECRET=hush\n";
+
     #[test]
     fn flags_go_before_variables() {
-        let flags = CredentialArgs { consumer_secret: Some("flag".to_owned()), ..flags() };
-        let found = Credentials::from(flags, |name| Some(format!("http://localhost/{name}")));
-        let found = found.unwrap();
+        let flags = CredentialArgs {
+            consumer_secret: Some("flag".to_owned()),
+            api_url: Some("http://localhost:1".to_owned()),
+            ..CredentialArgs::default()
+        };
+        let dotenv = "X_CONSUMER_SECRET=file\nX_CONSUMER_SECRET_PREVIOUS=old\nX_BEARER_TOKEN=b\n";
+        let found = found(flags, dotenv).unwrap();
         assert_eq!(found.consumer_secret().unwrap().expose(), "flag");
+        assert_eq!(found.previous_secret().unwrap().expose(), "old");
+        assert_eq!(found.api().to_string(), "http://localhost:1");
         assert!(found.has_bearer());
     }
 
     #[test]
+    fn every_flag_stands_for_its_variable() {
+        let some = |text: &str| Some(text.to_owned());
+        let flags = CredentialArgs {
+            consumer_key: some("key"),
+            consumer_secret: some("secret"),
+            consumer_secret_previous: some("previous"),
+            access_token: some("token"),
+            access_token_secret: some("token-secret"),
+            bearer_token: some("bearer"),
+            api_url: some("http://[::1]:1"),
+            tokens: None,
+        };
+        let found = found(flags, "").unwrap().found;
+        let consumer = found.require_consumer().unwrap();
+        assert_eq!((consumer.key.as_str(), consumer.secret.expose()), ("key", "secret"));
+        assert_eq!(found.previous_secret.as_ref().unwrap().expose(), "previous");
+        let owner = found.require_owner().unwrap();
+        assert_eq!((owner.token.expose(), owner.secret.expose()), ("token", "token-secret"));
+        assert_eq!(found.require_bearer().unwrap().expose(), "bearer");
+        assert_eq!(found.api.to_string(), "http://[::1]:1");
+    }
+
+    #[test]
     fn nothing_is_needed_until_it_is_used() {
-        let found = Credentials::from(flags(), |_| Some(String::new())).unwrap();
-        assert_eq!(found.api().to_string().trim_end_matches('/'), "https://api.x.com");
+        let found = found(CredentialArgs::default(), "X_CONSUMER_SECRET=\n").unwrap();
+        assert_eq!(found.api().to_string(), "https://api.x.com");
         assert!(!found.has_bearer());
         let failure = found.consumer_secret().unwrap_err();
-        assert!(format!("{failure:?}").contains("X_CONSUMER_SECRET"));
+        assert!(words(&failure).contains("X_CONSUMER_SECRET"));
     }
 
     #[test]
     fn a_bad_value_is_named_but_not_shown() {
-        let flags = CredentialArgs { bearer_token: Some("hush hush".to_owned()), ..flags() };
-        let failure = format!("{:?}", Credentials::from(flags, |_| None).unwrap_err());
+        let bearer_token = Some("hush hush".to_owned());
+        let flags = CredentialArgs { bearer_token, ..CredentialArgs::default() };
+        let failure = words(&found(flags, "").unwrap_err());
         assert!(failure.contains("X_BEARER_TOKEN") && !failure.contains("hush"), "{failure}");
+    }
+
+    #[test]
+    fn another_app_has_variables_of_its_own() {
+        let flags = CredentialArgs {
+            consumer_secret: Some("mine".to_owned()),
+            ..CredentialArgs::default()
+        };
+        let found = found(flags, "SHOP_CONSUMER_SECRET=its\n").unwrap();
+        let shop = found.app(&"SHOP".parse().unwrap()).unwrap();
+        assert_eq!(shop.require_consumer_secret().unwrap().expose(), "its");
+        let other = found.app(&"OTHER".parse().unwrap()).unwrap();
+        let missing = other.require_consumer_secret().unwrap_err();
+        assert_eq!(missing.to_string(), "no consumer secret: set OTHER_CONSUMER_SECRET");
+    }
+
+    #[test]
+    fn the_tokens_of_users() {
+        let data = tempfile::tempdir().unwrap();
+        let user = |id: u64| Some(UserId::try_from(id).unwrap());
+        let credentials = found(CredentialArgs::default(), OWNER).unwrap();
+        let token_of = |user| credentials.user(user, data.path()).map(token);
+
+        assert_eq!(token_of(None).unwrap(), "1-owner");
+        assert_eq!(token_of(user(1)).unwrap(), "1-owner", "the token says whose it is");
+        let failure = words(&token_of(user(7)).unwrap_err());
+        assert!(failure.contains("user 7") && failure.contains("tokens.json"), "{failure}");
+
+        let stored = |token: &str| {
+            let token = UserToken::new(token.parse().unwrap(), "hush".parse().unwrap());
+            StoredToken::new(token, "2025-11-22T04:00:00Z".parse().unwrap())
+        };
+        let file = credentials.token_file(data.path());
+        file.update(|tokens| {
+            tokens.insert(user(7).unwrap(), stored("7-stored"));
+            tokens.insert(user(1).unwrap(), stored("1-stored"));
+        })
+        .unwrap();
+        assert_eq!(token_of(user(7)).unwrap(), "7-stored");
+        assert_eq!(token_of(user(1)).unwrap(), "1-stored");
+        assert_eq!(token_of(None).unwrap(), "1-owner");
+
+        // The same file, named by the flag and not by the directory.
+        let flags =
+            CredentialArgs { tokens: Some(file.path().to_owned()), ..CredentialArgs::default() };
+        let named = found(flags, "X_ACCESS_TOKEN=1-owner\n").unwrap();
+        let elsewhere = Path::new("nowhere");
+        assert_eq!(named.user(user(7), elsewhere).map(token).unwrap(), "7-stored");
+        let failure = words(&named.user(None, elsewhere).map(token).unwrap_err());
+        assert!(failure.contains("set X_ACCESS_TOKEN_SECRET too"), "{failure}");
+
+        std::fs::write(file.path(), "{\"users\":\"hush\"}").unwrap();
+        let failure = words(&token_of(user(7)).unwrap_err());
+        assert!(failure.contains("line 1, column 15") && !failure.contains("hush"), "{failure}");
     }
 }

@@ -59,7 +59,7 @@ async fn a_missing_or_bad_secret_is_exit_3_and_is_not_shown() {
     std::fs::write(directory.path().join(".env"), "X_CONSUMER_SECRET=hush hush\n").unwrap();
     let unquoted = run(aaa(directory.path(), &["listen"])).await;
     assert_eq!(unquoted.code, 3);
-    insta::assert_snapshot!(unquoted.stderr, @"error: could not read .env: a line is not `NAME=value`; quote the value");
+    insta::assert_snapshot!(unquoted.stderr, @"error: could not read `.env`: line 1 is not `NAME=value`; put a value with white space or `#` into quotes, and close them");
 }
 
 #[tokio::test]
