@@ -164,7 +164,7 @@ impl fmt::Display for ApiError {
             write!(f, ": {}", excerpt(&self.headline, SHOWN))?;
         }
         if let Some(id) = &self.request_id {
-            write!(f, " (request {id})")?;
+            write!(f, " (request {})", excerpt(id, 100))?;
         }
         Ok(())
     }

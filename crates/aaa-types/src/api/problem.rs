@@ -103,6 +103,11 @@ impl Problem {
         self.all_words().map(plain).any(|words| phrases.iter().any(|one| words.contains(one)))
     }
 
+    /// Says whether a word, in lower case, stands somewhere in X's words.
+    pub(super) fn has_word(&self, word: &str) -> bool {
+        self.all_words().map(plain).any(|words| words.split(' ').any(|one| one == word))
+    }
+
     pub(super) fn read(json: &RawValue) -> Self {
         match serde_json::from_str(json.get()) {
             Ok(members) => Self::of_members(json, &members),

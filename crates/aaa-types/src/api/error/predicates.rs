@@ -96,8 +96,10 @@ impl ApiError {
     /// Says whether it is the webhook that does not exist, or belongs to another app.
     pub fn is_unknown_webhook(&self) -> bool {
         let resource = self.problem_type() == Some(&ProblemType::ResourceNotFound);
+        // The path of a call may be in the words, and is about `webhooks`.
+        let one = || self.problems().any(|problem| problem.has_word("webhook"));
         self.has_failure(&[Failure::WebhookIdInvalid])
-            || (self.is_nameless() && self.is_not_found() && (resource || self.says(&["webhook"])))
+            || (self.is_nameless() && self.is_not_found() && (resource || one()))
     }
 
     /// Says whether there is nothing at this address, and nothing is said about a webhook:

@@ -206,6 +206,25 @@ fn all_errors_are_kept() {
     assert!(error.is_rate_limited(), "the second element counts too");
 }
 
+/// The path is about `webhooks`, and a webhook is about one.
+#[test]
+fn a_path_in_the_words_is_no_webhook() {
+    let route = parse(404, r#"{"detail":"No route POST /2/webhooks/replay"}"#);
+    assert!(route.is_missing_page() && !route.is_unknown_webhook());
+    let webhook = parse(404, r#"{"detail":"The webhook_id 12 is not known"}"#);
+    assert!(webhook.is_unknown_webhook() && !webhook.is_missing_page());
+}
+
+#[test]
+fn nothing_reaches_a_terminal_that_steers_it() {
+    let error = parse(400, r#"{"code":"\u001b[1m","message":"a\u001b[31mb\u0007"}"#);
+    let error = error.with_request_id("x\u{1b}[1m");
+    let shown = format!("{error} {error:?} {error:#?} {:?}", error.problem());
+    let steers = |c: char| c.is_control() && c != '\n';
+    assert!(!shown.contains(steers), "{shown:?}");
+    insta::assert_snapshot!(error, @"status 400, code  [1m: a [31mb  (request x [1m)");
+}
+
 #[test]
 fn waiting_for_the_reset() {
     let now: Timestamp = "2025-11-22T04:00:00Z".parse().unwrap();
