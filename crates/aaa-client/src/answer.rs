@@ -77,14 +77,18 @@ pub(crate) fn checked_v1_1(
     what: Operation,
     response: &Response<Bytes>,
 ) -> Result<SubscriptionState, ClientError> {
-    unless_absent(subscribed(what, response), |error| {
-        is_named_absent(error)
-            || (error.code() == Some(ErrorCode::NotFound) && error.is_not_subscribed())
-    })
+    unless_absent(subscribed(what, response), is_absent_v1_1)
 }
 
-fn is_named_absent(error: &ApiError) -> bool {
+/// Says whether v2 refused because the user is not subscribed.
+pub(crate) fn is_named_absent(error: &ApiError) -> bool {
     error.failure() == Some(&Failure::SubscriptionNotFound)
+}
+
+/// Says whether v1.1 did.
+pub(crate) fn is_absent_v1_1(error: &ApiError) -> bool {
+    is_named_absent(error)
+        || (error.code() == Some(ErrorCode::NotFound) && error.is_not_subscribed())
 }
 
 fn unless_absent(

@@ -1,13 +1,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use aaa_auth::{Consumer, Exchange, UserCredential};
+use aaa_types::WebhookId;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 use jiff::{SignedDuration, Timestamp};
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
-    ApiRequest, ApiUrl, ApiVersion, AppClient, ClientError, Credentials, FailedAttempt,
+    ApiRequest, ApiUrl, ApiVersion, AppClient, Bulk, ClientError, Credentials, FailedAttempt,
     MissingCredential, NotSent, OAuthClient, Operation, RateLimit, RetryDecision, RetryPolicy,
     Transport, UserClient, Wait,
     edge::{self, Stopwatch},
@@ -23,7 +24,8 @@ use crate::{ClientBuilder, ReqwestTransport};
 /// Calls the API. Clones are cheap and share their connections.
 ///
 /// The calls themselves are on its handles, which take the credential that X wants for them:
-/// [`app`](Self::app), [`user`](Self::user) and [`oauth`](Self::oauth).
+/// [`app`](Self::app), [`user`](Self::user) and [`oauth`](Self::oauth); [`bulk`](Self::bulk) makes
+/// them for many users.
 ///
 /// A failed call is made again where that is safe, as the [`RetryPolicy`] says; dropping the
 /// future of a call ends it and all waiting.
@@ -85,6 +87,11 @@ impl<T: Transport> Client<T> {
     /// Returns the calls that hand out tokens.
     pub fn oauth(&self) -> OAuthClient<T> {
         OAuthClient::new(self.clone())
+    }
+
+    /// Returns the calls that are made for many users of a webhook.
+    pub fn bulk(&self, webhook: WebhookId) -> Bulk<T> {
+        Bulk::new(self.clone(), webhook)
     }
 
     /// Returns a client that repeats failed calls otherwise. All else is shared.
@@ -233,12 +240,33 @@ impl<T: Transport> Client<T> {
                 attempt,
                 after,
                 until: now.saturating_add(after).unwrap_or(now),
-                error: &error,
+                error: Some(&error),
             });
             pause.await;
             waited = waited.saturating_add(after);
             attempt += 1;
         }
+    }
+
+    /// Says whether the last answer left no call until its reset.
+    pub(crate) fn is_exhausted(&self, operation: Operation) -> bool {
+        let limit = self.rate_limit(operation);
+        limit.is_some_and(|limit| limit.is_exhausted(self.inner.clock.at(edge::now())))
+    }
+
+    /// Waits until the reset, if it is known and the policy waits so long.
+    pub(crate) async fn wait_for_reset(&self, operation: Operation) {
+        let now = edge::now();
+        let reset = self.rate_limit(operation).and_then(|limit| limit.reset);
+        let wait = reset.map(|reset| reset.duration_since(self.inner.clock.at(now)));
+        let Some(after) = wait.and_then(|wait| Duration::try_from(wait).ok()) else { return };
+        if !self.retry.waits_for(after) {
+            return;
+        }
+        let Some(pause) = self.inner.transport.pause(after) else { return };
+        let until = now.saturating_add(after).unwrap_or(now);
+        self.announce(Wait { operation, attempt: 0, after, until, error: None });
+        pause.await;
     }
 
     async fn attempt<A, U>(
@@ -281,7 +309,7 @@ impl<T: Transport> Client<T> {
             attempt = wait.attempt,
             wait_ms = u64::try_from(wait.after.as_millis()).unwrap_or(u64::MAX),
             rate_limit = wait.is_rate_limit(),
-            "the call failed and is made again after a pause",
+            "the call is made after a pause",
         );
         if let Some(on_wait) = &self.inner.on_wait {
             on_wait(&wait);

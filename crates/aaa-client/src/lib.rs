@@ -38,8 +38,8 @@
 //! | Call | Handle | v2 | v1.1 |
 //! |---|---|---|---|
 //! | register, validate, delete a webhook | [`app`](Client::app) | bearer token, or the owner's OAuth 1.0a | the owner's OAuth 1.0a |
-//! | list webhooks and subscriptions, count, remove a subscription, replay | [`app`](Client::app) | bearer token | bearer token |
-//! | subscribe, check the subscription | [`user`](Client::user) | the user's OAuth 1.0a or OAuth 2.0 | the user's OAuth 1.0a |
+//! | list webhooks and subscriptions, count, remove a subscription, replay | [`app`](Client::app), [`bulk`](Client::bulk) | bearer token | bearer token |
+//! | subscribe, check the subscription | [`user`](Client::user), [`bulk`](Client::bulk) | the user's OAuth 1.0a or OAuth 2.0 | the user's OAuth 1.0a |
 //! | end one's own subscription | [`user`](Client::user) | no such call | the user's OAuth 1.0a, deprecated |
 //! | send a direct message | [`user`](Client::user) | the sender's OAuth 1.0a or OAuth 2.0 | over v2 |
 //! | hand out and invalidate tokens | [`oauth`](Client::oauth) | the app's key and secret | the same |
@@ -69,6 +69,7 @@
 mod answer;
 mod app;
 mod builder;
+mod bulk;
 mod client;
 mod edge;
 mod ensure;
@@ -96,6 +97,7 @@ pub use crate::reqwest_transport::{BuildError, ReqwestTransport, Timeouts};
 pub use crate::{
     app::AppClient,
     builder::ClientBuilder,
+    bulk::{Bulk, BulkProgress, BulkReport, BulkResult, Removed},
     client::Client,
     ensure::{Ensured, EnsuredWebhook},
     error::ClientError,

@@ -110,6 +110,11 @@ impl RetryPolicy {
         RetryDecision::Retry { after: after.min(left) }
     }
 
+    /// Says whether it waits so long, if nothing has been waited for.
+    pub(crate) fn waits_for(&self, wait: Duration) -> bool {
+        self.max_attempts > 1 && wait <= self.max_wait
+    }
+
     fn jitter(&self, attempt: u32, random: u64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let longest = self.base.saturating_mul(1 << doublings).min(self.cap);
@@ -167,27 +172,27 @@ pub enum RetryDecision {
     GiveUp,
 }
 
-/// A call is about to pause before it is made again; told to whoever
+/// A call is about to pause before it is made, mostly again; told to whoever
 /// [listens](crate::ClientBuilder::on_wait).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Wait<'a> {
     /// What is to be done.
     pub operation: Operation,
-    /// How many attempts have failed.
+    /// How many attempts of this call have failed.
     pub attempt: u32,
     /// How long the pause takes.
     pub after: Duration,
     /// When it ends, on the local clock.
     pub until: Timestamp,
-    /// Why.
-    pub error: &'a ClientError,
+    /// Why. `None` when nothing failed: the last answer said that no call is left.
+    pub error: Option<&'a ClientError>,
 }
 
 impl Wait<'_> {
     /// Says whether it is a rate limit that is waited for.
     pub fn is_rate_limit(&self) -> bool {
-        self.error.is_rate_limited()
+        self.error.is_none_or(ClientError::is_rate_limited)
     }
 }
 

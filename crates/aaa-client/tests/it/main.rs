@@ -1,8 +1,12 @@
-//! The client against real connections on loopback.
+//! The client against a transport in the process, real connections on loopback, and an emulator.
 #![cfg(feature = "reqwest")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod bulk;
+mod ensure;
 mod failure;
+mod fake;
+mod retry;
 mod server;
 mod success;
 mod tls;
