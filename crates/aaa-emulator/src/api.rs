@@ -3,6 +3,8 @@
 
 mod answer;
 mod auth;
+mod message;
+mod oauth;
 mod route;
 
 use aaa_types::{UserId, WebhookId};
@@ -44,6 +46,9 @@ pub(crate) fn handle(
     now: Timestamp,
     clocks: &[Timestamp],
 ) -> (RateLimit, Step) {
+    if let Some((limit, reply)) = oauth::handle(world, gate, parts, body, now, clocks) {
+        return (limit, Step::Done(reply));
+    }
     let anonymous = world.uncounted_call(now);
     let path = parts.uri.path();
     let generation = route::generation_of(path);
@@ -56,7 +61,7 @@ pub(crate) fn handle(
     };
     // v2 takes no form, so there is nothing in a body that could be signed.
     let form = if generation == Generation::V1_1 { form(parts, body) } else { Vec::new() };
-    let caller = match gate.admit(parts, &form, clocks) {
+    let caller = match gate.admit(world, parts, &form, clocks) {
         Ok(caller) => caller,
         Err(denied) => return (anonymous, Step::Done(answer::denied(generation, denied))),
     };
@@ -76,7 +81,8 @@ pub(crate) fn handle(
             Step::Done(answer::success(&route, &success, query, world.settings()))
         }
         Ok(Done::Later(ticket)) => Step::Wait(route, ticket),
-        Ok(Done::Invalid(words)) => Step::Done(answer::invalid(words)),
+        Ok(Done::Invalid(words)) => Step::Done(answer::invalid(&words)),
+        Ok(Done::Unsendable) => Step::Done(answer::unsendable()),
         Err(refusal) => Step::Done(answer::refused(generation, &refusal)),
     };
     (limit, step)
@@ -86,7 +92,9 @@ enum Done {
     Success(Success),
     Later(Ticket),
     /// The body cannot be read.
-    Invalid(&'static str),
+    Invalid(String),
+    /// It cannot be sent.
+    Unsendable,
 }
 
 /// What a call says, besides its path.
@@ -112,7 +120,10 @@ fn perform(
                 Generation::V1_1 => asked.parameter("url").ok_or(Reason::Missing("url"))?,
                 Generation::V2 => match serde_json::from_slice(asked.body) {
                     Ok(NewWebhook { url }) => url,
-                    Err(_) => return Ok(Done::Invalid("The body must be {\"url\":\"…\"}.")),
+                    Err(_) => {
+                        let words = "The body must be {\"url\":\"…\"}.".to_owned();
+                        return Ok(Done::Invalid(words));
+                    }
                 },
             };
             return world.register(&url, generation, now).map(Done::Later);
@@ -161,6 +172,20 @@ fn perform(
             let value = |name| asked.parameter(name).unwrap_or_default();
             let (from, to) = (value("from_date"), value("to_date"));
             return world.replay(id, &from, &to, generation, now).map(Done::Later);
+        }
+        Call::SendMessage(recipient) => {
+            let Ok(recipient) = recipient.parse() else {
+                let words = "The `participant_id` path parameter value is not valid.";
+                return Ok(Done::Invalid(words.to_owned()));
+            };
+            let message = match message::parse(user()?, recipient, asked.body) {
+                Ok(message) => message,
+                Err(words) => return Ok(Done::Invalid(words)),
+            };
+            match world.send_message(&message, now) {
+                Ok(sent) => Success::Sent(sent),
+                Err(_) => return Ok(Done::Unsendable),
+            }
         }
     };
     Ok(Done::Success(success))
@@ -214,8 +239,9 @@ fn forbidden(
     access: AppAccess,
 ) -> Option<Forbidden> {
     let is_replay = matches!(route.call, Call::Replay | Call::ReplaySubscriptions(_));
+    let is_message = matches!(route.call, Call::SendMessage(_));
     match access {
-        AppAccess::NotEnrolled => return Some(Forbidden::NotEnrolled),
+        AppAccess::NotEnrolled if !is_message => return Some(Forbidden::NotEnrolled),
         AppAccess::WithoutReplay if is_replay => return Some(Forbidden::WithoutReplay),
         _ => {}
     }

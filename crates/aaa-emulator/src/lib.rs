@@ -49,6 +49,34 @@
 //! | the app's bearer token where a user's signature is needed | 401, code 348; 403, code 261 for webhooks |
 //! | a signature of somebody who does not own the app | 401, code 99 |
 //!
+//! # Tokens
+//!
+//! The tokens of [`credentials`] are always there. A client can also ask for them as it asks X:
+//! `POST /oauth/request_token`, the page `/oauth/authorize` (or `/oauth/authenticate`, which shows
+//! no PIN), `POST /oauth/access_token`; `POST /oauth2/token` and `/oauth2/invalidate_token` for the
+//! app's bearer token, of which the next one is `emulator-bearer-2`. On the page anybody can be any
+//! user. Request tokens, verifiers and PINs come from the seed, live for 15 minutes of the
+//! emulator's clock, and protect nothing.
+//!
+//! A script gives permission by sending the page's form, whose `authenticity_token` is on the page:
+//!
+//! ```text
+//! page=http://localhost:7878/oauth/authorize
+//! form=$(curl -s "$page?oauth_token=$TOKEN" |
+//!     sed -n 's/.*name="authenticity_token" value="\([^"]*\)".*/\1/p')
+//! curl -si "$page" -d oauth_token=$TOKEN -d authenticity_token=$form \
+//!     -d user_id=7 -d decision=approve
+//! ```
+//!
+//! The answer leads back to the callback, in `Location`, or shows the PIN of `oob`. `decision=deny`
+//! leads back with `denied`.
+//!
+//! # Direct messages
+//!
+//! `POST /2/dm_conversations/with/{participant_id}/messages` sends one. It comes back through the
+//! webhooks, for the sender and for the recipient as far as they are subscribed, under the id that
+//! the answer gave.
+//!
 //! # Limits
 //!
 //! It speaks no TLS: an `https` webhook is taken where X's rules allow it, and then fails its

@@ -184,6 +184,16 @@ impl Item {
     }
 }
 
+/// Returns what differs in a message that the app sends from one that is made up.
+pub(crate) fn sent_message(
+    id: u64,
+    recipient: UserId,
+    text: Option<&str>,
+    media_id: Option<u64>,
+) -> Value {
+    direct_message::sent(id, recipient, text, media_id)
+}
+
 /// Writes the body that ends a replay job.
 pub(crate) fn replay_job_status(webhook: &str, job: &str, state: &str, words: &str) -> Bytes {
     let body = json!({"replay_job_status": {

@@ -32,8 +32,10 @@ mod deliveries;
 mod effect;
 mod events;
 mod faults;
+mod grants;
 mod ledger;
 mod limits;
+mod messages;
 mod random;
 mod refusal;
 mod replay;
@@ -46,11 +48,11 @@ use std::collections::{BTreeMap, HashMap};
 use aaa_types::{ConsumerSecret, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use self::refusal::Reason;
 use self::{
     checks::PendingCheck,
     deliveries::{InFlight, Work},
     faults::Planned,
+    grants::Grants,
     ledger::Records,
     limits::Limits,
     random::{Ids, Random},
@@ -59,10 +61,13 @@ use self::{
 pub use self::{
     effect::{Answer, Check, CheckId, DeliveryId, Effect, Heard, Outcome, Post, Silence, Ticket},
     events::TriggerError,
+    grants::{Consent, Decided, Decision, GrantError, RequestGrant},
     limits::RateLimit,
+    messages::{MessageError, NewMessage, SentMessage},
     refusal::Refusal,
     subscriptions::SubscriptionList,
 };
+pub(crate) use self::{grants::OUT_OF_BAND, refusal::Reason};
 use crate::{credentials, settings::Settings};
 
 /// The emulated service: one app, its webhooks, and everything that was ever delivered.
@@ -82,6 +87,7 @@ pub struct World {
     waits: HashMap<Ticket, usize>,
     faults: Planned,
     limits: Limits,
+    grants: Grants,
     effects: Vec<Effect>,
     /// Counts everything that needs a number of its own, timers and tickets alike.
     serial: u64,
@@ -119,6 +125,7 @@ impl World {
             waits: HashMap::new(),
             faults: Planned::default(),
             limits: Limits::default(),
+            grants: Grants::new(),
             effects: Vec::new(),
             serial: 0,
             generated: 0,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     settings::{Generation, Settings},
-    world::{Outcome, Refusal, SubscriptionList},
+    world::{Outcome, Refusal, SentMessage, SubscriptionList},
 };
 
 /// An answer.
@@ -29,21 +29,21 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    fn json(status: StatusCode, body: &Value) -> Self {
+    pub(super) fn json(status: StatusCode, body: &Value) -> Self {
         Self::new(status, "application/json; charset=utf-8", body.to_string())
     }
 
-    fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
+    pub(super) fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
         let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
         Self { status, headers, body }
     }
 
-    fn empty(status: StatusCode) -> Self {
+    pub(super) fn empty(status: StatusCode) -> Self {
         Self { status, headers: Vec::new(), body: String::new() }
     }
 
     /// The form of v1.1, which v2 uses too.
-    fn coded(status: StatusCode, code: u32, message: &str) -> Self {
+    pub(super) fn coded(status: StatusCode, code: u32, message: &str) -> Self {
         Self::json(status, &json!({"errors": [{"code": code, "message": message}]}))
     }
 }
@@ -61,6 +61,7 @@ pub(super) enum Success {
     Unsubscribed,
     Count(SubscriptionCount),
     Replaying(ReplayJob),
+    Sent(SentMessage),
 }
 
 /// Why a caller who is known may not make a call.
@@ -115,6 +116,11 @@ pub(super) fn refused(generation: Generation, refusal: &Refusal) -> Reply {
 /// A body that cannot be read; only v2 has bodies.
 pub(super) fn invalid(message: &str) -> Reply {
     v2::invalid(message)
+}
+
+/// A direct message that reaches nobody.
+pub(super) fn unsendable() -> Reply {
+    v2::unsendable()
 }
 
 pub(super) fn denied(generation: Generation, denied: Denied) -> Reply {

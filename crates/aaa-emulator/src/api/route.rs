@@ -26,6 +26,8 @@ pub(crate) enum Call {
     /// Only v2.
     Replay,
     ReplaySubscriptions(String),
+    /// Only v2, and no part of the product.
+    SendMessage(String),
 }
 
 /// Who may make a call.
@@ -71,9 +73,8 @@ impl Route {
                 Generation::V2 => Access::AppOrOwner,
                 Generation::V1_1 => Access::Owner,
             },
-            (Call::Subscribe(_) | Call::CheckSubscription(_) | Call::UnsubscribeSelf(_), _) => {
-                Access::User
-            }
+            (Call::Subscribe(_) | Call::CheckSubscription(_) | Call::UnsubscribeSelf(_), _)
+            | (Call::SendMessage(_), _) => Access::User,
             _ => Access::App,
         }
     }
@@ -92,6 +93,7 @@ impl Route {
             Call::UnsubscribeSelf(_) => Operation::UnsubscribeSelf,
             Call::CountSubscriptions => Operation::CountSubscriptions,
             Call::Replay | Call::ReplaySubscriptions(_) => Operation::CreateReplay,
+            Call::SendMessage(_) => Operation::SendMessage,
         }
     }
 }
@@ -122,6 +124,9 @@ fn v2(method: &Method, path: &[&str]) -> Result<Call, NoRoute> {
             ],
         ),
         ["account_activity", rest @ ..] => both(method, rest),
+        ["dm_conversations", "with", user, "messages"] => {
+            pick(method, [(Method::POST, Call::SendMessage(id(user)))])
+        }
         _ => Err(NoRoute::Path),
     }
 }

@@ -123,6 +123,16 @@ pub enum Operation {
     CreateReplay,
     /// `POST /2/dm_conversations/with/{participant_id}/messages`
     SendMessage,
+    /// `POST /oauth/request_token`
+    RequestToken,
+    /// `/oauth/authorize` and `/oauth/authenticate`
+    Authorize,
+    /// `POST /oauth/access_token`
+    AccessToken,
+    /// `POST /oauth2/token`
+    BearerToken,
+    /// `POST /oauth2/invalidate_token`
+    InvalidateBearerToken,
 }
 
 /// The planned faults.

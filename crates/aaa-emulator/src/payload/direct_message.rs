@@ -27,7 +27,7 @@ pub(super) fn message(user: UserId, fresh: &Fresh) -> Value {
     });
     let from_app = json!({"message_create": {"source_app_id": credentials::APP_ID.to_string()}});
     let more = match fresh.variety % 4 {
-        1 => json!({"message_create": {"message_data": {"attachment": photo(fresh)}}}),
+        1 => json!({"message_create": {"message_data": {"attachment": photo(fresh.older_id)}}}),
         2 => json!({
             "initiated_via": {"welcome_message_id": fresh.older_id.to_string()},
             "message_create": {"message_data": {
@@ -41,6 +41,23 @@ pub(super) fn message(user: UserId, fresh: &Fresh) -> Value {
         super::merge(&mut message, &from_app);
     }
     message
+}
+
+/// What a caller says about his message. A picture stands in the text with its address.
+pub(super) fn sent(id: u64, recipient: UserId, text: Option<&str>, media_id: Option<u64>) -> Value {
+    let link = media_id.map(|_| PHOTO_LINK);
+    let text: Vec<_> = text.into_iter().chain(link).collect();
+    let mut data = json!({"text": text.join(" ")});
+    if let Some(media_id) = media_id {
+        super::merge(&mut data, &json!({"attachment": photo(media_id)}));
+    }
+    json!({
+        "id": id.to_string(),
+        "message_create": {
+            "target": {"recipient_id": recipient.to_string()},
+            "message_data": data,
+        },
+    })
 }
 
 /// `user` is writing.
@@ -80,8 +97,9 @@ pub(super) fn context(item: &Value) -> Vec<(&'static str, Value)> {
     context
 }
 
-fn photo(fresh: &Fresh) -> Value {
-    let id = fresh.older_id;
+const PHOTO_LINK: &str = "https://t.co/example";
+
+fn photo(id: u64) -> Value {
     let url = format!("https://ton.twitter.com/1.1/ton/data/dm/{id}/{id}/example.png");
     json!({
         "type": "media",
@@ -91,7 +109,7 @@ fn photo(fresh: &Fresh) -> Value {
             "indices": [17, 40],
             "media_url": url,
             "media_url_https": url,
-            "url": "https://t.co/example",
+            "url": PHOTO_LINK,
             "display_url": "pic.twitter.com/example",
             "expanded_url": "https://twitter.com/messages/media/1",
             "type": "photo",

@@ -1,8 +1,9 @@
 //! What every request must satisfy, and what every answer carries.
 //!
 //! The emulator is for the machine it runs on. A web page of somewhere else must not be able to
-//! use it through the user's browser: so only loopback names in `Host`, and for control calls that
-//! change something JSON and no foreign `Origin`.
+//! use it through the user's browser: so only loopback names in `Host`; for control calls that
+//! change something JSON and no foreign `Origin`; and for the form that gives permission no foreign
+//! `Origin` and, beyond this module, a token that only its page has.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -53,8 +54,17 @@ fn refusal(request: &Request) -> Option<(StatusCode, &'static str)> {
         let error = "the Host is not a loopback name: call the emulator as 127.0.0.1 or localhost";
         return Some((StatusCode::FORBIDDEN, error));
     }
-    let is_control = request.uri().path().starts_with("/_emulator/");
-    if !is_control || matches!(*request.method(), Method::GET | Method::HEAD) {
+    let path = request.uri().path();
+    let is_page = matches!(path, "/oauth/authorize" | "/oauth/authenticate");
+    let (needed, error) = if is_page {
+        let error = "the content type is not application/x-www-form-urlencoded";
+        ("application/x-www-form-urlencoded", error)
+    } else if path.starts_with("/_emulator/") {
+        ("application/json", "the content type is not application/json")
+    } else {
+        return None;
+    };
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
     if headers.contains_key(header::ORIGIN) {
@@ -64,8 +74,7 @@ fn refusal(request: &Request) -> Option<(StatusCode, &'static str)> {
         }
     }
     let media_type = single(headers, header::CONTENT_TYPE).and_then(|t| t.split(';').next());
-    if !media_type.is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")) {
-        let error = "the content type is not application/json";
+    if !media_type.is_some_and(|t| t.trim().eq_ignore_ascii_case(needed)) {
         return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
     None

@@ -31,6 +31,20 @@ impl Random {
         format!("{:016x}{:016x}", self.next(), self.next())
     }
 
+    /// Letters and digits, the form of tokens and verifiers.
+    pub(super) fn text(&mut self, length: usize) -> String {
+        const ALPHABET: &[u8; 62] =
+            b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        let index = |random: u64| usize::try_from(random % 62).unwrap_or_default();
+        let char = |random| ALPHABET.get(index(random)).copied().map_or('0', char::from);
+        (0..length).map(|_| char(self.next())).collect()
+    }
+
+    /// Seven digits, the form of a PIN.
+    pub(super) fn digits(&mut self) -> String {
+        format!("{:07}", self.next() % 10_000_000)
+    }
+
     /// The base64 of a UUID: 48 letters and digits, the form of a challenge's token.
     pub(super) fn token(&mut self) -> String {
         let (a, b) = (self.next(), self.next());

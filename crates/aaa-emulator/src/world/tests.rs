@@ -3,6 +3,8 @@
 mod checks;
 mod deliveries;
 mod generations;
+mod grants;
+mod messages;
 mod properties;
 mod replays;
 

@@ -6,13 +6,13 @@ use aaa_emulator::{
     Emulator,
     control::{Action, Fault, Match, Operation},
     credentials,
-    settings::{AppAccess, Quota, Settings, TimeMode, UrlRule},
+    settings::{AppAccess, Quota, Settings, UrlRule},
 };
 use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Crc, Got, Receiver, call, call_signed, send, subscribe, user};
+use crate::support::{Crc, Got, Receiver, call, call_signed, quiet, send, subscribe, user};
 
 const BASE: &str = "/1.1/account_activity";
 const OWNER: u64 = credentials::OWNER;
@@ -35,7 +35,7 @@ impl Stage {
     }
 
     async fn still() -> Self {
-        Self::new(Settings { time: TimeMode::Virtual, ..Settings::default() }).await
+        Self::new(quiet()).await
     }
 
     /// The app calls.
@@ -213,6 +213,9 @@ async fn strict_urls_and_parameters() {
     let path = format!("{BASE}/webhooks.json");
     let got = call_signed(&emulator, OWNER, Method::POST, &path).await;
     assert_eq!(got.coded(), (400, 357, "url: queryParam is required"));
+    // X takes no signature over a parameter that is there twice.
+    let got = call_signed(&emulator, OWNER, Method::POST, &format!("{path}?url=a&url=b")).await;
+    assert_eq!(got.coded(), (401, 32, "Could not authenticate you."));
     for (id, code) in [("twelve", 358), ("-12", 360), ("12", 34), ("99999999999999999999", 358)] {
         let path = format!("{BASE}/webhooks/{id}.json");
         let got = call_signed(&emulator, OWNER, Method::DELETE, &path).await;

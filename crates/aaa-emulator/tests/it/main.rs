@@ -9,7 +9,13 @@ mod deliveries;
 #[cfg(test)]
 mod enterprise;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod replays;
+#[cfg(test)]
+mod sign_in;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use aaa_auth::{Consumer, UserToken, oauth1::Signer};
 use aaa_emulator::{
     Emulator,
     credentials::{self, user_token},
+    settings::{CheckSchedule, Settings, TimeMode},
 };
 use aaa_types::{ConsumerSecret, UserId, WebhookId};
 use aaa_webhook::{crc::CrcToken, signature::Signature};
@@ -26,6 +27,7 @@ use axum::{
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::{sync::Notify, task::JoinHandle};
 use url::Url;
@@ -248,6 +250,13 @@ pub(crate) async fn subscribe(emulator: &Emulator, webhook: WebhookId, user: u64
     let request = signed(emulator, user, &secret, Method::POST, &path, &format!("n{user}"));
     let got = send(request, "{}".into()).await;
     assert_eq!((got.status, got.body), (200, json!({"data": {"subscribed": true}})));
+}
+
+/// Time stands still, and webhooks are not checked unless somebody asks.
+pub(crate) fn quiet() -> Settings {
+    let checks =
+        CheckSchedule { period: SignedDuration::from_hours(10_000), ..CheckSchedule::HOURLY };
+    Settings { time: TimeMode::Virtual, checks, ..Settings::default() }
 }
 
 pub(crate) fn user(id: u64) -> UserId {

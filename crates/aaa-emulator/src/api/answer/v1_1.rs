@@ -19,8 +19,8 @@ pub(super) fn success(success: &Success) -> Reply {
         | Success::Subscribed
         | Success::IsSubscribed(true)
         | Success::Unsubscribed => Reply::empty(StatusCode::NO_CONTENT),
-        // Documented is only that it is an error.
-        Success::IsSubscribed(false) => fault(StatusCode::NOT_FOUND),
+        // Of the first is documented only that it is an error; the second v1.1 does not have.
+        Success::IsSubscribed(false) | Success::Sent(_) => fault(StatusCode::NOT_FOUND),
         Success::Subscriptions(webhook, list) => ok(&v2::subscriptions_json(*webhook, list)),
         Success::Count(count) => ok(&v2::to_value(count)),
         Success::Replaying(job) => {

@@ -47,6 +47,12 @@ pub(super) fn success(
         Success::Unsubscribed => data(&json!({"subscribed": false})),
         Success::Count(count) => data(&to_value(count)),
         Success::Replaying(job) => replay(call, job, settings.replay_answer),
+        Success::Sent(sent) => {
+            let body = json!({"data": {
+                "dm_conversation_id": sent.conversation_id, "dm_event_id": sent.event_id,
+            }});
+            Reply::json(StatusCode::CREATED, &body)
+        }
     }
 }
 
@@ -94,6 +100,17 @@ pub(super) fn forbidden(access: Access, why: Forbidden) -> Reply {
             problem("Client Forbidden", "client-forbidden", detail)
         }
     }
+}
+
+/// What X says to a message that it does not send, whoever of the two is the reason.
+pub(super) fn unsendable() -> Reply {
+    let body = json!({
+        "title": "Forbidden",
+        "detail": "You do not have permission to DM one or more participants.",
+        "type": "about:blank",
+        "status": 403,
+    });
+    problem(StatusCode::FORBIDDEN, &body)
 }
 
 /// X's form without a type of its own.
