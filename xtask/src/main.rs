@@ -20,6 +20,7 @@ use crate::outcome::{Counts, Failure};
 mod bench;
 mod cargo;
 mod ci;
+mod fuzz;
 mod layers;
 mod lint;
 mod outcome;
@@ -44,6 +45,9 @@ usage: cargo xtask COMMAND
   bench [--rounds N] [NAME]...
                           measure us beside bare libraries, and judge the ratios; a name may be
                           the beginning of one: keys, decode, verify, sign
+  fuzz [--seconds N] [TARGET]...
+                          look for input that breaks what must hold for any input, N seconds each
+                          (default 60): answer, api_error, authorization, delivery
   help                    this text
 ";
 
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         "properties" => closing(properties::run(rest)),
         "layers" => plain(layers::run(rest)),
         "bench" => plain(bench::run(rest)),
+        "fuzz" => plain(fuzz::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS

@@ -1,0 +1,5 @@
+//! Tries `fuzz::delivery::check`.
+
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::program!(fuzz::delivery::check);
