@@ -4,3 +4,5 @@
 
 mod bytes;
 mod secrets;
+#[cfg(feature = "files")]
+mod token_file;
