@@ -167,24 +167,26 @@ fn writers_at_once_lose_nothing() {
     let place = Place::new();
     let barrier = Barrier::new(usize::try_from(WRITERS).unwrap() + 1);
     thread::scope(|scope| {
-        for writer in 0..WRITERS {
+        let writers = (0..WRITERS).map(|writer| {
             let (file, barrier) = (TokenFile::new(place.file.path()), &barrier);
             scope.spawn(move || {
                 barrier.wait();
                 for n in 0..EACH {
                     add(&file, 1 + writer * EACH + n).unwrap();
                 }
-            });
-        }
+            })
+        });
+        let writers: Vec<_> = writers.collect();
         // Whoever reads meanwhile sees a whole file, and never fewer users than before.
         barrier.wait();
         let mut seen = 0;
-        while seen < usize::try_from(WRITERS * EACH).unwrap() {
+        while !writers.iter().all(|writer| writer.is_finished()) {
             let now = place.file.read().unwrap().len();
             assert!(now >= seen, "{now} users after {seen}");
             seen = now;
         }
     });
+    assert_eq!(place.file.read().unwrap().len(), usize::try_from(WRITERS * EACH).unwrap());
     assert_eq!(place.names(), ["tokens.json", "tokens.json.lock"]);
 }
 
