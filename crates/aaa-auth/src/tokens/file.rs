@@ -157,13 +157,18 @@ fn read(path: &Path) -> Result<Option<Read>, TokenFileError> {
 }
 
 fn make_directory(path: &Path) -> Result<(), TokenFileError> {
-    let directory = directory(path);
-    if !directory.exists() {
+    let wanted = directory(path);
+    let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<_> = wanted.ancestors().take_while(missing).collect();
+    if !missing.is_empty() {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(directory).map_err(|e| TokenFileError::files("create", directory, &e))?;
+        builder.create(wanted).map_err(|e| TokenFileError::files("create", wanted, &e))?;
+    }
+    for made in missing.into_iter().map(directory) {
+        access::sync_directory(made).map_err(|e| TokenFileError::files("sync", made, &e))?;
     }
     refuse_open_directory(path)
 }
