@@ -226,6 +226,7 @@ impl<T: Transport> Client<T> {
                 elapsed_ms = Empty,
             );
             let attempted = self.attempt(call, &prepare, &span).instrument(span.clone()).await;
+            drop(span);
             let error = match attempted {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,

@@ -1,0 +1,114 @@
+//! What is logged: enough to see what happens, and nothing that is secret.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use aaa_client::ApiVersion;
+use aaa_types::ReplayWindow;
+use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
+
+use crate::fake::{FakeX, answer, token, with_headers};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Logs all that is said while a future runs, to its end.
+fn logged(future: impl Future<Output = ()>) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("trace"))
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || writer.clone())
+        .finish();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    tracing::subscriber::with_default(subscriber, || runtime.block_on(future));
+    let log = log.0.lock().unwrap().clone();
+    String::from_utf8(log).unwrap()
+}
+
+/// Takes out what differs from run to run.
+fn steady(log: &str) -> String {
+    let lines = log.lines().filter_map(|line| {
+        let words = line.split_whitespace().map(|word| {
+            let (name, _) = word.split_once('=')?;
+            let measured = ["elapsed_ms", "time.busy", "time.idle", "wait_ms"];
+            let end = if word.ends_with('}') || word.contains("}:") { "}" } else { "" };
+            let name = name.trim_start_matches(['{', ' ']);
+            measured.contains(&name).then(|| format!("{name}=[measured]{end}"))
+        });
+        let words = words.zip(line.split_whitespace());
+        Some(
+            words
+                .map(|(steady, word)| steady.unwrap_or_else(|| word.to_owned()))
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn attempts_are_told_without_secrets_and_queries() {
+    let log = logged(async {
+        let echoed = r#"{"errors":[{"message":"AAAA%2Fbearer 7-secret app-secret"}]}"#;
+        let limited = with_headers(429, &[("x-rate-limit-reset", "1")], "");
+        let x = FakeX::script([
+            limited,
+            answer(400, echoed),
+            answer(204, ""),
+            answer(
+                200,
+                "oauth_token=granted-token&oauth_token_secret=granted-secret&oauth_callback_confirmed=true",
+            ),
+        ]);
+        let client = x.client(ApiVersion::V1_1);
+        let id = "12".parse().unwrap();
+        let window =
+            ReplayWindow::new("202511220400".parse().unwrap(), "202511220430".parse().unwrap());
+        client.app().create_replay(id, window.unwrap()).await.unwrap_err();
+        client.user(token("7")).subscribe(id).await.unwrap();
+        let callback = aaa_auth::flow::Callback::OUT_OF_BAND;
+        client.oauth().request_token(&callback).await.unwrap();
+    });
+    for secret in [
+        "AAAA",
+        "bearer",
+        "app-secret",
+        "-token",
+        "-secret",
+        "oauth_",
+        "from_date",
+        "2025",
+        "Bearer",
+        "OAuth ",
+        "authorization",
+    ] {
+        assert!(!log.contains(secret), "{secret} in\n{log}");
+    }
+    insta::assert_snapshot!(steady(&log));
+}
+
+#[test]
+fn a_failed_connection_is_told_without_a_status() {
+    let log = logged(async {
+        let x = FakeX::script([]);
+        x.client(ApiVersion::V2).app().list_webhooks().await.unwrap_err();
+    });
+    assert!(log.contains("path=\"/2/webhooks\"") && !log.contains("status="), "{log}");
+}
