@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod bulk;
+mod emulator;
 mod ensure;
 mod failure;
 mod fake;

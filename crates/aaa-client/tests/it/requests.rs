@@ -92,7 +92,7 @@ fn vouched(request: &Request<Bytes>, value: &HeaderValue, form: &[(&str, &str)])
             "AAAA%2Fbearer" => "the app's bearer token",
             "7-oauth2" => "user 7's OAuth 2.0 token",
             "YXBwLWtleTphcHAtc2VjcmV0" => "the app's key and secret",
-            other => panic!("whose is {other}?"),
+            other => unreachable!("whose is {other}?"),
         };
         return format!("{scheme} [{whose}]");
     };
