@@ -20,6 +20,7 @@ use crate::outcome::{Counts, Failure};
 mod bench;
 mod cargo;
 mod ci;
+mod conformance;
 mod fuzz;
 mod layers;
 mod lint;
@@ -48,6 +49,7 @@ usage: cargo xtask COMMAND
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
                           (default 60): answer, api_error, authorization, delivery
+  conformance --spec FILE check requests and answers against X's description of its API
   help                    this text
 ";
 
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         "layers" => plain(layers::run(rest)),
         "bench" => plain(bench::run(rest)),
         "fuzz" => plain(fuzz::run(rest)),
+        "conformance" => plain(conformance::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS

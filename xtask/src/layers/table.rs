@@ -84,6 +84,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row { name: "aaa-cli", may_use: LIBRARIES, ..ROW },
     Row { name: "benches", may_use: LIBRARIES, ..ROW },
+    Row { name: "conformance", may_use: LIBRARIES, ..ROW },
     Row { name: "examples", may_use: LIBRARIES, ..ROW },
     Row { name: "fuzz", may_use: LIBRARIES, ..ROW },
     Row { name: "xtask", may_use: LIBRARIES, ..ROW },
