@@ -20,7 +20,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let file = std::path::absolute(Path::new(file))
         .map_err(|error| Failure::Usage(format!("`{file}`: {error}")))?;
     let file = file.to_string_lossy().into_owned();
-    Cargo::new("run --quiet --package conformance --").args(["--spec".to_owned(), file]).run(&Workspace::load()?)
+    Cargo::new("run --quiet --package conformance --")
+        .args(["--spec".to_owned(), file])
+        .run(&Workspace::load()?)
 }
 
 #[cfg(test)]

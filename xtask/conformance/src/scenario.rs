@@ -109,7 +109,8 @@ impl Scene {
 
     /// A window that began and ended so many minutes ago.
     fn window(&self, from: i64, to: i64) -> Outcome<ReplayWindow> {
-        let ago = |minutes| UtcMinute::floor(self.emulator.now() - SignedDuration::from_mins(minutes));
+        let ago =
+            |minutes| UtcMinute::floor(self.emulator.now() - SignedDuration::from_mins(minutes));
         Ok(ReplayWindow::new(ago(from), ago(to))?)
     }
 
