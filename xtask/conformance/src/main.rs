@@ -64,7 +64,7 @@ async fn run(file: &str) -> Result<usize, Box<dyn Error + Send + Sync>> {
     let v1_1 = v1_1().await?;
     println!("{v2}\n{v1_1}");
     let failures = v2.failures() + v1_1.failures();
-    println!("{failures} failures");
+    println!("failures: {failures}");
     Ok(failures)
 }
 

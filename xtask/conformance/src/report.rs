@@ -101,7 +101,7 @@ impl fmt::Display for Report {
         let requests: usize = self.rows.iter().flat_map(|row| row.answers.values()).sum();
         write!(
             f,
-            "  {} operations, {requests} requests, {left_out} left out, {} failures",
+            "  {} operations, {requests} requests, {left_out} left out, failures: {}",
             covered.count(),
             self.failures(),
         )

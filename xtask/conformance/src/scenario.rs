@@ -9,7 +9,7 @@ use aaa_client::{
 };
 use aaa_emulator::{
     Emulator,
-    control::{Action, Fault},
+    control::{Action, Fault, Operation},
     credentials,
     settings::{ReplayAnswer, Settings},
 };
@@ -58,7 +58,7 @@ async fn older_replay_route() -> Outcome<Vec<Exchange>> {
     let app = scene.build(client).app();
     let hook = app.create_webhook(&scene.webhook.right(1).parse()?).await?;
     app.create_replay(hook.id, scene.window(60, 40)?).await?;
-    refused(app.create_replay(hook.id, scene.window(60, 40)?).await)?;
+    refused(app.create_replay(hook.id, scene.window(60, 2)?).await)?;
     refused(app.create_replay(NOBODY.parse()?, scene.window(60, 40)?).await)?;
     Ok(scene.end().await)
 }
@@ -200,7 +200,9 @@ impl Scene {
         refused(self.client(wrong)?.app().validate_webhook(self.hook()?).await)?;
 
         for status in [429, 500, 503] {
-            self.emulator.plan_fault(Fault::new(Action::Respond { status }))?;
+            let mut fault = Fault::new(Action::Respond { status });
+            fault.when.operation = Some(Operation::ListWebhooks);
+            self.emulator.plan_fault(fault)?;
             refused(self.app.list_webhooks().await)?;
         }
         Ok(())

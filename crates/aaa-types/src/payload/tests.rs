@@ -257,6 +257,16 @@ fn whatever_is_read_from() {
 }
 
 /// As deep as the parser goes, on a stack as small as a worker's.
+/// Where somebody was may need every digit that a double has.
+#[test]
+fn fractions_keep_their_value() {
+    let mut item = post();
+    item["coordinates"] = json!({"type": "Point", "coordinates": [0, 1]});
+    let text = item.to_string().replace("[0,1]", "[-122.41941550000001,31.245270191439438]");
+    let again = again("tweet_create_events", &text).unwrap().to_string();
+    assert!(again.contains("[-122.41941550000001,31.245270191439438]"), "{again}");
+}
+
 #[test]
 fn deep_nesting_needs_little_stack() {
     let nested = |depth: usize| {

@@ -148,7 +148,7 @@ fn every_fault_of_an_answer_is_found() {
 #[test]
 fn descriptions_that_cannot_be_used() {
     let parse = |text: &str| Spec::parse(text).map(|_| ()).unwrap_err();
-    let with = |operation: serde_json::Value| {
+    let with = |operation: Value| {
         let paths = json!({"/x": {"get": operation}});
         parse(&json!({"openapi": "3.0.0", "paths": paths}).to_string())
     };
