@@ -8,7 +8,7 @@ pub const CONSUMER_KEY: &str = "emulator-key";
 /// The consumer secret of the app: signs deliveries and challenges.
 pub const CONSUMER_SECRET: &str = "emulator-secret";
 
-/// The app-only bearer token.
+/// The app-only bearer token; when it was invalidated, `emulator-bearer-2` and so on.
 pub const BEARER_TOKEN: &str = "emulator-bearer";
 
 /// The id of the app.

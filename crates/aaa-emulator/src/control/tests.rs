@@ -128,6 +128,36 @@ fn ledger() {
 }
 
 #[test]
+fn operations() {
+    use Operation::{
+        AccessToken, Authorize, BearerToken, CheckSubscription, CountSubscriptions, CreateReplay,
+        CreateWebhook, DeleteWebhook, InvalidateBearerToken, ListSubscriptions, ListWebhooks,
+        RequestToken, SendMessage, Subscribe, Unsubscribe, UnsubscribeSelf, ValidateWebhook,
+    };
+    let all = [
+        CreateWebhook,
+        ListWebhooks,
+        ValidateWebhook,
+        DeleteWebhook,
+        Subscribe,
+        CheckSubscription,
+        ListSubscriptions,
+        Unsubscribe,
+        UnsubscribeSelf,
+        CountSubscriptions,
+        CreateReplay,
+        SendMessage,
+        RequestToken,
+        Authorize,
+        AccessToken,
+        BearerToken,
+        InvalidateBearerToken,
+    ];
+    let names: Vec<_> = all.iter().map(json).collect();
+    insta::assert_snapshot!(names.join(" "), @r#""create_webhook" "list_webhooks" "validate_webhook" "delete_webhook" "subscribe" "check_subscription" "list_subscriptions" "unsubscribe" "unsubscribe_self" "count_subscriptions" "create_replay" "send_message" "request_token" "authorize" "access_token" "bearer_token" "invalidate_bearer_token""#);
+}
+
+#[test]
 fn raw_deliveries() {
     let ask = Deliver { webhook_id: webhook(), body: "{}".into(), signature: None };
     insta::assert_snapshot!(

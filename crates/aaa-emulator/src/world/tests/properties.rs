@@ -62,6 +62,11 @@ const ACTIONS: [Action; 9] = [
     Action::MissingCompletion,
 ];
 
+/// Both, as it comes.
+fn generation(number: i64) -> Generation {
+    if number % 2 == 0 { Generation::V2 } else { Generation::V1_1 }
+}
+
 impl Sim {
     fn any_webhook(&self, index: u8) -> WebhookId {
         let unknown = WebhookId::try_from(5).unwrap();
@@ -74,12 +79,12 @@ impl Sim {
             Step::Register(port) => {
                 let _ = self.world.register(
                     &format!("http://127.0.0.1:{}/", port + 1),
-                    Generation::V2,
+                    generation(port.into()),
                     now,
                 );
             }
             Step::Validate(index) => {
-                let _ = self.world.validate(self.any_webhook(index), Generation::V2, now);
+                let _ = self.world.validate(self.any_webhook(index), generation(index.into()), now);
             }
             Step::Remove(index) => {
                 let _ = self.world.remove(self.any_webhook(index), now);
@@ -103,7 +108,7 @@ impl Sim {
                     webhook,
                     &from.to_string(),
                     &to.to_string(),
-                    Generation::V2,
+                    generation(ago),
                     now,
                 );
             }
