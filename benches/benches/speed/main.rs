@@ -9,10 +9,18 @@ use benches::{fixtures, payload, signature};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::HeaderMap;
 
+#[cfg(unix)]
+mod cpu_time;
+
+#[cfg(unix)]
+use self::cpu_time::CpuTime as Clock;
+#[cfg(not(unix))]
+use criterion::measurement::WallTime as Clock;
+
 const DELIVERIES: [(&str, &[u8]); 3] =
     [("post", fixtures::POST), ("favorite", fixtures::FAVORITE), ("message", fixtures::MESSAGE)];
 
-fn keys(criterion: &mut Criterion) {
+fn keys(criterion: &mut Criterion<Clock>) {
     for (name, bytes) in DELIVERIES {
         pair(
             criterion,
@@ -23,7 +31,7 @@ fn keys(criterion: &mut Criterion) {
     }
 }
 
-fn decode(criterion: &mut Criterion) {
+fn decode(criterion: &mut Criterion<Clock>) {
     for (name, bytes) in DELIVERIES {
         pair(
             criterion,
@@ -34,7 +42,7 @@ fn decode(criterion: &mut Criterion) {
     }
 }
 
-fn verify(criterion: &mut Criterion) {
+fn verify(criterion: &mut Criterion<Clock>) {
     let text = "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBwLswwdoU";
     let secret = text.parse().expect("a secret");
     let body = fixtures::POST;
@@ -49,7 +57,7 @@ fn verify(criterion: &mut Criterion) {
     );
 }
 
-fn sign(criterion: &mut Criterion) {
+fn sign(criterion: &mut Criterion<Clock>) {
     let request = signature::Request::registration().expect("a request");
     pair(
         criterion,
@@ -63,7 +71,7 @@ fn sign(criterion: &mut Criterion) {
 }
 
 fn pair<A, B>(
-    criterion: &mut Criterion,
+    criterion: &mut Criterion<Clock>,
     name: &str,
     mut ours: impl FnMut() -> A,
     mut bare: impl FnMut() -> B,
@@ -74,5 +82,9 @@ fn pair<A, B>(
     group.finish();
 }
 
-criterion_group!(speed, keys, decode, verify, sign);
+criterion_group!(
+    name = speed;
+    config = Criterion::default().with_measurement(Clock);
+    targets = keys, decode, verify, sign
+);
 criterion_main!(speed);
