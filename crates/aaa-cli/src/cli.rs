@@ -1,10 +1,21 @@
-//! The commands and their flags.
+//! The commands and their flags. What has commands of its own is in a module of its name.
+
+mod auth;
+mod calls;
+mod subscriptions;
+mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use aaa_types::{WebhookId, WebhookUrl};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::{
+    auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
+    calls::{ApiArgs, WaitArgs},
+    subscriptions::{SubscriptionsArgs, SubscriptionsCommand},
+    webhooks::{WebhooksArgs, WebhooksCommand},
+};
 use crate::credentials::CredentialArgs;
 
 /// Receives everything that X (Twitter) tells about an account, and loses nothing in silence.
@@ -34,6 +45,15 @@ pub(crate) enum Command {
     /// Runs the emulator of X's side
     #[command(after_help = "Example:\n  aaa emulate --print-env > .env && aaa emulate")]
     Emulate(EmulateArgs),
+    /// Registers webhooks, lists, validates and deletes them
+    #[command(after_help = "Example:\n  aaa webhooks ensure https://example.com/webhooks/twitter")]
+    Webhooks(WebhooksArgs),
+    /// Subscribes users to a webhook, and tells who is subscribed
+    #[command(after_help = "Example:\n  aaa subscriptions add 1234577122340233217 --user 7")]
+    Subscriptions(SubscriptionsArgs),
+    /// Gets tokens, and tells which credentials are there
+    #[command(after_help = "Example:\n  aaa auth login")]
+    Auth(AuthArgs),
     /// Reads the inbox
     #[command(after_help = "Example:\n  aaa events list --json --kind favorite_events")]
     Events(EventsArgs),
@@ -142,7 +162,7 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
-    /// Where the store is
+    /// The data directory
     #[arg(long, value_name = "DIR", default_value = "aaa-data")]
     pub(crate) data_dir: PathBuf,
 }

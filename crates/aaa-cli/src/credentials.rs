@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use aaa_auth::{
     UserCredential,
-    environment::{Environment, Prefix, Variables},
+    environment::{Environment, Prefix, Variable, Variables},
     tokens::TokenFile,
 };
-use aaa_client::{ApiUrl, Client};
-use aaa_types::{ConsumerSecret, UserId};
+use aaa_client::{ApiUrl, Client, ClientBuilder};
+use aaa_types::{BearerToken, ConsumerSecret, UserId};
 use clap::Args;
 
 use crate::exit::{Exit, Failure};
@@ -65,6 +65,7 @@ impl CredentialArgs {
 pub(crate) struct Credentials {
     found: Environment,
     variables: Variables,
+    flags: Vec<Variable>,
     tokens: Option<PathBuf>,
 }
 
@@ -83,7 +84,9 @@ impl Credentials {
     fn from(flags: CredentialArgs, variables: Variables) -> Result<Self, Failure> {
         let lookup = |name: &str| flags.get(name).or_else(|| variables.get(name));
         let found = environment(Environment::from_lookup(lookup))?;
-        Ok(Self { found, variables, tokens: flags.tokens })
+        let given = |variable: &Variable| flags.get(&variable.name(&Prefix::X)).is_some();
+        let given = Variable::ALL.into_iter().filter(given).collect();
+        Ok(Self { found, variables, flags: given, tokens: flags.tokens })
     }
 
     /// Returns the consumer secret.
@@ -110,9 +113,42 @@ impl Credentials {
         self.found.credentials.bearer.is_some()
     }
 
+    /// Returns the bearer token.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and says what to set, when there is none.
+    pub(crate) fn bearer(&self) -> Result<&BearerToken, Failure> {
+        self.found.require_bearer().map_err(|error| Exit::Credentials.with(error.to_string()))
+    }
+
+    /// Says where these come from: a flag, the environment or `.env`, each of them once.
+    pub(crate) fn sources(&self, variables: &[Variable]) -> String {
+        let mut names: Vec<_> = variables
+            .iter()
+            .map(|variable| {
+                let name = variable.name(&Prefix::X);
+                if self.flags.contains(variable) {
+                    "flag"
+                } else if std::env::var_os(name).is_some() {
+                    "environment"
+                } else {
+                    ".env"
+                }
+            })
+            .collect();
+        names.dedup();
+        names.join(", ")
+    }
+
     /// Returns where the API is.
     pub(crate) fn api(&self) -> &ApiUrl {
         &self.found.api
+    }
+
+    /// Begins a client that has all the credentials.
+    pub(crate) fn builder(&self) -> ClientBuilder {
+        Client::builder(self.found.api.clone()).credentials(self.found.credentials.clone())
     }
 
     /// Builds a client that has all the credentials.
@@ -121,9 +157,9 @@ impl Credentials {
     ///
     /// Fails when its TLS cannot be set up.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let credentials = self.found.credentials.clone();
-        let client = Client::builder(self.found.api.clone()).credentials(credentials).build();
-        client.map_err(|error| Exit::Failed.of("the client could not be built", error))
+        self.builder()
+            .build()
+            .map_err(|error| Exit::Failed.of("the client could not be built", error))
     }
 
     /// Finds the credentials of another app, whose variables begin with a prefix. No flag says
@@ -149,7 +185,6 @@ impl Credentials {
     ///
     /// Fails, and says what to do, when there is none, and when the file with the tokens cannot be
     /// read.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that act for a user"))]
     pub(crate) fn user(
         &self,
         user: Option<UserId>,

@@ -13,6 +13,10 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Credentials are missing or wrong.
     Credentials = 3,
+    /// The API did not answer, or not in time.
+    Network = 4,
+    /// The API answered, and refused.
+    Refused = 5,
     /// Data is lost or cannot be recovered.
     Lost = 6,
 }
@@ -20,7 +24,7 @@ pub(crate) enum Exit {
 impl Exit {
     /// Makes a failure of what happened, in words.
     pub(crate) fn with(self, words: impl Into<String>) -> Failure {
-        Failure { exit: self, words: words.into() }
+        Failure { exit: self, words: words.into(), advice: None }
     }
 
     /// Makes a failure of an error: what was tried, then what came back.
@@ -34,12 +38,43 @@ impl Exit {
 pub(crate) struct Failure {
     exit: Exit,
     words: String,
+    advice: Option<String>,
 }
 
 impl Failure {
+    /// Adds what to do, in the place of what may have been said before.
+    #[must_use]
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// Says before what happened what it is about.
+    #[must_use]
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.words = format!("{what}: {}", self.words);
+        self
+    }
+
+    /// Returns how the process is to end.
+    #[cfg(test)]
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
     /// Tells the user, and returns the code for the process.
     pub(crate) fn end(self) -> ExitCode {
         output::error(&self.words);
+        if let Some(advice) = &self.advice {
+            output::note(format_args!("what to do: {advice}"));
+        }
         ExitCode::from(self.exit as u8)
+    }
+}
+
+/// What happened, without what to do about it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
     }
 }

@@ -3,6 +3,8 @@
 //! Data goes to stdout, everything else to stderr. Every command ends with one of the exit codes
 //! of [`exit::Exit`].
 
+mod api;
+mod auth;
 mod cli;
 mod credentials;
 mod demo;
@@ -12,6 +14,9 @@ mod exit;
 mod listen;
 mod output;
 mod signals;
+mod subscriptions;
+mod table;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -47,6 +52,18 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Emulate(args) => emulate::run(args).await,
         Command::Listen(args) => listen::run(args, Credentials::load(cli.credentials)?).await,
+        Command::Webhooks(args) => {
+            let credentials = Credentials::load(cli.credentials)?;
+            signals::or_end(webhooks::run(args, &credentials)).await
+        }
+        Command::Subscriptions(args) => {
+            let credentials = Credentials::load(cli.credentials)?;
+            signals::or_end(subscriptions::run(args, &credentials)).await
+        }
+        Command::Auth(args) => {
+            let credentials = Credentials::load(cli.credentials)?;
+            signals::or_end(auth::run(args, &credentials)).await
+        }
         Command::Events(args) => events::run(args).await,
     }
 }

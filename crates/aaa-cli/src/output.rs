@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::{Exit, Failure};
@@ -32,10 +33,30 @@ pub(crate) fn line(text: impl std::fmt::Display) -> Result<bool, Failure> {
     }
 }
 
+/// Writes one JSON value, in a line, as data.
+///
+/// # Errors
+///
+/// Fails when stdout cannot be written.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value);
+    let text = text.map_err(|error| Exit::Failed.of("could not print the answer", error))?;
+    line(text).map(drop)
+}
+
 /// Tells the user something beside the data.
 pub(crate) fn note(text: impl std::fmt::Display) {
     // Nothing can be done when stderr is gone.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Tells how far something is, over what was told before. Only a person at a terminal sees it.
+pub(crate) fn progress(done: usize, total: usize) {
+    let mut err = io::stderr().lock();
+    if err.is_terminal() {
+        let end = if done == total { "\n" } else { "" };
+        let _ = write!(err, "\r{done} of {total}{end}").and_then(|()| err.flush());
+    }
 }
 
 /// Tells the user why the command fails.

@@ -1,4 +1,24 @@
-//! The signals that ask a server to end.
+//! The signals that ask a process to end.
+
+use crate::exit::{Exit, Failure};
+
+/// Works until the work is done or the process is asked to end; then what is under way is dropped.
+///
+/// # Errors
+///
+/// Fails as the work does, and when it was interrupted.
+pub(crate) async fn or_end<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let signal = end();
+    tokio::select! {
+        done = work => done,
+        signal = signal => {
+            let words = format!("{signal}; what was being asked for may have been carried out");
+            Err(Exit::Failed.with(words))
+        }
+    }
+}
 
 /// Begins to listen for SIGINT and SIGTERM at once; the future names the one that came.
 #[cfg(unix)]

@@ -174,7 +174,7 @@ impl Stage {
                 let attempts = reader.attempts().await.map_err(unreadable)?;
                 let last = attempts.last().map(|attempt| &attempt.outcome);
                 if let Some(Outcome::Recovered { job }) = last {
-                    return Ok((*job, attempts.len()));
+                    return Ok::<_, Failure>((*job, attempts.len()));
                 }
                 sleep(LOOK).await;
             }

@@ -8,9 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod auth;
+mod browser;
 #[cfg(unix)]
 mod demo;
+mod lab;
 #[cfg(unix)]
 mod receive;
+mod subscriptions;
 mod support;
 mod usage;
+mod webhooks;

@@ -11,6 +11,39 @@ async fn help_names_every_command() {
 }
 
 #[tokio::test]
+async fn help_of_every_command_that_calls_the_api() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut all = String::new();
+    for command in [
+        "webhooks",
+        "webhooks create",
+        "webhooks list",
+        "webhooks validate",
+        "webhooks delete",
+        "webhooks ensure",
+        "subscriptions",
+        "subscriptions add",
+        "subscriptions check",
+        "subscriptions list",
+        "subscriptions remove",
+        "subscriptions count",
+        "auth",
+        "auth login",
+        "auth bearer",
+        "auth whoami",
+    ] {
+        let args: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let done = run(aaa(directory.path(), &args)).await;
+        assert_eq!(done.code, 0, "{command}");
+        // The credentials are the same everywhere.
+        let (before, after) = done.stdout.split_once("Credentials (or").unwrap();
+        let after = after.split_once("Example").unwrap().1;
+        all += &format!("$ aaa {command} --help\n{before}Example{after}\n");
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
 async fn the_emulators_credentials() {
     let directory = tempfile::tempdir().unwrap();
     let done = run(aaa(directory.path(), &["emulate", "--print-env"])).await;

@@ -1,0 +1,126 @@
+//! Calls of the API: the client and its pauses, and what its failures mean for the command.
+
+use aaa_client::{Client, ClientBuilder, ClientError, NotSent, RetryPolicy, Wait};
+use aaa_types::WebhookUrl;
+
+use crate::{
+    cli::{ApiArgs, WaitArgs},
+    credentials::Credentials,
+    exit::{Exit, Failure},
+    output,
+};
+
+/// Builds the client of a command.
+///
+/// # Errors
+///
+/// Fails when its TLS cannot be set up.
+pub(crate) fn client(credentials: &Credentials, args: ApiArgs) -> Result<Client, Failure> {
+    build(credentials.builder().version(args.api.into()), args.wait)
+}
+
+/// Builds a client for calls that are the same in both generations.
+///
+/// # Errors
+///
+/// Fails when its TLS cannot be set up.
+pub(crate) fn oauth_client(credentials: &Credentials, wait: WaitArgs) -> Result<Client, Failure> {
+    build(credentials.builder(), wait)
+}
+
+fn build(builder: ClientBuilder, wait: WaitArgs) -> Result<Client, Failure> {
+    let retry = if wait.no_wait {
+        RetryPolicy::none()
+    } else {
+        RetryPolicy::default().with_max_wait(wait.max_wait)
+    };
+    let client = builder.retry(retry).on_wait(|wait| output::note(pause(wait))).build();
+    client.map_err(|error| Exit::Failed.of("the client could not be built", error))
+}
+
+/// Says why nothing happens for a while.
+fn pause(wait: &Wait<'_>) -> String {
+    let why = match wait.error {
+        Some(error) => error.to_string(),
+        None => {
+            format!("could not {} yet: no call is left until the rate limit ends", wait.operation)
+        }
+    };
+    let (seconds, until) = (wait.after.as_secs_f64(), wait.until);
+    format!("{why}; trying again in {seconds:.1} s, at {until:.0}")
+}
+
+/// Reads the URL of a webhook that is to be registered.
+///
+/// # Errors
+///
+/// Fails when this API would not take it, before it is asked.
+pub(crate) fn webhook_url(text: &str, credentials: &Credentials) -> Result<WebhookUrl, Failure> {
+    let url: WebhookUrl = text.parse().map_err(|error| Exit::Usage.with(format!("{error}")))?;
+    let registrable = url.check_registrable(credentials.api().is_loopback());
+    registrable.map_err(|error| Exit::Usage.with(error.to_string()))?;
+    Ok(url)
+}
+
+/// The one place that says with which code a failed call ends the process.
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let exit = match &error {
+            ClientError::MissingCredential(_) => Exit::Credentials,
+            ClientError::NotSent { reason: NotSent::OAuth2OnV1_1, .. } => Exit::Credentials,
+            ClientError::NotSent { reason: NotSent::NoRandomness, .. } => Exit::Failed,
+            ClientError::NotSent { .. } => Exit::Usage,
+            ClientError::Transport { .. } => Exit::Network,
+            ClientError::StillInvalid { .. } => Exit::Refused,
+            _ if error.is_unauthorized() => Exit::Credentials,
+            _ if error.api().is_some() => Exit::Refused,
+            _ => Exit::Failed,
+        };
+        let failure = exit.with(error.to_string());
+        match error.advice() {
+            Some(advice) => failure.advise(advice),
+            None => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aaa_client::v2;
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn answered(status: u16, body: &'static str) -> Failure {
+        let answer = http::Response::builder().status(status).body(Bytes::from(body)).unwrap();
+        v2::list_webhooks().answer(&answer).unwrap_err().into()
+    }
+
+    #[test]
+    fn what_the_codes_mean() {
+        let full = r#"{"errors":[{"code":214,"message":"Too many resources already created."}]}"#;
+        let write =
+            r#"{"errors":[{"code":261,"message":"Application cannot perform write actions."}]}"#;
+        let foreign =
+            r#"{"errors":[{"code":348,"message":"Client application is not permitted"}]}"#;
+        for (status, body, exit) in [
+            (401, "", Exit::Credentials),
+            (401, r#"{"errors":[{"code":89,"message":"Invalid token"}]}"#, Exit::Credentials),
+            (401, foreign, Exit::Refused),
+            (403, write, Exit::Refused),
+            (403, full, Exit::Refused),
+            (429, "", Exit::Refused),
+            (503, "", Exit::Refused),
+            (200, "<html>", Exit::Failed),
+        ] {
+            assert_eq!(answered(status, body).exit(), exit, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_to_do() {
+        let body = r#"{"errors":[{"code":214,"message":"High latency on CRC GET request. Your webhook should respond in less than 3 seconds."}]}"#;
+        let failure = format!("{:?}", answered(403, body));
+        assert!(failure.contains("High latency on CRC") && failure.contains("cold start"));
+    }
+}

@@ -1,0 +1,70 @@
+//! Flags of every command that calls the API.
+
+use std::time::Duration;
+
+use aaa_client::ApiVersion;
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+
+/// Which API is called, and what its answers become.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ApiArgs {
+    /// The generation of the API; v1.1 is Enterprise
+    #[arg(long, global = true, value_enum, value_name = "VERSION", default_value_t = Api::V2)]
+    pub(crate) api: Api,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+    /// Print one JSON value
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// How patient a call is.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct WaitArgs {
+    /// How long to wait at most until a rate limit ends or a failure has passed
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = "16m")]
+    pub(crate) max_wait: Duration,
+    /// Fail at once instead
+    #[arg(long, global = true, conflicts_with = "max_wait")]
+    pub(crate) no_wait: bool,
+}
+
+/// A generation of the API: that of `/2/…`, or that of `/1.1/account_activity/…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Api {
+    V2,
+    #[value(name = "v1.1")]
+    V1_1,
+}
+
+impl From<Api> for ApiVersion {
+    fn from(api: Api) -> Self {
+        match api {
+            Api::V2 => Self::V2,
+            Api::V1_1 => Self::V1_1,
+        }
+    }
+}
+
+/// Reads a time such as `30s` or `5m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok();
+    let positive = parsed.and_then(|duration| Duration::try_from(duration).ok());
+    positive.ok_or_else(|| "expected a time such as `30s`, `5m` or `1h 30m`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("30s", 30), ("5m", 300), ("1h 30m", 5400), ("0s", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "5", "-5m", "soon", "1 year"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}
