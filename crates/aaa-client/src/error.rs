@@ -78,7 +78,7 @@ pub enum ClientError {
         rate_limit: Option<RateLimit>,
     },
     /// The API agreed, but its answer is not understood.
-    #[error("could not {what}: the answer is not understood: {reason}; it begins `{excerpt}`")]
+    #[error("could not {what}: the answer is not understood: {reason}{}", beginning(excerpt))]
     #[non_exhaustive]
     Decode {
         /// What was to be done.
@@ -230,4 +230,8 @@ impl From<MissingCredential> for ClientError {
     fn from(missing: MissingCredential) -> Self {
         Self::MissingCredential(missing)
     }
+}
+
+fn beginning(excerpt: &str) -> String {
+    if excerpt.is_empty() { String::new() } else { format!("; it begins `{excerpt}`") }
 }

@@ -122,3 +122,6 @@ pub fn server_time() -> ApiRequest<'static, Timestamp> {
     let operation = Operation::ServerTime;
     ApiRequest::new(operation, Method::GET, WEBHOOKS, Auth::Nobody, answer::server_time)
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,6 +163,14 @@ async fn v1_1_takes_no_oauth2_and_v2_has_no_own_route() {
             "{error}"
         );
     }
+    // A message goes over v2 in any case, which takes it.
+    let sent = r#"{"data":{"dm_conversation_id":"7-8","dm_event_id":"5"}}"#;
+    let v2 = FakeX::script([answer(201, sent)]);
+    let message = aaa_types::api::NewDirectMessage::text("hello").unwrap();
+    let user = v2.client(V1_1).user(oauth2("7"));
+    user.send_direct_message(8.try_into().unwrap(), &message).await.unwrap();
+    assert_eq!(v2.seen(), [r#"POST /2/dm_conversations/with/8/messages {"text":"hello"}"#]);
+
     let error = x.client(V2).user(token("7")).unsubscribe(id()).await.unwrap_err();
     insta::assert_snapshot!(error, @"could not unsubscribe the user: nothing was sent: on v2 a subscription is ended by the app: remove it by the user's id, with the app's bearer token");
     assert!(x.seen().is_empty());

@@ -7,6 +7,7 @@ mod emulator;
 mod ensure;
 mod failure;
 mod fake;
+mod pages;
 mod requests;
 mod retry;
 mod secrets;
