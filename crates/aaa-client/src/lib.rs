@@ -68,8 +68,10 @@
 
 mod answer;
 mod app;
+mod auth;
 mod builder;
 mod bulk;
+mod call;
 mod client;
 mod edge;
 mod ensure;
@@ -96,6 +98,7 @@ pub use aaa_auth::{ApiUrl, ApiUrlError, Credentials};
 pub use crate::reqwest_transport::{BuildError, ReqwestTransport, Timeouts};
 pub use crate::{
     app::AppClient,
+    auth::Auth,
     builder::ClientBuilder,
     bulk::{Bulk, BulkProgress, BulkReport, BulkResult, Removed},
     client::Client,
@@ -107,7 +110,7 @@ pub use crate::{
     operation::Operation,
     page::{Page, PageToken},
     rate_limit::RateLimit,
-    request::{ApiRequest, Auth},
+    request::ApiRequest,
     retry::{FailedAttempt, RetryDecision, RetryPolicy, Wait},
     transport::{Transport, TransportError},
     user::UserClient,

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use aaa_auth::{Consumer, UserCredential, UserToken, bearer, oauth1::Signer};
-use aaa_types::{BearerToken, WebhookUrl};
+use aaa_types::WebhookUrl;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use jiff::Timestamp;
@@ -11,8 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    ApiUrl, ClientError, Credentials, MissingCredential, NotSent, Operation, Page, PageToken,
-    missing::Needs,
+    ApiUrl, Auth, ClientError, Credentials, MissingCredential, NotSent, Operation, Page, PageToken,
 };
 
 const USER_AGENT: &str = concat!("aaa-client/", env!("CARGO_PKG_VERSION"));
@@ -51,26 +49,6 @@ pub struct ApiRequest<'a, T> {
 }
 
 type Understand<T> = fn(Operation, &Response<Bytes>) -> Result<T, ClientError>;
-
-/// Which credential a call needs.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Auth<'a> {
-    /// The app's bearer token.
-    Bearer,
-    /// The app's bearer token; without one, a signature with the access token of its owner.
-    BearerOrOwner,
-    /// A signature with the access token of the app's owner.
-    Owner,
-    /// The app's bearer token if there is one; any answer is good.
-    BearerIfAny,
-    /// None; any answer is good.
-    Nobody,
-    /// The credential of the user whom the call is about.
-    User(&'a UserCredential),
-    /// A signature with the access token of the user whom the call is about.
-    UserToken(&'a UserToken),
-}
 
 impl<'a, T> ApiRequest<'a, T> {
     /// Begins a request; the path may have parts to fill in.
@@ -171,7 +149,10 @@ impl<'a, T> ApiRequest<'a, T> {
     ) -> Result<Request<Bytes>, ClientError> {
         self.check(api)?;
         let url = self.url(api);
-        let authorization = self.authorization(&url, credentials, nonce, now)?;
+        let authorization = self
+            .auth
+            .authorization(credentials, &self.method, &url, nonce, now)
+            .map_err(|needs| MissingCredential::new(self.operation, needs))?;
         let body = self.body.as_ref().map(|json| Bytes::from(json.to_string()));
 
         let mut request = Request::new(Bytes::new());
@@ -214,7 +195,7 @@ impl<'a, T> ApiRequest<'a, T> {
             return understood;
         }
         let body = String::from_utf8_lossy(response.body());
-        let without = aaa_auth::redacted(&body, &self.secrets(credentials));
+        let without = aaa_auth::redacted(&body, &self.auth.secrets(credentials));
         if without == body {
             return understood;
         }
@@ -230,56 +211,6 @@ impl<'a, T> ApiRequest<'a, T> {
             what: self.operation,
             reason: NotSent::Url(error),
         })
-    }
-
-    /// Returns every secret that was sent, or was signed with.
-    fn secrets<'s>(&'s self, credentials: &'s Credentials) -> Vec<&'s str> {
-        let Credentials { consumer, owner, bearer, .. } = credentials;
-        let (user, oauth2) = match self.auth {
-            Auth::User(UserCredential::OAuth1(token)) | Auth::UserToken(token) => {
-                (Some(token), None)
-            }
-            Auth::User(UserCredential::OAuth2(token)) => (None, Some(token)),
-            _ => (None, None),
-        };
-        let tokens = [owner.as_ref(), user].into_iter().flatten();
-        let bearers = [bearer.as_ref(), oauth2].into_iter().flatten();
-        let consumer = consumer.iter().map(|consumer| consumer.secret.expose());
-        consumer
-            .chain(tokens.flat_map(|token| [token.token.expose(), token.secret.expose()]))
-            .chain(bearers.map(BearerToken::expose))
-            .collect()
-    }
-
-    fn authorization(
-        &self,
-        url: &Url,
-        credentials: &Credentials,
-        nonce: &str,
-        now: Timestamp,
-    ) -> Result<Option<HeaderValue>, MissingCredential> {
-        let Credentials { consumer, owner, bearer, .. } = credentials;
-        let missing = |needs| MissingCredential::new(self.operation, needs);
-        // Bodies are JSON, so there is no form to sign.
-        let sign = |consumer: &Consumer, token: &UserToken| {
-            Signer::new(consumer).with_token(token).sign(&self.method, url, &[], nonce, now)
-        };
-        let bearer = bearer.as_ref().map(bearer::authorization);
-        let of_owner = || Some(sign(consumer.as_ref()?, owner.as_ref()?));
-        let of_user = |token| match consumer {
-            Some(consumer) => Ok(sign(consumer, token)),
-            None => Err(missing(Needs::Consumer)),
-        };
-        match self.auth {
-            Auth::Nobody => return Ok(None),
-            Auth::BearerIfAny => return Ok(bearer),
-            Auth::Bearer => bearer.ok_or(missing(Needs::Bearer)),
-            Auth::BearerOrOwner => bearer.or_else(of_owner).ok_or(missing(Needs::BearerOrOwner)),
-            Auth::Owner => of_owner().ok_or(missing(Needs::Owner)),
-            Auth::User(UserCredential::OAuth2(token)) => Ok(bearer::authorization(token)),
-            Auth::User(UserCredential::OAuth1(token)) | Auth::UserToken(token) => of_user(token),
-        }
-        .map(Some)
     }
 }
 
