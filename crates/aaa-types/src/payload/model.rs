@@ -240,11 +240,17 @@ pub(super) fn put_extra<E: Error>(
     extra: &mut Extra,
     repeats: Repeats,
 ) -> Result<(), E> {
-    let name = name.into_owned();
-    if repeats == Repeats::Refused && extra.contains_key(&name) {
-        return Err(twice(&name));
+    use serde_json::map::Entry;
+
+    match extra.entry(name.into_owned()) {
+        Entry::Vacant(place) => {
+            place.insert(value);
+        }
+        Entry::Occupied(place) if repeats == Repeats::Refused => return Err(twice(place.key())),
+        Entry::Occupied(mut place) => {
+            place.insert(value);
+        }
     }
-    extra.insert(name, value);
     Ok(())
 }
 
