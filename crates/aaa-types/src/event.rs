@@ -1,8 +1,8 @@
 //! A delivery taken apart: its events, what identifies each of them, and their typed content.
 //!
-//! Parsing is tolerant and lazy. [`Body::parse`] only finds the top-level members;
-//! [`Body::events`] reads of every item just what identifies it; [`RawEvent::decode`] builds the
-//! full model when somebody wants it. Unknown kinds and shapes are kept whole.
+//! Parsing is tolerant and lazy. [`Body::parse`] looks at every byte once, finds the top-level
+//! members, and reads of every item just what identifies it; [`RawEvent::decode`] builds the full
+//! model when somebody wants it. Unknown kinds and shapes are kept whole.
 
 mod body;
 mod decode;
