@@ -45,8 +45,8 @@ pub struct Body<'a> {
 impl<'a> Body<'a> {
     /// Finds the members of a body, and what identifies each of its events.
     ///
-    /// Any nesting depth is accepted, since no more than that is visited. A member name
-    /// that is valid JSON but no valid text (a lone surrogate) makes the whole body one unknown
+    /// Any nesting depth is accepted, since no more than that is visited. A member name that is
+    /// valid JSON but no valid text (a lone surrogate) makes the whole body one unknown
     /// event. Of a member that is repeated, both are kept, and the last `for_user_id` counts.
     ///
     /// # Errors
