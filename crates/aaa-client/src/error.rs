@@ -128,11 +128,11 @@ impl ClientError {
 
     /// Says what to do, where that is known and not part of the text already.
     pub fn advice(&self) -> Option<&'static str> {
+        if self.is_retryable() && self.maybe_done() && !self.operation().is_repeatable() {
+            return Some("look whether it was carried out before you ask for it again");
+        }
         match self {
             Self::Api { error, .. } => error.advice(),
-            Self::Transport { what, error, .. } if error.maybe_sent() && !what.is_repeatable() => {
-                Some("look whether it was carried out before you ask for it again")
-            }
             Self::Transport { error, .. } if error.is_retryable() => {
                 Some("check the network and the API's address, or try again later")
             }

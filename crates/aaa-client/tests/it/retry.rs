@@ -112,8 +112,38 @@ async fn what_may_not_be_made_twice_never_is() {
             ];
             assert_eq!((x.seen().len(), x.pauses().len()), (errors.len(), 0), "{:?}", x.seen());
             assert!(errors.iter().all(ClientError::maybe_done));
+            assert!(errors.iter().all(|error| error.advice().is_some()));
         }
     }
+}
+
+#[tokio::test]
+async fn what_to_do_is_said() {
+    let advice = async |failure: Answered| {
+        let x = FakeX::new(move |_, _| failure.clone());
+        let app = x.client(V2).app();
+        let created = app.create_replay(webhook(), window()).await.unwrap_err();
+        let listed = app.list_webhooks().await.unwrap_err();
+        [created, listed].map(|error| error.advice().unwrap_or("none"))
+    };
+    insta::assert_debug_snapshot!(advice(no_answer()).await, @r#"
+    [
+        "look whether it was carried out before you ask for it again",
+        "check the network and the API's address, or try again later",
+    ]
+    "#);
+    insta::assert_debug_snapshot!(advice(no_connection()).await, @r#"
+    [
+        "check the network and the API's address, or try again later",
+        "check the network and the API's address, or try again later",
+    ]
+    "#);
+    insta::assert_debug_snapshot!(advice(answer(200, "<html>")).await, @r#"
+    [
+        "check that the API's address is X's, or an emulator's",
+        "check that the API's address is X's, or an emulator's",
+    ]
+    "#);
 }
 
 #[tokio::test]
