@@ -1,7 +1,7 @@
 //! Calls of the API: the client and its pauses, and what its failures mean for the command.
 
 use aaa_client::{Client, ClientBuilder, ClientError, NotSent, RetryPolicy, Wait};
-use aaa_types::WebhookUrl;
+use aaa_types::{WebhookUrl, api::Problem};
 
 use crate::{
     cli::{ApiArgs, WaitArgs},
@@ -76,12 +76,23 @@ impl From<ClientError> for Failure {
             _ if error.api().is_some() => Exit::Refused,
             _ => Exit::Failed,
         };
-        let failure = exit.with(error.to_string());
+        let failure = exit.with(format!("{error}{}", further_words(&error)));
         match error.advice() {
             Some(advice) => failure.advise(advice),
             None => failure,
         }
     }
+}
+
+/// Returns what X said beside the first of its words: nothing of it is to be lost.
+fn further_words(error: &ClientError) -> String {
+    /// More would hide what was said first.
+    const MOST: usize = 10;
+    const LONGEST: usize = 300;
+    let problems = error.api().into_iter().flat_map(|api| api.errors().iter().skip(1));
+    let words = problems.filter_map(Problem::words).take(MOST);
+    let words = words.map(|words| words.chars().take(LONGEST).collect::<String>());
+    words.map(|words| format!("; and: {}", output::printable(&words))).collect()
 }
 
 #[cfg(test)]
@@ -115,6 +126,13 @@ mod tests {
         ] {
             assert_eq!(answered(status, body).exit(), exit, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn all_of_xs_words_are_told() {
+        let body = r#"{"errors":[{"code":89,"message":"Invalid token"},{"message":"and\u001b[2J more"},{"code":88}]}"#;
+        let failure = answered(401, body).to_string();
+        insta::assert_snapshot!(failure, @"could not list the webhooks: status 401, code 89: Invalid token; and: and [2J more");
     }
 
     #[test]

@@ -44,6 +44,11 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(text).map(drop)
 }
 
+/// Returns a text that somebody else wrote, without what could steer the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 /// Tells the user something beside the data.
 pub(crate) fn note(text: impl std::fmt::Display) {
     // Nothing can be done when stderr is gone.

@@ -15,8 +15,7 @@ impl<const N: usize> Table<N> {
 
     /// Adds a row.
     pub(crate) fn row(&mut self, row: [String; N]) {
-        // What comes from elsewhere must not steer the terminal.
-        self.rows.push(row.map(|cell| cell.replace(char::is_control, " ")));
+        self.rows.push(row.map(|cell| output::printable(&cell)));
     }
 
     /// Says whether there is nothing but the header.

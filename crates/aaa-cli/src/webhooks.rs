@@ -3,8 +3,11 @@
 mod ensure;
 mod record;
 
-use aaa_client::AppClient;
-use aaa_types::{WebhookId, WebhookUrl, api::Webhook};
+use aaa_client::{AppClient, ClientError};
+use aaa_types::{
+    WebhookId, WebhookUrl,
+    api::{Cause, Webhook},
+};
 use serde_json::json;
 
 use self::record::Record;
@@ -49,7 +52,10 @@ async fn create(
 ) -> Result<(), Failure> {
     // What cannot be noted afterwards is better known before.
     record.made()?;
-    let webhook = app.create_webhook(url).await?;
+    let webhook = match app.create_webhook(url).await {
+        Ok(webhook) => webhook,
+        Err(error) => return Err(with_hint(app, url, error).await),
+    };
     note_made(record, &webhook).await;
     if json {
         return output::json(&webhook);
@@ -57,6 +63,27 @@ async fn create(
     let state = if webhook.valid { "valid" } else { "not valid yet" };
     output::line(format_args!("webhook {} is registered and {state}: {url}", webhook.id))?;
     Ok(())
+}
+
+/// Tells whoever registers a URL twice which webhook has it: X's own words do not, and those of
+/// v1.1 do not even say that one has.
+async fn with_hint(app: &AppClient, url: &WebhookUrl, error: ClientError) -> Failure {
+    let refused = error.api().and_then(|api| api.cause()) == Some(Cause::UrlNotAccepted);
+    let is_candidate = error.is_duplicate() || refused;
+    let failure = Failure::from(error);
+    if !is_candidate {
+        return failure;
+    }
+    let listed = app.list_webhooks().await.unwrap_or_default();
+    match listed.into_iter().find(|webhook| webhook.url == *url) {
+        Some(webhook) => {
+            let id = webhook.id;
+            failure.advise(format!(
+                "webhook {id} has this URL already: `aaa webhooks ensure URL` takes it"
+            ))
+        }
+        None => failure,
+    }
 }
 
 async fn list(app: &AppClient, json: bool) -> Result<(), Failure> {

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use aaa_auth::{
-    flow::{Access, Callback, RequestToken, Verifier},
-    tokens::{StoredToken, TokenFile, TokenFileError},
+    flow::{Access, Callback, Verifier},
+    tokens::{StoredToken, TokenFile, TokenFileError, Tokens},
 };
-use aaa_client::OAuthClient;
 use aaa_types::UserId;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,6 +14,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader, stdin},
     time::timeout,
 };
+use url::Url;
 
 use super::landing::Landing;
 use crate::{
@@ -42,22 +42,21 @@ pub(super) async fn run(args: LoginArgs, credentials: &Credentials) -> Result<()
         None => None,
     };
     let file = credentials.token_file(&args.store.data_dir);
-    // X hands a token out once: one that cannot be stored would be lost.
-    change(&file, |_| ()).await?;
     let oauth = api::oauth_client(credentials, args.wait)?.oauth();
-    let (request, verifier) = match landing {
+    let callback = landing.as_ref().map_or(&Callback::OUT_OF_BAND, Landing::callback);
+    let request = oauth.request_token(callback).await?;
+    // A verifier works once: a token that cannot be stored afterwards would be lost.
+    change(&file, |_| ()).await?;
+    announce(&oauth.authorize_url(&request), args.json)?;
+    let verifier = match landing {
         None => {
-            let request = ask(&oauth, &Callback::OUT_OF_BAND, args.json).await?;
             output::note("then type the PIN that X shows:");
             let pin = timeout(args.timeout, read_pin()).await;
-            (request, pin.map_err(|_| nobody_came("no PIN came", args.timeout))??)
+            pin.map_err(|_| nobody_came("no PIN came", args.timeout))??
         }
         Some(landing) => {
-            let request = ask(&oauth, landing.callback(), args.json).await?;
-            let verifier = timeout(args.timeout, landing.wait(request.clone())).await;
-            let verifier =
-                verifier.map_err(|_| nobody_came("the user did not come back", args.timeout));
-            (request, verifier??)
+            let back = timeout(args.timeout, landing.wait(request.clone())).await;
+            back.map_err(|_| nobody_came("the user did not come back", args.timeout))??
         }
     };
     let access = oauth.access_token(&request, &verifier).await?;
@@ -66,24 +65,19 @@ pub(super) async fn run(args: LoginArgs, credentials: &Credentials) -> Result<()
         return output::json(&signed_in);
     }
     let SignedIn { user_id, screen_name, tokens } = signed_in;
-    let name = screen_name.map(|name| format!(" (@{name})")).unwrap_or_default();
+    let name =
+        screen_name.map(|name| format!(" (@{})", output::printable(&name))).unwrap_or_default();
     output::line(format_args!("user {user_id}{name} is signed in; the token is in {tokens}"))?;
     Ok(())
 }
 
-/// Gets a request token, and tells the user which page to open.
-async fn ask(
-    oauth: &OAuthClient,
-    callback: &Callback,
-    json: bool,
-) -> Result<RequestToken, Failure> {
-    let request = oauth.request_token(callback).await?;
-    let url = oauth.authorize_url(&request);
-    output::note(format_args!("open this page as the user, and give permission:\n{url}"));
+/// Tells the user which page to open.
+fn announce(page: &Url, json: bool) -> Result<(), Failure> {
+    output::note(format_args!("open this page as the user, and give permission:\n{page}"));
     if json {
-        output::json(&json!({ "authorize_url": url.as_str() }))?;
+        output::json(&json!({ "authorize_url": page.as_str() }))?;
     }
-    Ok(request)
+    Ok(())
 }
 
 /// Reads the PIN from stdin; what cannot be one is asked for again, as long as there is input.
@@ -133,7 +127,7 @@ async fn store(file: &TokenFile, access: Access) -> Result<SignedIn, Failure> {
 /// Changes the file on a thread for that: it may wait for another process.
 async fn change<T: Send + 'static>(
     file: &TokenFile,
-    change: impl FnOnce(&mut aaa_auth::tokens::Tokens) -> T + Send + 'static,
+    change: impl FnOnce(&mut Tokens) -> T + Send + 'static,
 ) -> Result<T, Failure> {
     let file = file.clone();
     let failed = |error: TokenFileError| Exit::Failed.of("could not store the token", error);

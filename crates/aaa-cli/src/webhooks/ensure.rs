@@ -140,7 +140,7 @@ impl Place<'_> {
     }
 
     async fn remove(&mut self, webhook: Webhook) -> Result<(), Failure> {
-        let (id, url) = (webhook.id, &webhook.url);
+        let (id, url) = (webhook.id, output::printable(webhook.url.as_str()));
         let subscribed = self.subscribed(&webhook).await;
         match self.app.delete_webhook(id).await {
             Err(error) if !error.is_not_found() => return Err(error.into()),

@@ -240,6 +240,8 @@ async fn where_nobody_can_come_back_to() {
     let (code, stderr) = failed(run(command).await);
     assert_eq!(code, 3, "{stderr}");
     assert!(stderr.contains("X_CONSUMER_KEY"), "{stderr}");
+    assert!(!lab.directory.path().join("aaa-data").exists());
+    lab.store(7, "7-emulator");
     std::fs::write(lab.tokens(), "{").unwrap();
     let (code, stderr) = lab.fails(&["auth", "login"]).await;
     assert_eq!(code, 1, "{stderr}");

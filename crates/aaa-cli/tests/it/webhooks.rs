@@ -161,6 +161,33 @@ async fn each_cause_of_a_refusal_is_told_in_xs_words_and_what_to_do() {
     }
 }
 
+/// X says `DuplicateUrlFailed` and no more, and on v1.1 not even that.
+#[tokio::test]
+async fn whoever_registers_a_url_twice_is_told_which_webhook_has_it() {
+    let lab = Lab::new().await;
+    let id = lab.webhook("a").await;
+    for api in GENERATIONS {
+        let (code, stderr) = lab.fails(&["webhooks", "create", &lab.hook("a"), "--api", api]).await;
+        assert_eq!(code, 5, "{stderr}");
+        assert!(stderr.contains(&format!("webhook {id} has this URL already")), "{stderr}");
+    }
+}
+
+/// v1.1 checks with the owner's token and lists with the bearer token; the latter may be missing.
+#[tokio::test]
+async fn a_check_that_cannot_be_confirmed() {
+    let lab = Lab::new().await;
+    let id = lab.webhook("a").await;
+    let args = ["webhooks", "validate", &id, "--api", "v1.1", "--json"];
+    let mut command = lab.command(&args);
+    command.env_remove("X_BEARER_TOKEN");
+    let done = lab.finish(command).await;
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(answer, json!({ "id": id, "valid": true }));
+    assert!(done.stderr.starts_with("warning: not confirmed: "), "{}", done.stderr);
+}
+
 #[tokio::test]
 async fn ensure_takes_what_is_there_and_mends_it() {
     for api in GENERATIONS {
