@@ -228,8 +228,8 @@ mod tests {
         assert!(ids(&emulator).is_empty());
     }
 
-    #[tokio::test]
-    async fn two_at_a_time_lose_nothing() {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_at_a_time_lose_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let mut adding = tokio::task::JoinSet::new();
         for id in 10..30 {
@@ -240,6 +240,24 @@ mod tests {
             added.unwrap().unwrap();
         }
         assert_eq!(ids(&record(directory.path(), "https://api.x.com")).len(), 20);
+    }
+
+    #[tokio::test]
+    async fn whoever_holds_the_lock_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (
+            record(directory.path(), "https://api.x.com"),
+            record(directory.path(), "https://api.x.com"),
+        );
+        one.add(&webhook("12")).await.unwrap();
+        let held = one.lock().await.unwrap();
+        let webhook = webhook("13");
+        let mut adding = std::pin::pin!(two.add(&webhook));
+        let waits = tokio::time::timeout(Duration::from_millis(100), &mut adding).await;
+        assert!(waits.is_err(), "it did not wait");
+        drop(held);
+        adding.await.unwrap();
+        assert_eq!(ids(&one), ["12", "13"]);
     }
 
     #[tokio::test]

@@ -250,7 +250,12 @@ async fn replace_removes_only_what_was_made_here() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(lab.plain(&done.stderr), @"removed webhook 9999999999999999999 (http://RECEIVER/hook/a), which `aaa` had made, and its subscriptions: user 1 has to be subscribed again");
         }
-        assert_eq!(lab.ids().await, [answer["id"].as_str().unwrap()]);
+        let new = answer["id"].as_str().unwrap();
+        assert_eq!(lab.ids().await, [new]);
+        // The new one is ours, and the old one is forgotten.
+        let record = lab.directory.path().join("aaa-data/webhooks.json");
+        let record = std::fs::read_to_string(record).unwrap();
+        assert!(record.contains(new) && !record.contains(&old), "{record}");
         // Again: nothing is left to do.
         let again = lab.json(&replace).await;
         assert_eq!((&again["outcome"], &again["removed"]), (&json!("existing"), &json!([])));
