@@ -16,7 +16,7 @@ use crate::{
     workspace::Workspace,
 };
 
-const ROUNDS: u32 = 5;
+const ROUNDS: u32 = 9;
 
 /// Two functions of the package `benches`, `ours` and `bare`, in a group of this name.
 struct Comparison {
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 
     let groups: Vec<_> = comparisons.iter().map(|comparison| comparison.name).collect();
     let measure = Cargo::new("bench --quiet --package benches --bench speed --")
-        .args(["--quiet", "--warm-up-time", "0.2", "--measurement-time", "0.6"])
+        .args(["--quiet", "--warm-up-time", "0.1", "--measurement-time", "0.25"])
         .args([format!("^({})/", groups.join("|"))])
         .env("CRITERION_HOME", home.to_string_lossy());
     let mut measured = vec![Vec::new(); comparisons.len()];
