@@ -95,6 +95,7 @@ impl FromStr for ConsumerKey {
 
 /// A text cannot be a key, token or secret. The text itself is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SecretError {
     /// Nothing is there. An empty secret would verify what anybody signed.
     #[error("the {0} is empty")]

@@ -240,7 +240,11 @@ impl WebhookUrlError {
 /// Looks for a user or a password, in a text that need not be a URL.
 fn has_credentials(text: &str) -> bool {
     match Url::parse(text) {
-        Ok(url) if url.has_host() => !url.username().is_empty() || url.password().is_some(),
+        // The parser drops an empty user, so the text is asked as well.
+        Ok(url) if url.has_host() => {
+            let authority = text.split(['/', '?', '#']).nth(2).unwrap_or_default();
+            !url.username().is_empty() || url.password().is_some() || authority.contains('@')
+        }
         // Nobody knows what is before the `@` then.
         _ => text.contains('@'),
     }

@@ -1,9 +1,12 @@
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::Error};
 use serde_json::{Value, value::RawValue};
 
-use super::{Problem, error::errors_of};
+use super::{Problem, error::errors_of, words::excerpt};
+
+/// How much of an error's beginning and of its end is shown, in characters.
+const SHOWN: usize = 150;
 
 /// A successful answer, with or without the `data` envelope, and what X complains about besides.
 ///
@@ -37,17 +40,18 @@ use super::{Problem, error::errors_of};
 pub struct Answer<T> {
     /// What was asked for.
     pub data: T,
-    /// What X complains about nevertheless; usually nothing.
+    /// What X complains about nevertheless, at most the first 64; usually nothing.
     pub errors: Vec<Problem>,
 }
 
 impl<T: for<'de> Deserialize<'de>> Answer<T> {
-    /// Parses the body of an answer and returns its data only.
+    /// Parses the body of an answer and returns its data only. What X complains about besides is
+    /// not looked at: [`Answer::with_errors`] returns it too.
     ///
     /// # Errors
     ///
     /// Fails when the body is not JSON or holds no `T` in any of the known shapes; the error is
-    /// the one of the shape that looked right.
+    /// the one of the shape that looked right, and repeats little of the body.
     pub fn parse(body: &[u8]) -> Result<T, serde_json::Error> {
         let mut value: Value = serde_json::from_slice(body)?;
         for envelope in ["data", "replay_event"] {
@@ -55,7 +59,7 @@ impl<T: for<'de> Deserialize<'de>> Answer<T> {
                 value = inner.take();
             }
         }
-        serde_json::from_value(value)
+        serde_json::from_value(value).map_err(|error| shortened(&error.to_string()))
     }
 
     /// Parses the body of an answer and returns its data and its errors.
@@ -71,8 +75,22 @@ impl<T: for<'de> Deserialize<'de>> Answer<T> {
     }
 }
 
+/// Makes an error that repeats what it did not expect, which may be a megabyte, a short one. What
+/// it did expect stands at the end.
+fn shortened(error: &str) -> serde_json::Error {
+    let length = error.chars().count();
+    let mut shown = excerpt(error, SHOWN);
+    if let Some(left) = length.checked_sub(SHOWN) {
+        let skipped = length - left.min(SHOWN);
+        shown += &excerpt(&error.chars().skip(skipped).collect::<String>(), SHOWN);
+    }
+    serde_json::Error::custom(shown)
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::api::{SubscriptionState, Webhook};
 
@@ -94,6 +112,17 @@ mod tests {
         for body in [r#"{"errors":[{"message":"a"}]}"#, r#"{"data":null,"errors":[]}"#, ""] {
             assert!(Answer::<SubscriptionState>::parse(body.as_bytes()).is_err(), "{body}");
             assert!(Answer::<SubscriptionState>::with_errors(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_repeats_little() {
+        for odd in [json!("A\u{1b}[2J".repeat(100_000)), json!({ "A".repeat(100_000): [] })] {
+            let body = json!({ "data": { "subscribed": odd } }).to_string();
+            let error = Answer::<SubscriptionState>::parse(body.as_bytes()).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.len() < 1000 && !shown.contains('\u{1b}'), "{shown}");
+            assert!(shown.contains("expected a boolean"), "{shown}");
         }
     }
 }

@@ -14,11 +14,15 @@ const EXCERPT: usize = 200;
 /// How much of X's words is shown, in characters.
 const SHOWN: usize = 1000;
 
+/// How many elements of a list of errors are read. X sends one or two; whoever sends a megabyte of
+/// empty ones shall not have a hundred in return.
+const MOST: usize = 64;
+
 /// What X refused, in its own words, whichever generation of the API it was.
 ///
 /// X answers errors in at least five formats: its own v2 form, `application/problem+json`, a bare
 /// `code` and `message`, the v1.1 form (which v2 uses too), and now and then no JSON at all.
-/// All of them end here. Every element of the list of errors is kept, and so is the body, whole.
+/// All of them end here. Of a list of errors the first 64 are read, and the body is kept whole.
 ///
 /// # Examples
 ///
@@ -90,7 +94,7 @@ impl ApiError {
         self.status
     }
 
-    /// Returns every element of the list of errors, in X's order.
+    /// Returns the elements of the list of errors in X's order, at most the first 64.
     pub fn errors(&self) -> &[Problem] {
         &self.errors
     }
@@ -177,7 +181,7 @@ impl fmt::Debug for ApiError {
             .field("status", &self.status)
             .field("errors", &self.errors.len())
             .field("message", &excerpt(&self.headline, SHOWN))
-            .field("request_id", &self.request_id)
+            .field("request_id", &self.request_id.as_deref().map(|id| excerpt(id, 100)))
             .field("rate_limit_reset", &self.rate_limit_reset)
             .field("body", &excerpt(&self.body_text(), SHOWN))
             .field("length", &self.body.len())
@@ -198,12 +202,12 @@ fn take_apart(text: &str) -> (Vec<Problem>, Option<Problem>) {
     (errors_of(&members), Some(Problem::of_members(whole, &members)))
 }
 
-/// Returns the list of errors of an answer; one that is not in a list counts as well.
+/// Returns the beginning of the list of errors; one that is not in a list counts as well.
 pub(super) fn errors_of(members: &Members<'_>) -> Vec<Problem> {
     let mut errors = Vec::new();
     if let Some(list) = members.get("errors") {
         match serde_json::from_str::<Vec<&RawValue>>(list.get()) {
-            Ok(list) => errors.extend(list.into_iter().map(Problem::read)),
+            Ok(list) => errors.extend(list.into_iter().take(MOST).map(Problem::read)),
             Err(_) if list.get() == "null" => {}
             Err(_) => errors.push(Problem::read(list)),
         }

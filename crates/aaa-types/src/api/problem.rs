@@ -7,6 +7,9 @@ use super::{
     words::{excerpt, plain},
 };
 
+/// The longest parameters that are taken apart, in bytes: taken apart they are ten times as large.
+const PARAMETERS: usize = 4096;
+
 /// One error object: an element of `errors[]`, or an answer that is a problem itself.
 ///
 /// Nothing is required of it, and nothing of it is dropped: what has no accessor is in
@@ -74,7 +77,7 @@ impl Problem {
         self.detail.as_deref()
     }
 
-    /// Returns the parameters that X complains about.
+    /// Returns the parameters that X complains about, unless they are longer than 4 KiB.
     pub fn parameters(&self) -> Option<&Value> {
         self.parameters.as_ref()
     }
@@ -133,6 +136,7 @@ impl Problem {
             detail: text("detail"),
             parameters: members
                 .get("parameters")
+                .filter(|raw| raw.get().len() <= PARAMETERS)
                 .and_then(|raw| serde_json::from_str(raw.get()).ok()),
             failure: None,
             problem_type: text("type").and_then(|url| ProblemType::of_url(&url)),

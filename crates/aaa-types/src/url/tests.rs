@@ -29,6 +29,8 @@ fn accepted_and_refused() {
         ("mailto:a.example", UrlRefusal::Scheme),
         ("https://u:p@a/", UrlRefusal::Credentials),
         ("https://u@a/", UrlRefusal::Credentials),
+        ("https://@a.example/", UrlRefusal::Credentials),
+        ("https://:@a.example/", UrlRefusal::Credentials),
         ("https://a/#b", UrlRefusal::Fragment),
         ("https://a/ b", UrlRefusal::Characters),
         ("https://a/\nb", UrlRefusal::Characters),

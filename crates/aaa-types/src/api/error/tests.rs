@@ -3,6 +3,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use super::*;
+use crate::api::{Answer, SubscriptionState};
 
 fn parse(status: u16, body: &str) -> ApiError {
     ApiError::parse(status, body.as_bytes())
@@ -291,6 +292,28 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// A megabyte of errors costs little more than itself, and the words that count are the first.
+#[test]
+fn a_list_without_end_is_read_to_a_point() {
+    let list = format!(r#"{{"code":88,"message":"slow down"}}{}"#, ",{}".repeat(300_000));
+    let body = format!(r#"{{"errors":[{list}]}}"#);
+    let error = parse(429, &body);
+    assert_eq!((error.errors().len(), error.message()), (MOST, "slow down"));
+    assert!(error.is_rate_limited());
+    assert_eq!(error.body(), body.as_bytes());
+    let both = format!(r#"{{"data":{{"subscribed":true}},"errors":[{list}]}}"#);
+    let answer = Answer::<SubscriptionState>::with_errors(both.as_bytes()).unwrap();
+    assert_eq!(answer.errors.len(), MOST);
+    // What would be many times as large when taken apart is left as text.
+    let long = format!(r#"{{"parameters":[{}0]}}"#, "0,".repeat(10_000));
+    let error = parse(400, &format!(r#"{{"errors":[{long}]}}"#));
+    assert_eq!(error.errors()[0].json(), long);
+    assert!(error.errors()[0].parameters().is_none());
+    // Nor does an identifier, which is a stranger's text as well, fill a log.
+    let error = parse(400, "{}").with_request_id("x".repeat(100_000));
+    assert!(format!("{error} {error:?}").len() < 1000);
+}
+
 proptest! {
     #[test]
     fn arbitrary_json_is_kept_byte_for_byte(status: u16, json in json()) {
@@ -300,7 +323,7 @@ proptest! {
         prop_assert_eq!(error.body_text(), body.as_str());
         described(&error);
         if let Some(list) = json.get("errors").and_then(serde_json::Value::as_array) {
-            prop_assert!(error.errors().len() >= list.len());
+            prop_assert!(error.errors().len() >= list.len().min(MOST));
             for (problem, value) in error.errors().iter().zip(list) {
                 prop_assert_eq!(problem.json(), value.to_string());
             }
