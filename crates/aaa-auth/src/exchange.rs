@@ -112,7 +112,7 @@ impl<T> Exchange<T> {
         let mut answer = ApiError::parse(response.status().as_u16(), words.as_bytes());
         let text = |name| text(response.headers(), name);
         if let Some(id) = text("x-transaction-id") {
-            answer = answer.with_request_id(id);
+            answer = answer.with_request_id(redact::words(id, &self.secrets));
         }
         let reset = text("x-rate-limit-reset").and_then(|seconds| seconds.parse().ok());
         if let Some(at) = reset.and_then(|seconds| Timestamp::from_second(seconds).ok()) {

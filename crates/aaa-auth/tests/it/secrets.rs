@@ -35,9 +35,11 @@ fn repeated<T: Debug>(exchange: &Exchange<T>, secret: &str) -> Vec<String> {
     };
     let json = |name: &str| serde_json::json!({ name: secret }).to_string();
     let in_words = format!("it was {secret} that I got");
+    let escapes: String = secret.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
     let bodies = [
         in_words.clone(),
         serde_json::json!({ "errors": [{ "code": 89, "message": in_words }] }).to_string(),
+        format!("{{\"errors\":[{{\"message\":\"it was {escapes}\"}}]}}"),
         format!("<errors><error code=\"32\">{in_words}</error></errors>"),
         form("oauth_token"),
         form("oauth_token_secret"),
@@ -50,7 +52,8 @@ fn repeated<T: Debug>(exchange: &Exchange<T>, secret: &str) -> Vec<String> {
     let mut shown = vec![debug(exchange), debug(exchange.authorization())];
     for body in bodies {
         for status in [200, 401, 500] {
-            let response = Response::builder().status(status).body(&body).unwrap();
+            let response = Response::builder().status(status).header("x-transaction-id", secret);
+            let response = response.body(&body).unwrap();
             match exchange.answer(&response) {
                 Ok(token) => shown.push(debug(&token)),
                 Err(error) => {
