@@ -69,7 +69,7 @@ impl FromStr for ApiUrl {
     type Err = ApiUrlError;
 
     fn from_str(text: &str) -> Result<Self, ApiUrlError> {
-        let url = Url::parse(text).map_err(|_| ApiUrlError::NotAbsolute)?;
+        let mut url = Url::parse(text).map_err(|_| ApiUrlError::NotAbsolute)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ApiUrlError::UserInfo);
         }
@@ -82,6 +82,9 @@ impl FromStr for ApiUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(ApiUrlError::Query);
         }
+        // One way to write it, so that two are equal when they lead to the same place.
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
         // The two parsers differ in details; what only one of them takes cannot be called.
         Uri::try_from(url.as_str()).map_err(|_| ApiUrlError::NotAbsolute)?;
         Ok(Self(url))
@@ -147,6 +150,18 @@ mod tests {
         ] {
             let url: ApiUrl = base.parse().unwrap();
             assert_eq!(url.join("/oauth2/token", &[]).as_str(), whole);
+        }
+    }
+
+    #[test]
+    fn slashes_at_the_end_make_no_difference() {
+        for (one, other) in [
+            ("https://api.x.com", "https://api.x.com//"),
+            ("https://proxy.example/x", "https://proxy.example/x///"),
+        ] {
+            let [one, other] = [one, other].map(|text| text.parse::<ApiUrl>().unwrap());
+            assert_eq!(one, other);
+            assert_eq!(one.join("/2/webhooks", &[]), other.join("/2/webhooks", &[]));
         }
     }
 

@@ -194,13 +194,21 @@ impl<'a, T> ApiRequest<'a, T> {
         if understood.is_ok() {
             return understood;
         }
-        let body = String::from_utf8_lossy(response.body());
-        let without = aaa_auth::redacted(&body, &self.auth.secrets(credentials));
-        if without == body {
-            return understood;
-        }
+        let secrets = self.auth.secrets(credentials);
         let mut redacted = response.clone();
-        *redacted.body_mut() = without.into();
+        let body = String::from_utf8_lossy(response.body());
+        let without = aaa_auth::redacted(&body, &secrets);
+        if without != body {
+            *redacted.body_mut() = without.into();
+        }
+        // The identifier of the request goes into the error as well.
+        for value in redacted.headers_mut().values_mut() {
+            let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let without = aaa_auth::redacted(&text, &secrets);
+            if without != text {
+                *value = HeaderValue::try_from(without).unwrap_or(HeaderValue::from_static(""));
+            }
+        }
         self.answer(&redacted)
     }
 

@@ -17,7 +17,7 @@ use aaa_types::{ReplayWindow, UserId, WebhookId, api::NewDirectMessage};
 use http::Request;
 use proptest::prelude::*;
 
-use crate::fake::{FakeX, answer};
+use crate::fake::{FakeX, with_headers};
 
 fn debug(value: &impl Debug) -> String {
     format!("{value:?} {value:#?}")
@@ -115,8 +115,15 @@ fn echo(way: usize, secrets: &Secrets, request: &Request<bytes::Bytes>) -> (u16,
         3 => (200, serde_json::json!({ "errors": [{ "message": words }] }).to_string()),
         4 => (400, serde_json::json!({ "errors": [{ "code": 89, "message": words }] }).to_string()),
         5 => (403, serde_json::json!({ "title": words, "detail": words }).to_string()),
+        6 => (400, format!(r#"{{"errors":[{{"message":"{}"}}]}}"#, escaped(&words))),
+        7 => (429, "{}".to_owned()),
         _ => (500, format!("<html>{words}</html>")),
     }
+}
+
+/// Writes every character as one of JSON's escapes.
+fn escaped(words: &str) -> String {
+    words.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect()
 }
 
 fn signature(request: &Request<bytes::Bytes>) -> Option<String> {
@@ -125,7 +132,7 @@ fn signature(request: &Request<bytes::Bytes>) -> Option<String> {
     Some(signature.trim_end_matches('"').to_owned())
 }
 
-const WAYS: usize = 7;
+const WAYS: usize = 9;
 
 fn ids() -> (WebhookId, UserId, ReplayWindow) {
     let window =
@@ -231,7 +238,10 @@ proptest! {
                 let x = FakeX::new(move |_, request| {
                     log.lock().unwrap().extend(signature(request));
                     let (status, body) = echo(way, &known, request);
-                    answer(status, &body)
+                    let header = request.headers().get("authorization");
+                    let header = header.map_or("", |header| header.to_str().unwrap());
+                    let id = known.known(header, request.uri().path()).join(" ");
+                    with_headers(status, &[("x-transaction-id", &id)], &body)
                 });
                 let builder = ClientBuilder::new(ApiUrl::X.parse().unwrap())
                     .version(version)
