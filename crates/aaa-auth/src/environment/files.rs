@@ -76,6 +76,10 @@ impl Variables {
         };
         // Editors of some systems begin a file with a byte order mark.
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+        // PowerShell writes so by itself.
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(unreadable(io::Error::other("it is in UTF-16: save it as UTF-8")));
+        }
         let mut file = HashMap::new();
         let taken = Cell::new(0);
         for line in dotenvy::from_read_iter(LineByLine { rest: bytes, taken: &taken }) {
@@ -217,6 +221,20 @@ mod tests {
         assert_eq!(get("AAA_E").as_deref(), Some("AAAA%2Fb%3D"));
         assert_eq!(get("AAA_F"), None);
         assert_eq!(format!("{variables:?}"), "Variables { .. }");
+    }
+
+    /// What some shells write by themselves is named, since nobody sees it in an editor.
+    #[test]
+    fn other_encodings_are_named() {
+        let text = "\u{feff}X_BEARER_TOKEN=hush\r\n";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [little, big] {
+            let error = read(&bytes).unwrap_err();
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(error, @"could not read `.env`: it is in UTF-16: save it as UTF-8");
+            }
+        }
     }
 
     #[test]

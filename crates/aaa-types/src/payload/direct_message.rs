@@ -28,6 +28,18 @@ impl DirectMessage {
 
     /// Returns which way the message went for a user, given the identifier in decimal; `None`
     /// when the user neither sent nor got it. A note to oneself was sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_types::payload::{DirectMessage, Direction};
+    ///
+    /// let message: DirectMessage = serde_json::from_str(r#"{"id":"1","message_create":
+    ///     {"sender_id":"8","target":{"recipient_id":"7"},"message_data":{"text":"hello"}}}"#)?;
+    /// assert_eq!(message.direction("7"), Some(Direction::Received));
+    /// assert_eq!(message.direction("8"), Some(Direction::Sent));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     pub fn direction(&self, user_id: &str) -> Option<Direction> {
         if self.message_create.sender_id == user_id {
             Some(Direction::Sent)

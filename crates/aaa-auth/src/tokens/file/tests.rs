@@ -119,6 +119,25 @@ fn what_is_not_understood_is_left_as_it_is() {
     insta::assert_snapshot!(error, @"`tokens.json` is not understood: line 2, column 25: this is not what it should be: users are keyed by their id, each there once, with `access_token` and `access_token_secret`, and `added_at` is a time such as 2025-11-22T04:00:00Z; mend it, or move it away and let the users sign in again");
 }
 
+/// Whoever has two must say which counts: the other would be lost with the next write.
+#[test]
+fn what_is_there_twice_is_refused() {
+    let user = r#""access_token":"hush","access_token_secret":"hush""#;
+    for text in [
+        format!(r#"{{"users":{{}},"users":{{"7":{{{user}}}}}}}"#),
+        format!(r#"{{"users":{{"7":{{{user}}},"7":{{{user}}}}}}}"#),
+        format!(r#"{{"users":{{"7":{{{user}}},"\u0037":{{{user}}}}}}}"#),
+        format!(r#"{{"users":{{"7":{{{user},"access_token":"other"}}}}}}"#),
+    ] {
+        let place = Place::with(&text);
+        for error in [place.file.read().unwrap_err(), add(&place.file, 8).unwrap_err()] {
+            assert!(matches!(error, TokenFileError::Malformed { .. }), "{error}");
+            assert!(!format!("{error} {error:?}").contains("hush"), "{error}");
+        }
+        assert_eq!(place.text(), text);
+    }
+}
+
 #[test]
 fn what_is_too_large_is_not_read() {
     let place = Place::with("");
