@@ -1,9 +1,9 @@
 //! What every request must satisfy, and what every answer carries.
 //!
 //! The emulator is for the machine it runs on. A web page of somewhere else must not be able to
-//! use it through the user's browser: so only loopback names in `Host`; for control calls that
-//! change something JSON and no foreign `Origin`; and for the form that gives permission no foreign
-//! `Origin` and, beyond this module, a token that only its page has.
+//! use it through the user's browser: so only loopback names in `Host`; no foreign `Origin` on
+//! whatever may change something; for control calls that do, JSON as well; and for the form that
+//! gives permission, beyond this module, a token that only its page has.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -54,6 +54,16 @@ fn refusal(request: &Request) -> Option<(StatusCode, &'static str)> {
         let error = "the Host is not a loopback name: call the emulator as 127.0.0.1 or localhost";
         return Some((StatusCode::FORBIDDEN, error));
     }
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    // The credentials are known to everybody, so they keep no page from the calls of X either.
+    if headers.contains_key(header::ORIGIN) {
+        let own = single(headers, header::ORIGIN).and_then(|o| o.strip_prefix("http://"));
+        if own != Some(host) {
+            return Some((StatusCode::FORBIDDEN, "the Origin is not the emulator's own"));
+        }
+    }
     let path = request.uri().path();
     let is_page = matches!(path, "/oauth/authorize" | "/oauth/authenticate");
     let (needed, error) = if is_page {
@@ -64,15 +74,6 @@ fn refusal(request: &Request) -> Option<(StatusCode, &'static str)> {
     } else {
         return None;
     };
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return None;
-    }
-    if headers.contains_key(header::ORIGIN) {
-        let own = single(headers, header::ORIGIN).and_then(|o| o.strip_prefix("http://"));
-        if own != Some(host) {
-            return Some((StatusCode::FORBIDDEN, "the Origin is not the emulator's own"));
-        }
-    }
     let media_type = single(headers, header::CONTENT_TYPE).and_then(|t| t.split(';').next());
     if !media_type.is_some_and(|t| t.trim().eq_ignore_ascii_case(needed)) {
         return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));

@@ -93,6 +93,37 @@ async fn only_this_machine_and_no_foreign_page() {
     assert_eq!(send(request, String::new()).await.status, 403);
 }
 
+/// The credentials are no secret: a page could bring them along.
+#[tokio::test]
+async fn no_foreign_page_makes_calls_of_x() {
+    let emulator = Emulator::start().await.unwrap();
+    let own = emulator.url();
+    let basic = "Basic ZW11bGF0b3Ita2V5OmVtdWxhdG9yLXNlY3JldA==";
+    let (message, grant) = (json!({"text": "hi"}).to_string(), "grant_type=client_credentials");
+    for (path, authorization, body, done) in [
+        ("/2/dm_conversations/with/8/messages", "Bearer 7-emulator-oauth2", message.as_str(), 201),
+        ("/oauth2/token", basic, grant, 200),
+    ] {
+        for (origin, status) in [
+            (Some("http://example.com"), 403),
+            (Some("http://localhost:1"), 403),
+            (Some("null"), 403),
+            (Some(own.as_str()), done),
+            (None, done),
+        ] {
+            let mut request = Request::builder()
+                .method(Method::POST)
+                .uri(format!("{own}{path}"))
+                .header("authorization", authorization)
+                .header("content-type", "application/x-www-form-urlencoded");
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            assert_eq!(send(request, body.to_owned()).await.status, status, "{path} {origin:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let emulator = Emulator::start().await.unwrap();
