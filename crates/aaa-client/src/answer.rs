@@ -5,13 +5,13 @@ use aaa_types::api::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, Response, header};
-use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     ClientError, Operation, Page, PageToken, RateLimit,
-    rate_limit::{date, text},
+    rate_limit::{date, retry_after, text},
 };
 
 /// How much of an answer that was not understood is shown, in characters.
@@ -59,7 +59,7 @@ pub(crate) fn subscribed(
     what: Operation,
     response: &Response<Bytes>,
 ) -> Result<SubscriptionState, ClientError> {
-    json_unless_empty(what, response, SubscriptionState { subscribed: true })
+    state(what, response, true, "it says that the user is not subscribed")
 }
 
 /// Understands v2's answer to a subscription that was looked for: whether it is there, or the name
@@ -68,7 +68,7 @@ pub(crate) fn checked(
     what: Operation,
     response: &Response<Bytes>,
 ) -> Result<SubscriptionState, ClientError> {
-    unless_absent(subscribed(what, response), is_named_absent)
+    unless_absent(found(what, response), is_named_absent)
 }
 
 /// Understands v1.1's answer: nothing at all, or code 34 where nothing is said about a webhook. A
@@ -77,7 +77,13 @@ pub(crate) fn checked_v1_1(
     what: Operation,
     response: &Response<Bytes>,
 ) -> Result<SubscriptionState, ClientError> {
-    unless_absent(subscribed(what, response), is_absent_v1_1)
+    unless_absent(found(what, response), is_absent_v1_1)
+}
+
+/// Understands the answer to a subscription that was looked for; an empty one says that it is
+/// there.
+fn found(what: Operation, response: &Response<Bytes>) -> Result<SubscriptionState, ClientError> {
+    json_unless_empty(what, response, SubscriptionState { subscribed: true })
 }
 
 /// Says whether v2 refused because the user is not subscribed.
@@ -108,18 +114,24 @@ pub(crate) fn unsubscribed(
     what: Operation,
     response: &Response<Bytes>,
 ) -> Result<SubscriptionState, ClientError> {
-    json_unless_empty(what, response, SubscriptionState { subscribed: false })
+    state(what, response, false, "it says that the user is subscribed still")
 }
 
-/// Understands the answer to a deletion. Only an outright `"deleted":false` is no success.
+/// Understands the answer to a deletion. An empty one is a success, and so is an object without
+/// errors, unless it says `"deleted":false` outright.
 pub(crate) fn deleted(what: Operation, response: &Response<Bytes>) -> Result<(), ClientError> {
+    if is_empty_success(response) {
+        return Ok(());
+    }
     decode(what, response, |body| {
-        let value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        let flag = value.pointer("/data/deleted").or(value.get("deleted"));
-        if flag == Some(&Value::Bool(false)) {
-            return Err("it says that nothing was deleted".to_owned());
+        let members: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let in_data = members.get("data").and_then(|data| data.get("deleted"));
+        match in_data.or_else(|| members.get("deleted")) {
+            Some(Value::Bool(false)) => Err("it says that nothing was deleted".to_owned()),
+            None if has_errors(body) => Err("it has errors only".to_owned()),
+            _ => Ok(()),
         }
-        Ok(())
     })
 }
 
@@ -161,10 +173,32 @@ fn json_unless_empty<T>(
 where
     T: for<'de> Deserialize<'de>,
 {
-    if response.status().is_success() && response.body().trim_ascii().is_empty() {
+    if is_empty_success(response) {
         return Ok(empty);
     }
     json(what, response)
+}
+
+/// Understands a change of a subscription, after which it must be as was asked.
+fn state(
+    what: Operation,
+    response: &Response<Bytes>,
+    subscribed: bool,
+    otherwise: &str,
+) -> Result<SubscriptionState, ClientError> {
+    let wanted = SubscriptionState { subscribed };
+    if is_empty_success(response) {
+        return Ok(wanted);
+    }
+    decode(what, response, |body| match Answer::parse(body) {
+        Ok(state) if state == wanted => Ok(wanted),
+        Ok(SubscriptionState { .. }) => Err(otherwise.to_owned()),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+fn is_empty_success(response: &Response<Bytes>) -> bool {
+    response.status().is_success() && response.body().trim_ascii().is_empty()
 }
 
 /// Decodes a success; everything else is a refusal, and so is a success that consists of errors.
@@ -179,6 +213,10 @@ fn decode<T>(
     };
     if !response.status().is_success() {
         return Err(refused());
+    }
+    if let Some(coding) = coding(response.headers()) {
+        let reason = format!("it is encoded ({coding}), which was not asked for");
+        return Err(ClientError::Decode { what, reason, excerpt: String::new() });
     }
     decode(response.body()).map_err(|reason| {
         if has_errors(response.body()) {
@@ -202,23 +240,20 @@ fn api_error(response: &Response<Bytes>) -> ApiError {
     error
 }
 
-/// Returns when to ask again. The time of the next rate limit stands in every answer, so it only
-/// counts when the limit was hit.
+/// Returns when to ask again: the later time where an answer names two. That of the next rate limit
+/// stands in every answer, so it only counts when the limit was hit.
 fn wait_until(headers: &HeaderMap, error: &ApiError) -> Option<Timestamp> {
-    if error.is_rate_limited() {
-        let reset = text(headers, "x-rate-limit-reset").and_then(|text| text.parse::<u32>().ok());
-        if let Some(at) = reset.and_then(|seconds| Timestamp::from_second(seconds.into()).ok()) {
-            return Some(at);
-        }
-    }
-    if !error.is_retryable() {
-        return None;
-    }
-    let after = text(headers, header::RETRY_AFTER.as_str())?;
-    match after.parse::<u32>() {
-        Ok(seconds) => date(headers)?.checked_add(SignedDuration::from_secs(seconds.into())).ok(),
-        Err(_) => rfc2822::parse(after).ok().map(|at| at.timestamp()),
-    }
+    let reset = || RateLimit::from_headers(headers)?.reset;
+    let reset = if error.is_rate_limited() { reset() } else { None };
+    let after = if error.is_retryable() { retry_after(headers) } else { None };
+    reset.max(after)
+}
+
+/// Returns how the body is encoded, if it is.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let coding = text(headers, header::CONTENT_ENCODING.as_str())?;
+    let is_plain = coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    (!is_plain).then(|| excerpt(coding.as_bytes()))
 }
 
 fn has_errors(body: &[u8]) -> bool {

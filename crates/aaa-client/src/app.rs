@@ -189,21 +189,25 @@ impl<T: Transport> AppClient<T> {
             };
             let page = self.client.call(&request).await?;
             pages.push(page.content);
-            next = page.next;
-            if next.is_none() {
+            if page.next.is_none() {
                 return Ok(pages);
             }
+            if page.next == next {
+                let reason = "a page of the list names itself as the next one".to_owned();
+                return Err(wrong_pages(request.operation(), reason));
+            }
+            next = page.next;
         }
         Err(endless(list(self.client.version()).operation()))
     }
 }
 
 fn endless(what: Operation) -> ClientError {
-    ClientError::Decode {
-        what,
-        reason: format!("the list has more than {MAX_PAGES} pages"),
-        excerpt: String::new(),
-    }
+    wrong_pages(what, format!("the list has more than {MAX_PAGES} pages"))
+}
+
+fn wrong_pages(what: Operation, reason: String) -> ClientError {
+    ClientError::Decode { what, reason, excerpt: String::new() }
 }
 
 impl<T> Clone for AppClient<T> {

@@ -58,6 +58,18 @@ impl<'a> Auth<'a> {
         .map(Some)
     }
 
+    /// Says whether such a call is made with a signature.
+    pub(crate) fn signs(self, credentials: &Credentials) -> bool {
+        match self {
+            Self::Owner | Self::UserToken(_) | Self::User(UserCredential::OAuth1(_)) => true,
+            Self::BearerOrOwner => credentials.bearer.is_none(),
+            Self::Bearer
+            | Self::BearerIfAny
+            | Self::Nobody
+            | Self::User(UserCredential::OAuth2(_)) => false,
+        }
+    }
+
     /// Returns every secret that such a call is made with, or could be.
     pub(crate) fn secrets<'s>(self, credentials: &'s Credentials) -> Vec<&'s str>
     where

@@ -11,7 +11,7 @@ use crate::{
     Client, ClientError, FailedAttempt, NotSent, Operation, RateLimit, RetryDecision, Transport,
     Wait,
     edge::{self, Stopwatch},
-    rate_limit::RateLimits,
+    rate_limit::{RateLimits, is_far, settle_retry_after},
 };
 
 /// What is the same in every attempt.
@@ -20,6 +20,8 @@ pub(crate) struct Call<'a> {
     pub(crate) method: &'a Method,
     pub(crate) path: &'static str,
     pub(crate) repeatable: bool,
+    /// Whether it bears a signature, and so a time.
+    pub(crate) signed: bool,
     /// The limits of the user who makes it.
     pub(crate) own: Option<&'a RateLimits>,
 }
@@ -46,13 +48,24 @@ impl<T: Transport> Client<T> {
                 status = Empty,
                 elapsed_ms = Empty,
             );
-            let attempted = self.attempt(call, &prepare, &span).instrument(span.clone()).await;
+            let time = self.inner.clock.signing_time(edge::now());
+            let attempted =
+                self.attempt(call, &prepare, time, &span).instrument(span.clone()).await;
             drop(span);
             let error = match attempted {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let now = edge::now();
+            if self.was_mistimed(call, attempt, &error, time, now) {
+                let Some(pause) = self.inner.transport.pause(Duration::ZERO) else {
+                    return Err(error);
+                };
+                tracing::debug!(operation = ?call.operation, "the call is signed anew: the clock was wrong");
+                pause.await;
+                attempt += 1;
+                continue;
+            }
             let failed = FailedAttempt::of(&error, call.repeatable, self.inner.clock.at(now));
             let decision = self.retry().decide(attempt, &failed, waited, edge::random());
             let RetryDecision::Retry { after } = decision else { return Err(error) };
@@ -68,6 +81,24 @@ impl<T: Transport> Client<T> {
             waited = waited.saturating_add(after);
             attempt += 1;
         }
+    }
+
+    /// Says whether a signature was refused whose time was wrong, as the answer's `Date` tells.
+    /// X's words do not tell it reliably. A call that was refused so was not carried out, and the
+    /// next signature bears another time, so this happens once.
+    fn was_mistimed(
+        &self,
+        call: &Call<'_>,
+        attempt: u32,
+        error: &ClientError,
+        signed: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        let is_refused = error.api().is_some_and(|api| api.status() == 401);
+        call.signed
+            && is_refused
+            && self.retry().allows_another(attempt)
+            && is_far(self.inner.clock.signing_time(now), signed)
     }
 
     /// Says whether the last answer left no call until its reset.
@@ -95,6 +126,7 @@ impl<T: Transport> Client<T> {
         &self,
         call: &Call<'_>,
         prepare: impl Fn(&str, Timestamp) -> Result<(Request<Bytes>, U), ClientError>,
+        time: Timestamp,
         span: &Span,
     ) -> Result<A, ClientError>
     where
@@ -103,19 +135,21 @@ impl<T: Transport> Client<T> {
         let what = call.operation;
         let nonce =
             edge::nonce().ok_or(ClientError::NotSent { what, reason: NotSent::NoRandomness })?;
-        let (http, understand) = prepare(&nonce, edge::now())?;
+        let (http, understand) = prepare(&nonce, time)?;
         let url = http.uri().to_string();
         let watch = Stopwatch::start();
         let sent = self.inner.transport.send(http).await;
         span.record("elapsed_ms", u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let answer = sent.map_err(|error| ClientError::Transport {
+        let mut answer = sent.map_err(|error| ClientError::Transport {
             what,
             method: call.method.clone(),
             url: url.split('?').next().unwrap_or_default().to_owned(),
             error,
         })?;
         span.record("status", answer.status().as_u16());
-        self.inner.clock.note(answer.headers(), edge::now());
+        let now = edge::now();
+        self.inner.clock.note(answer.headers(), now);
+        settle_retry_after(answer.headers_mut(), self.inner.clock.at(now));
         if let Some(limit) = RateLimit::from_headers(answer.headers()) {
             self.inner.rate_limits.note(what, limit);
             if let Some(own) = call.own {

@@ -27,6 +27,10 @@ use crate::{ClientBuilder, ReqwestTransport};
 ///
 /// A failed call is made again where that is safe, as the [`RetryPolicy`] says; dropping the
 /// future of a call ends it and all waiting.
+///
+/// Signatures bear a time, and X refuses those that are some minutes off. Once X's clock is known
+/// from an answer and is more than a minute away from the local one, it is X's time that is signed;
+/// a signature that was refused before that is made anew, once, unless the policy repeats nothing.
 pub struct Client<
     #[cfg(feature = "reqwest")] T = ReqwestTransport,
     #[cfg(not(feature = "reqwest"))] T,
@@ -161,14 +165,15 @@ impl<T: Transport> Client<T> {
         request: &ApiRequest<'_, A>,
         own: Option<&RateLimits>,
     ) -> Result<A, ClientError> {
+        let Inner { api, credentials, .. } = &*self.inner;
         let call = Call {
             operation: request.operation(),
             method: request.method(),
             path: request.path_template(),
             repeatable: request.is_repeatable(),
+            signed: request.auth().signs(credentials),
             own,
         };
-        let Inner { api, credentials, .. } = &*self.inner;
         self.perform(&call, |nonce, now| {
             let http = request.to_http(api, credentials, nonce, now)?;
             Ok((http, |answer: &Response<Bytes>| request.answer_redacted(answer, credentials)))
@@ -187,7 +192,8 @@ impl<T: Transport> Client<T> {
         let consumer = credentials.consumer.as_ref();
         let consumer = consumer.ok_or(MissingCredential::new(operation, Needs::Consumer))?;
         let repeatable = operation.is_repeatable();
-        let call = Call { operation, method: &Method::POST, path, repeatable, own: None };
+        let signed = matches!(operation, Operation::RequestToken | Operation::AccessToken);
+        let call = Call { operation, method: &Method::POST, path, repeatable, signed, own: None };
         self.perform(&call, |nonce, now| {
             let exchange = make(api, consumer, nonce, now);
             let mut http = exchange.to_http().map(Bytes::from);

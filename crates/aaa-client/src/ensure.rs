@@ -1,6 +1,9 @@
 //! What is wanted is made, unless it is there. Nothing is ever deleted.
 
-use aaa_types::{WebhookId, WebhookUrl, api::Webhook};
+use aaa_types::{
+    WebhookId, WebhookUrl,
+    api::{Cause, Webhook},
+};
 
 use crate::{AppClient, ClientError, Operation, Transport, UserClient, v2};
 
@@ -47,10 +50,11 @@ impl<T: Transport> AppClient<T> {
             Ok(webhook) => return self.validated(webhook, Ensured::Created).await,
             Err(error) => error,
         };
-        let how = if error.is_duplicate() { Ensured::Existed } else { Ensured::Created };
-        if !error.is_duplicate() && !error.maybe_done() {
+        let exists = may_exist(&error);
+        if !exists && !error.maybe_done() {
             return Err(error);
         }
+        let how = if exists { Ensured::Existed } else { Ensured::Created };
         match self.find(url).await {
             Ok(Some(webhook)) => self.validated(webhook, how).await,
             _ => Err(error),
@@ -84,6 +88,16 @@ impl<T: Transport> AppClient<T> {
             }),
         }
     }
+}
+
+/// Says whether a registration may have been refused because the URL is registered meanwhile.
+///
+/// v1.1 has no words for it, so it may be among those about the URL; and who is too late may be
+/// told that there is no place.
+fn may_exist(error: &ClientError) -> bool {
+    error.api().is_some_and(|api| {
+        api.is_duplicate() || api.is_limit_reached() || api.cause() == Some(Cause::UrlNotAccepted)
+    })
 }
 
 impl<T: Transport> UserClient<T> {

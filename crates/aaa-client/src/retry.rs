@@ -115,6 +115,11 @@ impl RetryPolicy {
         self.max_attempts > 1 && wait <= self.max_wait
     }
 
+    /// Says whether a call may be made once more after the `attempt`th attempt.
+    pub(crate) fn allows_another(&self, attempt: u32) -> bool {
+        attempt < self.max_attempts
+    }
+
     fn jitter(&self, attempt: u32, random: u64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let longest = self.base.saturating_mul(1 << doublings).min(self.cap);

@@ -139,6 +139,36 @@ fn answers_that_are_not_understood() {
     insta::assert_snapshot!(kept.unwrap_err(), @r#"could not delete the webhook: the answer is not understood: it says that nothing was deleted; it begins `{"data":{"deleted":false}}`"#);
 }
 
+/// Of what X did not do nobody is told that it was done.
+#[test]
+fn a_success_that_contradicts_itself_is_none() {
+    let user = aaa_auth::UserCredential::OAuth2("t".parse().unwrap());
+    let create = v2::create_subscription(id(), &user);
+    let remove = v2::remove_subscription(id(), 7.try_into().unwrap());
+    let (yes, no) = (ok(r#"{"data":{"subscribed":true}}"#), ok(r#"{"data":{"subscribed":false}}"#));
+    insta::assert_snapshot!(create.answer(&no).unwrap_err(), @r#"could not subscribe the user: the answer is not understood: it says that the user is not subscribed; it begins `{"data":{"subscribed":false}}`"#);
+    insta::assert_snapshot!(remove.answer(&yes).unwrap_err(), @r#"could not remove the subscription: the answer is not understood: it says that the user is subscribed still; it begins `{"data":{"subscribed":true}}`"#);
+    // X's words, where it has some.
+    let body = r#"{"data":{"subscribed":false},"errors":[{"message":"WebhookIdInvalid: "}]}"#;
+    assert!(create.answer(&ok(body)).unwrap_err().api().unwrap().is_unknown_webhook());
+
+    let delete = |answer| v2::delete_webhook(id()).answer(&answer);
+    let refused = delete(ok(r#"{"errors":[{"message":"WebhookIdInvalid: "}]}"#)).unwrap_err();
+    assert!(refused.is_not_found());
+    insta::assert_snapshot!(delete(ok("<html>welcome</html>")).unwrap_err(), @"could not delete the webhook: the answer is not understood: expected value at line 1 column 1; it begins `<html>welcome</html>`");
+    assert!(delete(ok(r#"{"data":{"deleted":true},"errors":[{"message":"a"}]}"#)).is_ok());
+    assert!(delete(response(204, &[], "")).is_ok());
+}
+
+#[test]
+fn what_is_encoded_is_not_guessed_at() {
+    let answer = |coding| response(200, &[("content-encoding", coding)], "\u{1f}\u{8b}");
+    insta::assert_snapshot!(v2::list_webhooks().answer(&answer("gzip")).unwrap_err(), @"could not list the webhooks: the answer is not understood: it is encoded (gzip), which was not asked for");
+    assert!(v2::delete_webhook(id()).answer(&answer("br")).is_err());
+    let plain = response(200, &[("content-encoding", "identity")], "[]");
+    assert!(v2::list_webhooks().answer(&plain).is_ok());
+}
+
 #[test]
 fn when_to_ask_again() {
     let date = ("date", "Sat, 22 Nov 2025 04:00:00 GMT");
@@ -156,6 +186,9 @@ fn when_to_ask_again() {
     assert_eq!(wait(429, &[date, ("retry-after", "7")], ""), Some(7));
     assert_eq!(wait(429, &[("retry-after", "Sat, 22 Nov 2025 04:00:09 GMT")], ""), Some(9));
     assert_eq!(wait(503, &[date, ("retry-after", "7")], ""), Some(7));
+    // Where two times are named, the later one.
+    assert_eq!(wait(429, &[date, reset, ("retry-after", "7")], ""), Some(40));
+    assert_eq!(wait(429, &[date, ("x-rate-limit-reset", "5"), ("retry-after", "7")], ""), Some(7));
     // The reset stands in every answer and means nothing for other failures.
     assert_eq!(wait(503, &[reset], ""), None);
     assert_eq!(wait(400, &[reset, date, ("retry-after", "7")], ""), None);

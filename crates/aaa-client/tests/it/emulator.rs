@@ -6,7 +6,7 @@ mod sign_in;
 
 use std::{sync::Arc, time::Duration};
 
-use aaa_auth::{Consumer, UserCredential, UserToken};
+use aaa_auth::{Consumer, UserCredential, UserToken, flow::Callback};
 use aaa_client::{
     ApiVersion::{self, V1_1, V2},
     Bulk, BulkResult, Client, ClientBuilder, Ensured, Operation, ReqwestTransport, RetryPolicy,
@@ -17,7 +17,7 @@ use aaa_emulator::{
     Emulator,
     control::{self as called, Action, Fault, Match},
     credentials,
-    settings::{Settings, TimeMode},
+    settings::{OauthTime, Quota, Settings, TimeMode},
 };
 use aaa_types::{ReplayWindow, UserId, UtcMinute, api::NewDirectMessage};
 use bytes::Bytes;
@@ -188,6 +188,55 @@ async fn an_invalid_webhook_is_ensured_to_be_valid() {
         let ensured = app.ensure_webhook(&url).await.unwrap();
         assert_eq!((ensured.how, ensured.webhook.id), (Ensured::Validated, id));
         assert!(ensured.webhook.valid);
+    }
+}
+
+#[tokio::test]
+async fn two_who_ensure_the_same_webhook_share_it() {
+    for version in [V2, V1_1] {
+        for quota in [Quota::ENTERPRISE, Quota::PAY_PER_USE] {
+            let stage = Stage::with(version, Settings { quota, ..Settings::default() }).await;
+            let (app, url) = (stage.client.app(), stage.receiver.url("hook"));
+            let (one, two) = tokio::join!(app.ensure_webhook(&url), app.ensure_webhook(&url));
+            let (one, two) = (one.unwrap(), two.unwrap());
+            assert_eq!(one.webhook, two.webhook);
+            let existed = [one.how, two.how].iter().filter(|how| **how == Ensured::Existed).count();
+            assert_eq!(existed, 1, "{one:?} {two:?}");
+            let user = stage.client.user(token(7));
+            let id = one.webhook.id;
+            let (one, two) =
+                tokio::join!(user.ensure_subscription(id), user.ensure_subscription(id));
+            assert_ne!(one.unwrap(), two.unwrap());
+            assert_eq!(stage.emulator.state().webhooks.len(), 1);
+        }
+    }
+}
+
+/// The local clock is ten minutes behind.
+#[tokio::test]
+async fn a_wrong_clock_costs_one_refusal_at_most() {
+    for version in [V2, V1_1] {
+        let strict = Settings { oauth_time: OauthTime::Strict, ..Settings::default() };
+        let stage = Stage::with(version, strict).await;
+        let id = stage.client.app().create_webhook(&stage.receiver.url("hook")).await.unwrap().id;
+        stage.forward(Duration::from_secs(600)).await;
+
+        // Who repeats nothing is told, and signs with the right time from then on.
+        let once = builder(&stage.emulator, version).retry(RetryPolicy::none()).build().unwrap();
+        let error = once.user(token(7)).subscribe(id).await.unwrap_err();
+        assert!(error.is_unauthorized());
+        assert!(error.to_string().contains("code 135"), "{error}");
+        assert!(once.user(token(7)).subscribe(id).await.unwrap().subscribed);
+
+        // Others need not notice.
+        let client = builder(&stage.emulator, version).build().unwrap();
+        assert!(client.user(token(8)).subscribe(id).await.unwrap().subscribed);
+        let client = builder(&stage.emulator, version).build().unwrap();
+        client.oauth().request_token(&Callback::OUT_OF_BAND).await.unwrap();
+
+        // Nor when the clocks agree again.
+        stage.emulator.reset();
+        assert!(client.user(token(8)).subscribe(id).await.unwrap_err().is_not_found());
     }
 }
 

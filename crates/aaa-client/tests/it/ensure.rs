@@ -96,8 +96,25 @@ async fn a_lost_answer_is_looked_for() {
 
 #[tokio::test]
 async fn nothing_of_others_is_touched_when_there_is_no_place() {
-    let (error, asked) = ensure([list(&[]), refused("WebhookLimitExceeded")]).await;
+    let (error, asked) = ensure([list(&[]), refused("WebhookLimitExceeded"), list(&[])]).await;
     assert!(error.unwrap_err().contains("WebhookLimitExceeded"));
+    assert_eq!(asked, "GET POST GET");
+}
+
+/// v1.1 has no words for a URL that is there already.
+#[tokio::test]
+async fn a_race_is_lost_gracefully_whatever_x_says() {
+    for words in
+        ["Webhook URL does not meet the requirements.", "Too many resources already created."]
+    {
+        let refused = answer(403, &format!(r#"{{"errors":[{{"code":214,"message":"{words}"}}]}}"#));
+        let script = [list(&[]), refused.clone(), list(&[webhook(true)])];
+        assert_eq!(ensure(script).await, (Ok(Ensured::Existed), "GET POST GET".to_owned()));
+        let (error, _) = ensure([list(&[]), refused, list(&[])]).await;
+        assert!(error.unwrap_err().contains(words));
+    }
+    // A check that failed says enough.
+    let (_, asked) = ensure([list(&[]), refused("CrcValidationFailed")]).await;
     assert_eq!(asked, "GET POST");
 }
 
@@ -140,6 +157,10 @@ async fn a_subscription_that_is_there_is_as_good() {
         assert_eq!(user.ensure_subscription(id()).await, Ok(Ensured::Existed));
         assert_eq!(user.ensure_subscription(id()).await, Ok(Ensured::Created));
     }
+    // An answer that contradicts itself is no success.
+    let x = FakeX::script([answer(200, r#"{"data":{"subscribed":false}}"#)]);
+    let error = x.client(V2).user(oauth2("7")).ensure_subscription(id()).await.unwrap_err();
+    insta::assert_snapshot!(error, @r#"could not subscribe the user: the answer is not understood: it says that the user is not subscribed; it begins `{"data":{"subscribed":false}}`"#);
     // Unlike a plain subscription it is asked for again, since the state is what counts.
     let x = FakeX::script([answer(503, ""), answer(409, exists[1])]);
     let user = x.client(V1_1).user(token("7"));

@@ -44,10 +44,18 @@ async fn pages_of_subscriptions_become_one_list() {
 
 #[tokio::test]
 async fn a_list_without_end_is_an_error_and_not_half_a_list() {
-    let x = FakeX::new(|number, _| answer(200, &page(number, "again")));
+    let x = FakeX::new(|number, _| answer(200, &page(number, &number.to_string())));
     let error = x.client(V2).app().list_webhooks().await.unwrap_err();
     insta::assert_snapshot!(error, @"could not list the webhooks: the answer is not understood: the list has more than 100 pages");
     assert_eq!(x.seen().len(), 100);
+}
+
+#[tokio::test]
+async fn a_page_that_leads_to_itself_is_an_error() {
+    let x = FakeX::new(|number, _| answer(200, &page(number, "again")));
+    let error = x.client(V2).app().list_webhooks().await.unwrap_err();
+    insta::assert_snapshot!(error, @"could not list the webhooks: the answer is not understood: a page of the list names itself as the next one");
+    assert_eq!(x.seen().len(), 2);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use aaa_types::{ReplayWindow, WebhookId, api::NewDirectMessage};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::fake::{Answered, FakeX, answer, token, with_headers};
+use crate::fake::{Answered, FakeX, answer, oauth2, token, with_headers};
 
 const LIST: &str = r#"{"data":[],"meta":{"result_count":0}}"#;
 const DATE: (&str, &str) = ("date", "Sat, 22 Nov 2025 04:00:00 GMT");
@@ -75,6 +75,67 @@ async fn retry_after_is_respected() {
     let x = FakeX::script([busy, answer(200, LIST)]);
     x.client(V2).app().list_webhooks().await.unwrap();
     assert!(x.pauses()[0] >= Duration::from_secs(7));
+}
+
+#[tokio::test]
+async fn the_longest_wait_that_an_answer_names_is_respected() {
+    let both = |after| with_headers(429, &[DATE, RESET, ("retry-after", after)], "");
+    for (limited, seconds) in [
+        (both("7"), 40),
+        (both("60"), 60),
+        (with_headers(429, &[DATE, ("x-rate-limit-reset", "5"), ("retry-after", "9")], ""), 9),
+        // Neither X's clock nor the local one is in the answer: the local one counts.
+        (with_headers(429, &[("retry-after", "11")], ""), 11),
+        (with_headers(503, &[("date", "yesterday"), ("retry-after", "11")], ""), 11),
+    ] {
+        let x = FakeX::script([limited, answer(200, LIST)]);
+        x.client(V2).app().list_webhooks().await.unwrap();
+        let pauses = x.pauses();
+        assert!((seconds..seconds + 3).contains(&pauses[0].as_secs()), "{seconds} {pauses:?}");
+    }
+    // The year 2125.
+    let x = FakeX::script([with_headers(429, &[("x-rate-limit-reset", "4919457640")], "")]);
+    assert!(x.client(V2).app().list_webhooks().await.unwrap_err().is_rate_limited());
+    assert!(x.pauses().is_empty());
+}
+
+/// X's clock is months away from the local one.
+#[tokio::test]
+async fn a_signature_with_a_wrong_time_is_made_anew_once() {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let refusing = || {
+        let times = Arc::clone(&times);
+        FakeX::new(move |_, request| {
+            let authorization = request.headers()["authorization"].to_str().unwrap();
+            let time = authorization.split_once("oauth_timestamp=\"").map(|(_, rest)| &rest[..10]);
+            times.lock().unwrap().push(time.map(|time| time.parse::<i64>().unwrap()));
+            with_headers(401, &[DATE], "")
+        })
+    };
+    let x_time = 1_763_784_000;
+    let is_x_time = |time: i64| (x_time - 60..=x_time + 60).contains(&time);
+
+    let x = refusing();
+    let client = x.client(V2);
+    assert!(client.user(token("7")).subscribe(webhook()).await.unwrap_err().is_unauthorized());
+    assert_eq!(x.pauses(), [Duration::ZERO]);
+    // Now it is known.
+    assert!(client.user(token("7")).subscribe(webhook()).await.is_err());
+    let seen = std::mem::take(&mut *times.lock().unwrap());
+    let seen: Vec<_> = seen.into_iter().map(|time| is_x_time(time.unwrap())).collect();
+    assert_eq!(seen, [false, true, true]);
+
+    // What bears no time, and who repeats nothing, ask once.
+    let x = refusing();
+    assert!(x.client(V2).app().list_webhooks().await.is_err());
+    assert!(x.client(V2).user(oauth2("7")).subscribe(webhook()).await.is_err());
+    let never = x.client(V2).with_retry(RetryPolicy::none());
+    assert!(never.user(token("7")).subscribe(webhook()).await.is_err());
+    assert_eq!(x.seen().len(), 3);
+    // Nor is it the time, where X's is about the local one.
+    let x = FakeX::new(|_, _| answer(401, ""));
+    assert!(x.client(V2).user(token("7")).subscribe(webhook()).await.is_err());
+    assert_eq!(x.seen().len(), 1);
 }
 
 #[tokio::test]
