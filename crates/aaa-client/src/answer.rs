@@ -242,7 +242,7 @@ fn api_error(response: &Response<Bytes>) -> ApiError {
 
 /// Returns when to ask again: the later time where an answer names two. That of the next rate limit
 /// stands in every answer, so it only counts when the limit was hit.
-fn wait_until(headers: &HeaderMap, error: &ApiError) -> Option<Timestamp> {
+pub(crate) fn wait_until(headers: &HeaderMap, error: &ApiError) -> Option<Timestamp> {
     let reset = || RateLimit::from_headers(headers)?.reset;
     let reset = if error.is_rate_limited() { reset() } else { None };
     let after = if error.is_retryable() { retry_after(headers) } else { None };

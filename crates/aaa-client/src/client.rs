@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     ApiRequest, ApiUrl, ApiVersion, AppClient, Bulk, ClientError, Credentials, MissingCredential,
     OAuthClient, Operation, RateLimit, RetryPolicy, Transport, UserClient, Wait,
+    answer::wait_until,
     call::Call,
     missing::Needs,
     rate_limit::{RateLimits, ServerClock},
@@ -203,8 +204,9 @@ impl<T: Transport> Client<T> {
             let understand = move |answer: &Response<Bytes>| {
                 exchange.answer(answer).map_err(|error| ClientError::Auth {
                     what: operation,
-                    error,
                     rate_limit: RateLimit::from_headers(answer.headers()),
+                    retry_at: error.api_error().and_then(|api| wait_until(answer.headers(), api)),
+                    error,
                 })
             };
             Ok((http, understand))

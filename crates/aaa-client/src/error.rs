@@ -76,6 +76,8 @@ pub enum ClientError {
         error: AuthError,
         /// What the answer said about the rate limit.
         rate_limit: Option<RateLimit>,
+        /// When to ask again, on X's clock, where the answer said it.
+        retry_at: Option<Timestamp>,
     },
     /// The API agreed, but its answer is not understood.
     #[error("could not {what}: the answer is not understood: {reason}{}", beginning(excerpt))]
@@ -219,8 +221,9 @@ impl ClientError {
     /// Returns how long to wait, as far as the API said it, seen from `now` on its clock.
     pub fn retry_after(&self, now: Timestamp) -> Option<SignedDuration> {
         match self {
-            // The reset stands in every answer, also where there was no limit.
-            Self::Auth { .. } if !self.is_rate_limited() => None,
+            Self::Auth { retry_at, .. } => {
+                Some(retry_at.as_ref()?.duration_since(now).max(SignedDuration::ZERO))
+            }
             _ => self.api()?.retry_after(now),
         }
     }

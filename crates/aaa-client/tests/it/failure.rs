@@ -1,10 +1,12 @@
 use std::time::Duration;
 
+use aaa_auth::UserCredential;
 use aaa_client::{Client, ClientError, RetryPolicy, Timeouts};
+use aaa_types::api::NewDirectMessage;
 use jiff::Timestamp;
-use tokio::net::TcpListener;
+use tokio::{io::AsyncWriteExt, net::TcpListener};
 
-use crate::server::{Reply, Server, client};
+use crate::server::{Reply, Server, client, read};
 
 const LIMIT: usize = 1024 * 1024;
 
@@ -50,6 +52,38 @@ async fn a_connection_lost_after_the_request_may_have_been_sent() {
         assert!(error.maybe_sent(), "{error}");
         assert!(error.is_retryable(), "{error}");
         assert_eq!(server.seen().len(), 1, "it was sent again");
+    }
+}
+
+/// No layer below repeats what a kept connection may have carried before it ended.
+#[tokio::test]
+async fn a_message_on_a_kept_connection_is_sent_once() {
+    const LIST: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]";
+    for rest in [&b""[..], b"HTTP/1.1 201 Created\r\ncontent-length: 90\r\n\r\n{\"data\":"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = client(&format!("http://{}", listener.local_addr().unwrap()))
+            .with_retry(RetryPolicy::default());
+        let server = tokio::spawn(async move {
+            let mut stream = listener.accept().await.unwrap().0;
+            read(&mut stream).await.unwrap();
+            stream.write_all(LIST).await.unwrap();
+            // The same connection.
+            read(&mut stream).await.unwrap();
+            stream.write_all(rest).await.unwrap();
+            drop(stream);
+            // Nobody comes back, not before the next call.
+            let mut stream = listener.accept().await.unwrap().0;
+            let next = read(&mut stream).await.unwrap().line;
+            stream.write_all(LIST).await.unwrap();
+            next
+        });
+        client.app().list_webhooks().await.unwrap();
+        let user = client.user(UserCredential::OAuth2("token".parse().unwrap()));
+        let message = NewDirectMessage::text("hello").unwrap();
+        let sent = user.send_direct_message(8.try_into().unwrap(), &message).await;
+        assert!(sent.unwrap_err().maybe_done());
+        client.app().list_webhooks().await.unwrap();
+        assert_eq!(server.await.unwrap(), "GET /2/webhooks");
     }
 }
 

@@ -93,6 +93,14 @@ async fn the_longest_wait_that_an_answer_names_is_respected() {
         let pauses = x.pauses();
         assert!((seconds..seconds + 3).contains(&pauses[0].as_secs()), "{seconds} {pauses:?}");
     }
+    // The calls that hand out tokens wait no less.
+    let token = answer(200, r#"{"token_type":"bearer","access_token":"AAAA"}"#);
+    let busy = with_headers(503, &[DATE, RESET, ("retry-after", "7")], "");
+    let limited = with_headers(429, &[DATE, RESET, ("retry-after", "60")], "");
+    let x = FakeX::script([busy, limited, token]);
+    x.client(V2).oauth().bearer_token().await.unwrap();
+    let seconds: Vec<_> = x.pauses().iter().map(Duration::as_secs).collect();
+    assert!((7..9).contains(&seconds[0]) && (60..63).contains(&seconds[1]), "{seconds:?}");
     // The year 2125.
     let x = FakeX::script([with_headers(429, &[("x-rate-limit-reset", "4919457640")], "")]);
     assert!(x.client(V2).app().list_webhooks().await.unwrap_err().is_rate_limited());

@@ -117,7 +117,8 @@ pub(crate) fn client(api: &str) -> Client {
         .unwrap()
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Seen> {
+/// Reads one request.
+pub(crate) async fn read(stream: &mut TcpStream) -> Option<Seen> {
     let mut bytes = Vec::new();
     let (head, mut body) = loop {
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
