@@ -35,6 +35,8 @@ pub enum ErrorCode {
     OverCapacity,
     /// Code 131.
     InternalError,
+    /// Code 135. The time of a signature is minutes away from X's.
+    TimestampOutOfBounds,
     /// Code 200.
     NoProductAccess,
     /// Code 214. Five causes of a webhook that cannot be registered, and a sixth of a replay that
@@ -84,6 +86,7 @@ impl ErrorCode {
             Self::NotVerified => 99,
             Self::OverCapacity => 130,
             Self::InternalError => 131,
+            Self::TimestampOutOfBounds => 135,
             Self::NoProductAccess => 200,
             Self::WebhookRefused => 214,
             Self::BadAuthentication => 215,
@@ -114,6 +117,7 @@ impl ErrorCode {
             Self::InvalidToken => "the token is invalid or has expired",
             Self::NotVerified => "the app's keys are wrong, or give no access to this",
             Self::OverCapacity => "X is over capacity",
+            Self::TimestampOutOfBounds => "the signature's time is too far from X's",
             Self::NoProductAccess => "the app has no access to this product, or replay is not on",
             Self::WebhookRefused => "the webhook cannot be taken: one of several causes",
             Self::BadAuthentication => "the request carries no usable credentials",
@@ -161,6 +165,7 @@ impl From<i64> for ErrorCode {
             99 => Self::NotVerified,
             130 => Self::OverCapacity,
             131 => Self::InternalError,
+            135 => Self::TimestampOutOfBounds,
             200 => Self::NoProductAccess,
             214 => Self::WebhookRefused,
             215 => Self::BadAuthentication,
@@ -200,6 +205,6 @@ mod tests {
             assert!(!code.meaning().is_empty());
             known += usize::from(!matches!(code, ErrorCode::Other(_)));
         }
-        assert_eq!(known, 24);
+        assert_eq!(known, 25);
     }
 }

@@ -54,6 +54,9 @@ impl ApiError {
                 "the token is invalid or has expired; generate it again, or have the user sign in \
                  again"
             }
+            ErrorCode::TimestampOutOfBounds => {
+                "set this machine's clock; a signature bears the time, and X refuses one that is minutes off"
+            }
             ErrorCode::NotVerified => {
                 "check the consumer key and secret, that the bearer token was made with them, and \
                  that X has enabled the product for this app"
@@ -73,8 +76,13 @@ impl ApiError {
             ErrorCode::ExistsOrInProgress if self.is_duplicate() => SUBSCRIBED,
             ErrorCode::WebhookRefused if self.is_duplicate() => DUPLICATE_URL,
             ErrorCode::DatesOutOfRange | ErrorCode::DateNotPast => DATES,
-            ErrorCode::ParameterMissing => "both `from_date` and `to_date` must be given",
-            ErrorCode::ParameterMalformed => DATES,
+            ErrorCode::ParameterMissing => {
+                "X names the parameter; a replay wants both `from_date` and `to_date`"
+            }
+            ErrorCode::ParameterMalformed => {
+                "X names the parameter; dates are minutes in UTC, `yyyymmddhhmm`, and identifiers \
+                 decimal numbers"
+            }
             ErrorCode::NegativeId => "the webhook's id must be a decimal number above zero",
             ErrorCode::CallbackNotApproved => {
                 "add this very callback to the callback URLs in the app's settings"
