@@ -49,6 +49,12 @@ pub enum StoreError {
         /// The file or directory that is not there.
         path: PathBuf,
     },
+    /// A new file would replace one that is there.
+    #[error("`{path}` is there already: choose another name, or move it away")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is a database, but not one of these.
     #[error("`{path}` is a database of another program: choose another data directory")]
     Foreign {
@@ -58,7 +64,7 @@ pub enum StoreError {
     /// The file was written by a newer version.
     #[error(
         "`{path}` has schema version {found}, and this program knows versions up to {known}: use \
-         the newer program"
+         the newer program, or a backup that was made before it first ran"
     )]
     Newer {
         /// The file.

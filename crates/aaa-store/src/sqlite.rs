@@ -3,14 +3,46 @@
 //! What it promises: an answered [`Inbox::commit`] survives a killed process and a power loss,
 //! since every commit is synced (`synchronous=FULL`, read back before anything is accepted).
 //! One process writes; any number may read beside it, also while it is stopped or after it was
-//! killed.
+//! killed. Commands of another process may [`check`], [`backup`], [`vacuum`] and [`forget`]
+//! meanwhile.
+//!
+//! # What is looked at when it is opened
+//!
+//! Looking at every page takes seconds for each gigabyte, so that is done when there is a reason:
+//! the last process did not close the file, or the file was changed since (a restored backup,
+//! another tool), or it is brought up to date, or reading or writing failed. Otherwise only the
+//! edges of each table are looked at. What a disk loses silently is found when it is read, or by
+//! [`check`]. A damaged file is refused and left as it is; a damaged write-ahead log too, where
+//! SQLite itself would drop what follows the damage. What cannot be told from an unfinished
+//! transaction is damage in the last one or two of that log.
+//!
+//! # How long something is kept
+//!
+//! [`SqliteStore::prune`] removes what is over. Keys of events that carry their own time live for
+//! [`Settings::key_retention`], all others for ever. Bodies live for
+//! [`Settings::body_retention`], by default for ever.
+//!
+//! With [`Settings::redact_on_deletion`] the store follows what X asks of those who store posts:
+//! when a post is deleted, its stored payload is replaced by its identity and a note, in the
+//! transaction that stores the deletion; when a user revokes access, the same happens to all
+//! events for that user so far, in small steps of [`SqliteStore::prune`], which go on after a
+//! crash. Found are posts that came as an event of their own, through the same app. Not found are
+//! copies inside other events (a repost, a quote, a like), copies in a body that was kept for
+//! another event, and events of the X Activity API.
 
+mod backup;
 mod batch;
+mod check;
+mod counters;
 mod files;
+mod forget;
 mod ledger;
+mod prune;
 mod reader;
+mod redact;
 mod schema;
 pub(crate) mod values;
+mod wal;
 mod writer;
 
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
@@ -23,11 +55,19 @@ use aaa_webhook::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-pub use self::files::DATABASE;
+pub use self::{
+    backup::{BackedUp, backup},
+    check::{Depth, Fault, Finding, Report, check},
+    files::DATABASE,
+    forget::{Forgotten, Vacuumed, forget, vacuum},
+    prune::Pruned,
+};
 use self::{
     batch::Batch,
     files::Claim,
+    prune::Pass,
     reader::ReaderThread,
+    schema::Look,
     writer::{Wait, WriterThread},
 };
 use crate::error::StoreError;
@@ -56,6 +96,11 @@ pub struct Settings {
     /// How long the key of an event is remembered, and so how old an event may be when it
     /// arrives without being stale. 8 days: the longest look-back of a replay, and more.
     pub key_retention: Duration,
+    /// How long the bodies of deliveries are kept, with their events. `None`: for ever.
+    pub body_retention: Option<Duration>,
+    /// Whether content is replaced when X reports that a post was deleted or that a user revoked
+    /// access. X's policy asks for it; by default everything is kept as it came.
+    pub redact_on_deletion: bool,
     /// How often heartbeats are written. 5 s.
     pub heartbeat_period: Duration,
     /// How long to wait for another process that is writing. 2 s, which leaves a delivery time
@@ -74,6 +119,8 @@ impl Default for Settings {
             batch_deliveries: 256,
             batch_bytes: 4 * 1024 * 1024,
             key_retention: Duration::from_secs(8 * 24 * 60 * 60),
+            body_retention: None,
+            redact_on_deletion: false,
             heartbeat_period: Duration::from_secs(5),
             busy_timeout: Duration::from_secs(2),
             page_size: 4096,
@@ -96,7 +143,8 @@ impl SqliteStore {
     /// Opens the store in a directory, and makes both where they are missing (on Unix with the
     /// modes 0700 and 0600).
     ///
-    /// It blocks for as long as SQLite checks the file, so call it before the receiver starts.
+    /// It blocks for as long as SQLite checks the file, so call it before the receiver starts. See
+    /// [the module](crate::sqlite) for what is checked.
     ///
     /// # Errors
     ///
@@ -106,7 +154,8 @@ impl SqliteStore {
     pub fn open(directory: impl AsRef<Path>, settings: Settings) -> Result<Self, StoreError> {
         let claim = Claim::new(directory.as_ref())?;
         let path = claim.database.clone();
-        let db = schema::open_writer(&path, settings.page_size, settings.busy_timeout)?;
+        let look = if claim.was_clean() { Look::AtEdges } else { Look::Everywhere };
+        let db = schema::open_writer(&path, &settings, look)?;
         if let Err(error) = schema::empty_log(&db, &path) {
             // A reader is at work; the log is emptied later.
             tracing::debug!(%error, "the write-ahead log was not emptied at the start");
@@ -162,6 +211,32 @@ impl SqliteStore {
     /// Fails when the file cannot be read.
     pub async fn contains_keys(&self, keys: &[String]) -> Result<Vec<bool>, StoreError> {
         self.reader.contains_keys(keys).await
+    }
+
+    /// Removes what is over, see [the module](crate::sqlite), and gives free pages back to the
+    /// file system. Call it every few minutes.
+    ///
+    /// It works in small steps between and within the commits of deliveries, which hardly wait
+    /// for it, and may be dropped at any time. Events from the sequence number `keep_from` on are
+    /// still waited for by somebody and are kept with their bodies, however old;
+    /// [`Pruned::held_back`] tells. `u64::MAX` means that nobody waits.
+    ///
+    /// What is past is decided by `now` and by the newest event, whichever is earlier.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be written. What was done until then stays done.
+    pub async fn prune(&self, now: Timestamp, keep_from: u64) -> Result<Pruned, StoreError> {
+        let (mut pruned, mut pass) = (Pruned::default(), Pass::FIRST);
+        while pass != Pass::Done {
+            let work = move |batch: &mut Batch<'_>| {
+                prune::step(batch.db, batch.rules, pass, keep_from, now)
+            };
+            let (step, next) = self.write(0, Wait::ForRoom, work).await?;
+            pruned.add(step);
+            pass = next;
+        }
+        Ok(pruned)
     }
 
     /// Writes what is queued, and closes the file. All clones are closed with it; they can still
@@ -281,6 +356,16 @@ pub struct Stats {
     pub duplicates: u64,
     /// Transactions that took deliveries, copies included.
     pub commits: u64,
+    /// Events that retention removed.
+    pub pruned_events: u64,
+    /// Deliveries that retention removed.
+    pub pruned_deliveries: u64,
+    /// Keys that retention removed.
+    pub pruned_keys: u64,
+    /// Events that were removed with their user.
+    pub forgotten_events: u64,
+    /// Events whose payload was replaced.
+    pub redacted_events: u64,
     /// The lowest sequence number.
     pub first_seq: Option<u64>,
     /// The highest sequence number.

@@ -5,22 +5,42 @@ use aaa_webhook::{
     delivery::{KeyedEvent, VerifiedDelivery},
     inbox::Receipt,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
-use super::values::number;
+use super::{
+    Settings,
+    counters::{self, COMMITS, DELIVERIES, DUPLICATES, EVENTS, KEYS_SINCE},
+    redact,
+    values::{number, signed},
+};
 
 /// What the writer has to know of the settings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     pub(super) key_retention: SignedDuration,
+    pub(super) body_retention: Option<SignedDuration>,
     pub(super) heartbeat_period: SignedDuration,
+    pub(super) redact: bool,
+}
+
+impl Rules {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            key_retention: signed(settings.key_retention),
+            body_retention: settings.body_retention.map(signed),
+            heartbeat_period: signed(settings.heartbeat_period),
+            redact: settings.redact_on_deletion,
+        }
+    }
 }
 
 /// An open transaction: the statements that every delivery needs, and what was counted so far.
 pub(super) struct Batch<'c> {
     pub(super) db: &'c Connection,
     pub(super) rules: Rules,
+    /// Keys of events before this time may be gone.
+    keys_since: Option<Timestamp>,
     find_key: Statement<'c>,
     add_key: Statement<'c>,
     add_event: Statement<'c>,
@@ -36,6 +56,8 @@ impl<'c> Batch<'c> {
         Ok(Self {
             db,
             rules,
+            keys_since: counters::read(db, KEYS_SINCE)?
+                .and_then(|seconds| Timestamp::from_second(seconds).ok()),
             find_key: db.prepare("SELECT seq FROM event_keys WHERE key = ?")?,
             add_key: db.prepare("INSERT INTO event_keys (key, seq) VALUES (?, ?)")?,
             add_event: db.prepare(
@@ -56,7 +78,7 @@ impl<'c> Batch<'c> {
     /// Stores the events that are new, and the body once if there is any.
     pub(super) fn store(&mut self, delivery: &VerifiedDelivery) -> rusqlite::Result<Receipt> {
         let mut receipt = Receipt { stored: 0, duplicates: 0 };
-        let mut row = None;
+        let (mut row, mut asked) = (None, Vec::new());
         for event in delivery.events() {
             let key = event.key();
             let known = self.find_key.query_row([key.as_bytes()], |_| Ok(())).optional()?;
@@ -72,6 +94,14 @@ impl<'c> Batch<'c> {
             self.add_key.execute(params![key.as_bytes(), seq])?;
             self.last_seq = u64::try_from(seq).ok();
             receipt.stored += 1;
+            if self.rules.redact {
+                let (kind, item) = (event.identity().kind(), event.identity().item().to_string());
+                let payload = delivery.body().slice(event.payload());
+                asked.push((kind, item, payload, seq));
+            }
+        }
+        for (kind, item, payload, seq) in asked {
+            redact::react(self.db, delivery.app(), kind, &item, &payload, seq)?;
         }
         self.events += number(receipt.stored);
         self.duplicates += number(receipt.duplicates);
@@ -84,19 +114,10 @@ impl<'c> Batch<'c> {
     /// log: the event may have been written by a process that died before its own sync. Counting
     /// the copies makes sure that there is something to sync.
     pub(super) fn finish(self) -> rusqlite::Result<Option<u64>> {
-        let counted = [
-            ("events", self.events),
-            ("deliveries", self.deliveries),
-            ("duplicates", self.duplicates),
-            ("commits", i64::from(self.events + self.duplicates > 0)),
-        ];
-        let mut count = self.db.prepare(
-            "INSERT INTO counters (name, value) VALUES (?, ?) \
-             ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-        )?;
-        for (name, value) in counted.into_iter().filter(|(_, value)| *value != 0) {
-            count.execute(params![name, value])?;
-        }
+        counters::add(self.db, EVENTS, self.events)?;
+        counters::add(self.db, DELIVERIES, self.deliveries)?;
+        counters::add(self.db, DUPLICATES, self.duplicates)?;
+        counters::add(self.db, COMMITS, i64::from(self.events + self.duplicates > 0))?;
         Ok(self.last_seq)
     }
 
@@ -125,9 +146,11 @@ impl<'c> Batch<'c> {
     ) -> rusqlite::Result<i64> {
         let identity = event.identity();
         let payload = event.payload();
-        // Its key may have been forgotten already, so this may be an old capture sent again.
+        // Its key may have been removed already, so this may be an old capture sent again. What
+        // was really removed counts too: a clock may be set back, a retention made longer.
         let stale = event.occurred_at().is_some_and(|occurred_at| {
             delivery.arrived_at().duration_since(occurred_at) > self.rules.key_retention
+                || self.keys_since.is_some_and(|since| occurred_at < since)
         });
         self.add_event.insert(params![
             row,

@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::ErrorKind,
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
 use crate::error::StoreError;
@@ -11,14 +12,19 @@ use crate::error::StoreError;
 /// The database inside a data directory.
 pub const DATABASE: &str = "aaa.db";
 
-/// The file whose lock says that a process writes here.
+/// The file whose lock says that a process writes here. It holds nothing while one does, and
+/// after a clean end what the database looked like then.
 const LOCK: &str = "aaa.lock";
+
+/// More than a mark is long.
+const MARK_BYTES: u64 = 100;
 
 /// A data directory that only this process writes to, for as long as the value lives.
 #[derive(Debug)]
 pub(super) struct Claim {
     pub(super) database: PathBuf,
-    _lock: File,
+    lock: File,
+    clean: bool,
 }
 
 impl Claim {
@@ -47,8 +53,62 @@ impl Claim {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => refuse_exposed(&database)?,
             Err(error) => return Err(StoreError::files("create", &database, &error)),
         }
-        Ok(Self { database, _lock: lock })
+        let clean = take_mark(&lock)
+            .map_err(|error| StoreError::files("write", &path, &error))?
+            .is_some_and(|mark| Some(mark) == mark_of(&database));
+        Ok(Self { database, lock, clean })
     }
+
+    /// Says whether the last process that wrote here closed the file, and nobody changed it
+    /// since.
+    pub(super) fn was_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// Notes that the file was closed. When it cannot, the next start looks more closely.
+    pub(super) fn mark_clean(&self) {
+        let Some(mark) = mark_of(&self.database) else { return };
+        let mut lock = &self.lock;
+        let written = lock
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| lock.write_all(mark.as_bytes()))
+            .and_then(|()| lock.sync_all());
+        if let Err(error) = written {
+            tracing::debug!(%error, "the clean end was not noted");
+        }
+    }
+}
+
+/// Reads the mark of a clean end, and removes it for certain: what is written from now on may
+/// not be covered by it.
+fn take_mark(mut lock: &File) -> io::Result<Option<String>> {
+    let mut mark = String::new();
+    // Anything else than a mark is none.
+    let read = lock.take(MARK_BYTES).read_to_string(&mut mark);
+    if lock.metadata()?.len() > 0 {
+        lock.set_len(0)?;
+        lock.sync_all()?;
+    }
+    lock.seek(SeekFrom::Start(0))?;
+    Ok(read.ok().map(|_| mark))
+}
+
+/// Describes a database that nobody has open: its size and when it was last changed. There is
+/// none while something is left in its write-ahead log.
+fn mark_of(database: &Path) -> Option<String> {
+    if fs::metadata(log_of(database)).is_ok_and(|log| log.len() > 0) {
+        return None;
+    }
+    let metadata = fs::metadata(database).ok()?;
+    let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(format!("closed {} {}\n", metadata.len(), changed.as_nanos()))
+}
+
+/// The write-ahead log of a database.
+pub(super) fn log_of(database: &Path) -> PathBuf {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 /// Finds the database for a reader, and makes nothing.
@@ -99,7 +159,7 @@ fn make_directory(directory: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes a new entry of a directory survive a power loss, where the system can.
-fn sync_directory(directory: &Path) {
+pub(super) fn sync_directory(directory: &Path) {
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     if let Err(error) = File::open(directory).and_then(|file| file.sync_all()) {
         tracing::debug!(directory = %directory.display(), %error, "cannot sync a directory");

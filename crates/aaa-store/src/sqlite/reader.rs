@@ -18,7 +18,12 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Stats, schema,
+    Stats,
+    counters::{
+        self, COMMITS, DELIVERIES, DUPLICATES, EVENTS, FORGOTTEN_DELIVERIES, FORGOTTEN_EVENTS,
+        PRUNED_DELIVERIES, PRUNED_EVENTS, PRUNED_KEYS, REDACTED_EVENTS,
+    },
+    schema,
     values::{ReadError, count, number, timestamp},
 };
 use crate::error::StoreError;
@@ -165,25 +170,28 @@ pub(super) fn events(
 /// Counts what is there.
 pub(super) fn stats(db: &mut Connection) -> Result<Stats, ReadError> {
     let db = db.transaction_with_behavior(TransactionBehavior::Deferred)?;
-    let counter = |name: &str| -> rusqlite::Result<u64> {
-        let value = db
-            .query_row("SELECT value FROM counters WHERE name = ?", [name], |row| row.get(0))
-            .optional()?;
-        Ok(count(value.unwrap_or(0)))
-    };
+    let counter = |name: &str| counters::read(&db, name).map(|value| count(value.unwrap_or(0)));
     let edge = |sql: &str| -> rusqlite::Result<Option<u64>> {
         Ok(db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0))?.map(count))
     };
+    let (pruned_events, forgotten_events) = (counter(PRUNED_EVENTS)?, counter(FORGOTTEN_EVENTS)?);
+    let pruned_deliveries = counter(PRUNED_DELIVERIES)?;
     let last_received_at: Option<i64> = db
         .query_row("SELECT arrived_at FROM deliveries ORDER BY id DESC LIMIT 1", [], |row| {
             row.get(0)
         })
         .optional()?;
     Ok(Stats {
-        events: counter("events")?,
-        deliveries: counter("deliveries")?,
-        duplicates: counter("duplicates")?,
-        commits: counter("commits")?,
+        events: counter(EVENTS)?.saturating_sub(pruned_events + forgotten_events),
+        deliveries: counter(DELIVERIES)?
+            .saturating_sub(pruned_deliveries + counter(FORGOTTEN_DELIVERIES)?),
+        duplicates: counter(DUPLICATES)?,
+        commits: counter(COMMITS)?,
+        pruned_events,
+        pruned_deliveries,
+        pruned_keys: counter(PRUNED_KEYS)?,
+        forgotten_events,
+        redacted_events: counter(REDACTED_EVENTS)?,
         first_seq: edge("SELECT min(seq) FROM events")?,
         last_seq: edge("SELECT max(seq) FROM events")?,
         last_received_at: last_received_at.map(timestamp).transpose()?,

@@ -2,8 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
+use super::{Settings, values::number, wal};
 use crate::error::StoreError;
 
 /// `AAA1`: tells the file from other programs' databases, also to `file(1)`.
@@ -23,7 +24,12 @@ const APPLICATION_ID: i64 = 0x4141_4131;
 /// * Times are microseconds since 1970. `key` in `events` is for people who look with a tool; it
 ///   takes no room.
 /// * `body` stands last, since what follows a long value is slow to reach.
-const MIGRATIONS: [&str; 1] = ["
+///
+/// Version 2 finds a post and its deletion by their identifier, and remembers whose events are
+/// still to be redacted: those of a user in an app, behind `after` and before `until`. The
+/// signature of a delivery that was redacted is empty.
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE deliveries (
     id         INTEGER PRIMARY KEY,
     app        TEXT    NOT NULL,
@@ -85,7 +91,20 @@ CREATE TABLE attempts (
     settled_at   INTEGER NOT NULL,
     outcome      TEXT    NOT NULL
 ) STRICT;
-"];
+",
+    "
+CREATE INDEX events_by_post ON events (item)
+    WHERE kind IN ('tweet_create_events', 'tweet_delete_events');
+
+CREATE TABLE redactions (
+    id      INTEGER PRIMARY KEY,
+    app     TEXT    NOT NULL,
+    user_id TEXT    NOT NULL,
+    after   INTEGER NOT NULL,
+    until   INTEGER NOT NULL
+) STRICT;
+",
+];
 
 /// The version that this program writes.
 const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -93,31 +112,62 @@ const VERSION: i64 = MIGRATIONS.len() as i64;
 /// What SQLite calls `synchronous=FULL`.
 const FULL: i64 = 2;
 
+/// How much of an existing file is looked at before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The edges of each table: as long as the file is what this program left.
+    AtEdges,
+    /// Every page. It takes seconds for each gigabyte.
+    Everywhere,
+}
+
 /// Opens an existing file, which may be empty, for writing, and brings it up to date.
 ///
 /// Nothing is written before the file was found to be ours and sound.
 pub(super) fn open_writer(
     path: &Path,
-    page_size: u32,
-    busy_timeout: Duration,
+    settings: &Settings,
+    look: Look,
 ) -> Result<Connection, StoreError> {
+    let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
+    wal::check(path)?;
+    let mut db = open_existing(path, settings.busy_timeout)?;
+    let version = identify(&db, path)?;
+    if pragma(&db, "page_count").map_err(told)? == 0 {
+        db.pragma_update(None, "page_size", settings.page_size).map_err(told)?;
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(told)?;
+    } else if look == Look::Everywhere || version != VERSION {
+        check(&db, path)?;
+    } else {
+        look_at_edges(&db).map_err(told)?;
+    }
+    make_durable(&db, path)?;
+    if settings.redact_on_deletion {
+        db.pragma_update(None, "secure_delete", true).map_err(told)?;
+    }
+    migrate(&mut db, &MIGRATIONS).map_err(told)?;
+    Ok(db)
+}
+
+/// Opens a store beside the process that writes there, to change a little at a time.
+pub(super) fn open_beside(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
+    wal::check(path)?;
+    let db = open_existing(path, busy_timeout)?;
+    up_to_date(identify(&db, path)?, path)?;
+    make_durable(&db, path)?;
+    Ok(db)
+}
+
+/// Opens a file for reading and writing.
+fn open_existing(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
-    let mut db = Connection::open_with_flags(path, flags).map_err(told)?;
+    let db = Connection::open_with_flags(path, flags).map_err(told)?;
     db.busy_timeout(busy_timeout).map_err(told)?;
     if db.is_readonly("main").map_err(told)? {
         let reason = "SQLite could open it for reading only".to_owned();
         return Err(StoreError::ReadOnly { path: path.to_owned(), reason });
     }
-    identify(&db, path)?;
-    if pragma(&db, "page_count").map_err(told)? == 0 {
-        db.pragma_update(None, "page_size", page_size).map_err(told)?;
-        db.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(told)?;
-    } else {
-        check(&db, path)?;
-    }
-    make_durable(&db, path)?;
-    migrate(&mut db).map_err(told)?;
     Ok(db)
 }
 
@@ -127,8 +177,14 @@ pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
     let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
     let db = Connection::open_with_flags(path, flags).map_err(told)?;
     db.busy_timeout(busy_timeout).map_err(told)?;
-    match identify(&db, path)? {
-        VERSION => Ok(db),
+    up_to_date(identify(&db, path)?, path)?;
+    Ok(db)
+}
+
+/// Refuses a file that has to be brought up to date first.
+fn up_to_date(version: i64, path: &Path) -> Result<(), StoreError> {
+    match version {
+        VERSION => Ok(()),
         0 => Err(StoreError::Missing { path: path.to_owned() }),
         found => Err(StoreError::Older { path: path.to_owned(), found, known: VERSION }),
     }
@@ -156,7 +212,7 @@ pub(super) fn empty_log(db: &Connection, path: &Path) -> Result<(), StoreError> 
 }
 
 /// Refuses files of others and from the future; returns the version, 0 for an empty file.
-fn identify(db: &Connection, path: &Path) -> Result<i64, StoreError> {
+pub(super) fn identify(db: &Connection, path: &Path) -> Result<i64, StoreError> {
     let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
     let application = pragma(db, "application_id").map_err(told)?;
     let version = pragma(db, "user_version").map_err(told)?;
@@ -172,7 +228,8 @@ fn identify(db: &Connection, path: &Path) -> Result<i64, StoreError> {
     Ok(version)
 }
 
-fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Looks at every page, but does not compare indices with their tables.
+pub(super) fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
     let found: String = db
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|error| StoreError::sqlite(path, &error))?;
@@ -183,6 +240,24 @@ fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
         let reason = found.split_whitespace().collect::<Vec<_>>().join(" ");
         Err(StoreError::Corrupt { path: path.to_owned(), reason })
     }
+}
+
+/// Looks at one row of each table, and at those that the next delivery is written beside.
+fn look_at_edges(db: &Connection) -> rusqlite::Result<()> {
+    let mut tables = db.prepare(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    )?;
+    let tables = tables.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    let first = tables.iter().map(|table| format!("SELECT * FROM \"{table}\" LIMIT 1"));
+    let last = [
+        "SELECT * FROM deliveries ORDER BY id DESC LIMIT 1",
+        "SELECT * FROM events ORDER BY seq DESC LIMIT 1",
+        "SELECT * FROM event_keys ORDER BY key DESC LIMIT 1",
+    ];
+    for sql in first.chain(last.map(str::to_owned)) {
+        db.prepare(&sql)?.query_row([], |_| Ok(())).optional()?;
+    }
+    Ok(())
 }
 
 /// Sets what an acknowledgement relies on, and reads it back.
@@ -210,29 +285,35 @@ fn make_durable(db: &Connection, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
-    if pragma(db, "user_version")? >= VERSION {
+/// Brings the schema to the version that all migrations lead to, or leaves it as it is.
+fn migrate(db: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    let target = number(migrations.len());
+    if pragma(db, "user_version")? >= target {
         return Ok(());
     }
     let transaction = Transaction::new(db, TransactionBehavior::Immediate)?;
     let version = pragma(&transaction, "user_version")?;
     let done = usize::try_from(version).unwrap_or(0);
-    for migration in MIGRATIONS.iter().skip(done) {
+    for migration in migrations.iter().skip(done) {
         transaction.execute_batch(migration)?;
     }
-    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.pragma_update(None, "user_version", target)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.commit()
+    transaction.commit()?;
+    if version > 0 {
+        tracing::info!(from = version, to = target, "the store was brought up to date");
+    }
+    Ok(())
 }
 
-fn pragma(db: &Connection, name: &str) -> rusqlite::Result<i64> {
+pub(super) fn pragma(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     db.pragma_query_value(None, name, |row| row.get(0))
 }
 
 #[cfg(test)]
 pub(super) fn in_memory() -> Connection {
     let mut db = Connection::open_in_memory().unwrap();
-    migrate(&mut db).unwrap();
+    migrate(&mut db, &MIGRATIONS).unwrap();
     db
 }
 
@@ -245,7 +326,8 @@ mod tests {
     fn open(path: &Path) -> Result<Connection, StoreError> {
         // As the claim on a directory leaves it.
         std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-        open_writer(path, 8192, SECOND)
+        let settings = Settings { page_size: 8192, busy_timeout: SECOND, ..Settings::default() };
+        open_writer(path, &settings, Look::Everywhere)
     }
 
     #[test]
@@ -298,7 +380,7 @@ mod tests {
             .unwrap();
         let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
         let names: Vec<_> = names.map(Result::unwrap).collect();
-        insta::assert_snapshot!(names.join(" "), @"attempts counters coverage deliveries event_keys events events_by_delivery events_by_kind events_by_user");
+        insta::assert_snapshot!(names.join(" "), @"attempts counters coverage deliveries event_keys events events_by_delivery events_by_kind events_by_post events_by_user redactions");
     }
 
     #[test]

@@ -9,7 +9,6 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -19,8 +18,7 @@ use super::{
     Settings,
     batch::{Batch, Rules},
     files::{Claim, FileId},
-    schema,
-    values::signed,
+    schema::{self, Look},
 };
 use crate::error::StoreError;
 
@@ -60,12 +58,8 @@ impl WriterThread {
             receiver,
             batch_deliveries: settings.batch_deliveries.max(1),
             batch_bytes: settings.batch_bytes,
-            rules: Rules {
-                key_retention: signed(settings.key_retention),
-                heartbeat_period: signed(settings.heartbeat_period),
-            },
-            page_size: settings.page_size,
-            busy_timeout: settings.busy_timeout,
+            rules: Rules::of(settings),
+            settings: settings.clone(),
             trouble: trouble.clone(),
             last_seq,
             closing: Vec::new(),
@@ -186,8 +180,7 @@ struct Writer {
     batch_deliveries: usize,
     batch_bytes: usize,
     rules: Rules,
-    page_size: u32,
-    busy_timeout: Duration,
+    settings: Settings,
     trouble: Trouble,
     last_seq: watch::Sender<u64>,
     closing: Vec<oneshot::Sender<Result<(), StoreError>>>,
@@ -285,7 +278,7 @@ impl Writer {
     /// Opens the file again and checks it, as if the process had been started anew.
     fn recover(&mut self) -> Result<(), StoreError> {
         let path = &self.claim.database;
-        let opened = reopen(path, self.page_size, self.busy_timeout);
+        let opened = reopen(path, &self.settings);
         let mut trouble = self.trouble.lock();
         match opened {
             Ok((db, file)) => {
@@ -304,13 +297,16 @@ impl Writer {
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
-        let path = &self.claim.database;
+        let path = self.claim.database.clone();
+        let path = &path;
         let Some(db) = self.db.take() else { return Ok(()) };
         // What a reader keeps in the log is durable there as well.
         if let Err(error) = schema::empty_log(&db, path) {
             tracing::debug!(%error, "the write-ahead log was not emptied at the end");
         }
-        db.close().map_err(|(_, error)| StoreError::sqlite(path, &error))
+        db.close().map_err(|(_, error)| StoreError::sqlite(path, &error))?;
+        self.claim.mark_clean();
+        Ok(())
     }
 }
 
@@ -326,14 +322,10 @@ fn run(
     batch.finish()
 }
 
-fn reopen(
-    path: &Path,
-    page_size: u32,
-    busy_timeout: Duration,
-) -> Result<(Connection, FileId), StoreError> {
+fn reopen(path: &Path, settings: &Settings) -> Result<(Connection, FileId), StoreError> {
     let missing = || StoreError::Missing { path: path.to_owned() };
     let file = FileId::of(path).ok_or_else(missing)?;
-    let db = schema::open_writer(path, page_size, busy_timeout)?;
+    let db = schema::open_writer(path, settings, Look::Everywhere)?;
     schema::empty_log(&db, path)?;
     Ok((db, file))
 }

@@ -1,4 +1,4 @@
-use std::{fs, sync::mpsc as std_mpsc};
+use std::{fs, sync::mpsc as std_mpsc, time::Duration};
 
 use rusqlite::ffi;
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ impl Bench {
         let settings = Settings { busy_timeout: Duration::from_millis(50), ..Settings::default() };
         let claim = Claim::new(&directory.path().join("aaa-data")).unwrap();
         let database = claim.database.clone();
-        let db = schema::open_writer(&database, 4096, settings.busy_timeout).unwrap();
+        let db = schema::open_writer(&database, &settings, Look::Everywhere).unwrap();
         let (sender, last_seq) = watch::channel(0);
         let writer = WriterThread::spawn(claim, db, &settings, sender).unwrap();
         Self { _directory: directory, database, writer, last_seq }
