@@ -36,9 +36,12 @@
 //! # Reading order
 //!
 //! [`sqlite`] holds the handles and what they promise; inside it `writer` is the one thread that
-//! writes, `batch` what one transaction stores, `reader` the pages, `schema` the tables, and
-//! `files` the directory.
+//! writes, `batch` what one transaction stores, `reader` the pages, `schema` the tables, `files`
+//! the directory. `prune` and `redact` take away, `check`, `backup` and `forget` are for commands
+//! beside the listener. `conformance` is what every inbox has to do.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod memory;
 pub mod sqlite;

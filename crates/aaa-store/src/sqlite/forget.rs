@@ -47,6 +47,8 @@ pub struct Forgotten {
 /// the X Activity API that a subscription to the user brought (`filter.user_id`). Not found is
 /// what came for other users and speaks of this one: messages, posts and profiles inside theirs.
 ///
+/// What was removed is overwritten, and free pages are given back.
+///
 /// It works while a listener runs. Unsubscribe first, or new events go on arriving. It blocks; an
 /// asynchronous program calls it on a thread for that.
 ///
@@ -89,6 +91,10 @@ pub fn forget(directory: impl AsRef<Path>, user: &UserId) -> Result<Forgotten, S
         if step.events > 0 {
             thread::sleep(PAUSE);
         }
+    }
+    // Retention leaves what it removed in free pages.
+    while in_turn(&mut db, |db| prune::release(db, prune::PAGES)).map_err(told)? > 0 {
+        thread::sleep(PAUSE);
     }
     forgotten.log_emptied = schema::empty_log(&db, &path).is_ok();
     Ok(forgotten)

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     batch::Rules,
     counters::{self, KEYS_SINCE, PRUNED_DELIVERIES, PRUNED_EVENTS, PRUNED_KEYS},
-    redact,
+    redact, schema,
     values::{count, number},
 };
 
@@ -220,29 +220,28 @@ pub(super) fn remove(db: &Connection, deliveries: &[i64]) -> rusqlite::Result<(u
 
 /// Gives free pages back, but leaves some.
 fn pages(db: &Connection) -> rusqlite::Result<(Pruned, Pass)> {
-    let all: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0))?;
-    let wanted = free_pages(db)? - all / SLACK;
+    let wanted = free_pages(db)? - schema::pragma(db, "page_count")? / SLACK;
     let released = release(db, wanted.min(PAGES))?;
-    let next = if released == PAGES { Pass::Pages } else { Pass::Done };
+    let next = if wanted > PAGES && released > 0 { Pass::Pages } else { Pass::Done };
     Ok((Pruned { pages: count(released), ..Pruned::default() }, next))
 }
 
-/// Gives up to so many free pages back to the file system; returns how many it were.
+/// Gives up to so many free pages back to the file system; returns by how many the file shrank.
 pub(super) fn release(db: &Connection, pages: i64) -> rusqlite::Result<i64> {
     if pages <= 0 {
         return Ok(0);
     }
-    let before = free_pages(db)?;
+    let before = schema::pragma(db, "page_count")?;
     // It returns a row for each page, and stops when nobody asks for the next.
     let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
     drop(rows);
-    Ok(before - free_pages(db)?)
+    Ok(before - schema::pragma(db, "page_count")?)
 }
 
-pub(super) fn free_pages(db: &Connection) -> rusqlite::Result<i64> {
-    db.pragma_query_value(None, "freelist_count", |row| row.get(0))
+fn free_pages(db: &Connection) -> rusqlite::Result<i64> {
+    schema::pragma(db, "freelist_count")
 }
 
 /// The time at the front of a key.

@@ -166,7 +166,7 @@ fn delivery_of(
     }
     db.execute(
         "UPDATE deliveries SET body = ?, signature = '' WHERE id = ?",
-        params![rewritten.body, delivery],
+        params![rewritten.body.as_bytes(), delivery],
     )?;
     let mut place =
         db.prepare("UPDATE events SET payload_start = ?, payload_length = ? WHERE seq = ?")?;

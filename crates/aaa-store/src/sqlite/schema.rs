@@ -142,9 +142,10 @@ pub(super) fn open_writer(
         look_at_edges(&db).map_err(told)?;
     }
     make_durable(&db, path)?;
-    if settings.redact_on_deletion {
-        db.pragma_update(None, "secure_delete", true).map_err(told)?;
-    }
+    // What is removed is overwritten: at least where that costs no writing, so that a user can be
+    // forgotten later without a trace.
+    let secure_delete = if settings.redact_on_deletion { "ON" } else { "FAST" };
+    db.pragma_update(None, "secure_delete", secure_delete).map_err(told)?;
     migrate(&mut db, &MIGRATIONS).map_err(told)?;
     Ok(db)
 }

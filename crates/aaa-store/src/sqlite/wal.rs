@@ -25,7 +25,7 @@ const FRAME: usize = 24;
 /// The first bytes of a log, but for the lowest bit.
 const MAGIC: u32 = 0x377f_0682;
 
-/// How often a log is read again that was begun anew in the meantime.
+/// How often a log is read that another process writes to at the same time.
 const TRIES: usize = 8;
 
 /// Refuses a database whose log is damaged in a place where SQLite would lose what follows.
@@ -33,14 +33,15 @@ pub(super) fn check(database: &Path) -> Result<(), StoreError> {
     let path = log_of(database);
     let told = |error: io::Error| StoreError::files("read", &path, &error);
     let page_size = page_size(database).map_err(told)?;
+    let mut found = None;
     for _ in 0..TRIES {
         let Some(log) = open(&path).map_err(told)? else { return Ok(()) };
-        let (head, damage) =
-            scan(BufReader::with_capacity(1 << 20, log), page_size).map_err(told)?;
+        let log = BufReader::with_capacity(1 << 20, log);
+        let (head, damage) = scan(log, page_size).map_err(told)?;
         let Some(Damage { frame, commits }) = damage else { return Ok(()) };
-        let again = open(&path).map_err(told)?.map(read_head).transpose().map_err(told)?;
-        // Another process may have begun the log anew while it was read.
-        if again.flatten() == Some(head) {
+        // Another process may write while the log is read. What it had half written is whole the
+        // next time; what is broken in the same place of the same log stays so.
+        if found.replace((head, frame)) == Some((head, frame)) {
             let reason = format!(
                 "its write-ahead log is broken at frame {frame}, and {commits} transactions \
                  behind it would be lost"

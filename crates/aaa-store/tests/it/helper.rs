@@ -8,45 +8,11 @@ use std::{
     time::Duration,
 };
 
-use aaa_store::{Settings, SqliteReader, SqliteStore};
-use aaa_webhook::{
-    app::App,
-    delivery::{Received, VerifiedDelivery},
-    inbox::{EventLog, EventQuery, StoredEvent},
-    signature::{self, Signature},
+pub(crate) use aaa_store::conformance::{
+    all, delivery, delivery_at, delivery_for, favorites, keys, now,
 };
-use jiff::Timestamp;
+use aaa_store::{Settings, SqliteReader, SqliteStore};
 use rusqlite::Connection;
-
-/// When everything here happens.
-pub(crate) const NOW: &str = "2025-11-22T04:13:00.123456Z";
-
-pub(crate) fn now() -> Timestamp {
-    NOW.parse().unwrap()
-}
-
-/// A delivery as X would have signed it.
-pub(crate) fn delivery(body: &str) -> VerifiedDelivery {
-    delivery_at(body, now())
-}
-
-pub(crate) fn delivery_at(body: &str, at: Timestamp) -> VerifiedDelivery {
-    delivery_for(&App::new("main", "secret".parse().unwrap()), body, at)
-}
-
-pub(crate) fn delivery_for(app: &App, body: &str, at: Timestamp) -> VerifiedDelivery {
-    let mut headers = http::HeaderMap::new();
-    let signature = Signature::of(app.active(), body.as_bytes()).to_string();
-    headers.insert(signature::HEADER, signature.parse().unwrap());
-    let body = body.as_bytes().to_vec().into();
-    Received::new(body, at).verify(&headers, std::slice::from_ref(app)).unwrap()
-}
-
-/// A body with favorites of one user.
-pub(crate) fn favorites(user: &str, ids: &[&str]) -> String {
-    let items: Vec<_> = ids.iter().map(|id| format!(r#"{{"id":"{id}"}}"#)).collect();
-    format!(r#"{{"for_user_id":"{user}","favorite_events":[{}]}}"#, items.join(","))
-}
 
 /// The defaults, with patience for a busy machine: tests hold the writer up on purpose.
 pub(crate) fn settings() -> Settings {
@@ -130,14 +96,6 @@ impl Held {
     pub(crate) fn release(self) {
         self.0.execute_batch("COMMIT").unwrap();
     }
-}
-
-pub(crate) async fn all(log: &impl EventLog) -> Vec<StoredEvent> {
-    log.events(EventQuery::after(0, usize::MAX)).await.unwrap()
-}
-
-pub(crate) async fn keys(log: &impl EventLog) -> Vec<String> {
-    all(log).await.into_iter().map(|event| event.key).collect()
 }
 
 /// Starts a future and does not wait for it.

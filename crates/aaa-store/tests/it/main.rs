@@ -9,3 +9,6 @@ mod helper;
 mod ledger;
 mod model;
 mod reading;
+mod redaction;
+mod retention;
+mod upkeep;
