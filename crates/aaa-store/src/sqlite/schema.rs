@@ -214,7 +214,11 @@ pub(super) fn empty_log(db: &Connection, path: &Path) -> Result<(), StoreError> 
 
 /// Refuses files of others and from the future; returns the version, 0 for an empty file.
 pub(super) fn identify(db: &Connection, path: &Path) -> Result<i64, StoreError> {
-    let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
+    // A statement this simple is refused only when the file says something impossible of itself.
+    let told = |error: rusqlite::Error| match StoreError::sqlite(path, &error) {
+        StoreError::Refused { reason } => StoreError::Corrupt { path: path.to_owned(), reason },
+        error => error,
+    };
     let application = pragma(db, "application_id").map_err(told)?;
     let version = pragma(db, "user_version").map_err(told)?;
     let objects: i64 =
@@ -319,78 +323,4 @@ pub(super) fn in_memory() -> Connection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn open(path: &Path) -> Result<Connection, StoreError> {
-        // As the claim on a directory leaves it.
-        std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-        let settings = Settings { page_size: 8192, busy_timeout: SECOND, ..Settings::default() };
-        open_writer(path, &settings, Look::Everywhere)
-    }
-
-    #[test]
-    fn a_connection_is_durable_and_the_file_as_asked() {
-        let directory = tempfile::tempdir().unwrap();
-        let db = open(&directory.path().join("aaa.db")).unwrap();
-        let settings = [
-            ("synchronous", FULL),
-            ("page_size", 8192),
-            ("auto_vacuum", 2), // incremental
-            ("foreign_keys", 1),
-            ("busy_timeout", 1000),
-            ("user_version", VERSION),
-            ("application_id", APPLICATION_ID),
-        ];
-        for (name, expected) in settings {
-            assert_eq!(pragma(&db, name).unwrap(), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_durable_is_refused() {
-        // A database in memory has no write-ahead log.
-        let db = Connection::open_in_memory().unwrap();
-        let error = make_durable(&db, Path::new("aaa.db")).unwrap_err();
-        insta::assert_snapshot!(error, @"`aaa.db` cannot be written durably: journal_mode is `memory` and must be `wal`; is the data directory on a network file system?");
-    }
-
-    #[test]
-    fn a_file_that_was_only_begun_is_finished() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("aaa.db");
-        // Killed after the first page was written, before the tables were.
-        let begun = Connection::open(&path).unwrap();
-        begun.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL").unwrap();
-        drop(begun);
-        assert!(std::fs::metadata(&path).unwrap().len() > 0);
-        assert!(matches!(open_reader(&path, SECOND), Err(StoreError::Missing { .. })));
-        let db = open(&path).unwrap();
-        assert_eq!(pragma(&db, "user_version").unwrap(), VERSION);
-        assert_eq!(pragma(&db, "auto_vacuum").unwrap(), 2);
-    }
-
-    #[test]
-    fn the_schema_is_fixed() {
-        // A released migration is never changed, so neither is what it makes.
-        let db = in_memory();
-        let mut statement = db
-            .prepare("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
-            .unwrap();
-        let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-        let names: Vec<_> = names.map(Result::unwrap).collect();
-        insta::assert_snapshot!(names.join(" "), @"attempts counters coverage deliveries event_keys events events_by_delivery events_by_kind events_by_post events_by_user redactions");
-    }
-
-    #[test]
-    fn a_second_start_changes_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("aaa.db");
-        drop(open(&path).unwrap());
-        let before = std::fs::read(&path).unwrap();
-        drop(open(&path).unwrap());
-        assert!(before == std::fs::read(&path).unwrap());
-    }
-}
+mod tests;

@@ -4,7 +4,9 @@
 
 mod commit;
 mod conformance;
+mod damage;
 mod directory;
+mod full_disk;
 mod helper;
 mod ledger;
 mod model;

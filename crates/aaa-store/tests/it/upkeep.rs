@@ -191,13 +191,12 @@ async fn vacuuming_gives_room_back() {
     for n in 0..100 {
         store.commit(delivery(&favorites("7", &[&format!("{n}{filler}")]))).await.unwrap();
     }
-    let user = "7".parse().unwrap();
-    assert_eq!(sqlite::forget(&directory.path, &user).unwrap().events, 100);
+    directory.sqlite().execute_batch("DELETE FROM events; DELETE FROM deliveries").unwrap();
     store.commit(delivery(&favorites("8", &["a"]))).await.unwrap();
     // Beside a listener, which goes on.
     let vacuumed = sqlite::vacuum(&directory.path).unwrap();
     assert!(!vacuumed.rebuilt);
-    assert!(vacuumed.bytes_after < 100_000, "{vacuumed:?}");
+    assert!(vacuumed.bytes_after < vacuumed.bytes_before / 4, "{vacuumed:?}");
     store.commit(delivery(&favorites("8", &["b"]))).await.unwrap();
     store.close().await.unwrap();
 

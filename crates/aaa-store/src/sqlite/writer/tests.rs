@@ -95,8 +95,17 @@ async fn a_full_disk_refuses_until_there_is_room() {
     bench.mark().await;
     bench.write(|batch| batch.db.pragma_update(None, "max_page_count", 40)).await.unwrap();
 
-    let error = bench.add(1_000_000).await.unwrap_err();
-    assert_eq!(error, StoreError::DiskFull { path: bench.database.clone() });
+    let full = Err(StoreError::DiskFull { path: bench.database.clone() });
+    assert_eq!(bench.add(1_000_000).await, full);
+    // Whoever shares a transaction with something too large shares its fate.
+    let (release, released) = std_mpsc::channel::<()>();
+    let blocker = bench.write(move |_| {
+        let _ = released.recv();
+        Ok(())
+    });
+    let releaser = async { drop(release) };
+    let (_, small, large, ()) = tokio::join!(blocker, bench.add(1), bench.add(1_000_000), releaser);
+    assert_eq!((small, large), (full.clone(), full));
     assert_eq!(bench.count().await, 1);
 
     let room = 1_000_000;
@@ -104,6 +113,28 @@ async fn a_full_disk_refuses_until_there_is_room() {
     bench.add(1_000_000).await.unwrap();
     assert_eq!(bench.count().await, 2);
     assert!(bench.is_marked().await, "a full disk is no reason to open the file again");
+}
+
+/// A real refusal of SQLite's: everybody in the transaction hears of it, and the next one opens
+/// the file again.
+#[tokio::test]
+async fn a_file_that_cannot_be_written_refuses_everybody() {
+    let bench = Bench::new();
+    bench.add(10).await.unwrap();
+    bench.write(|batch| batch.db.pragma_update(None, "query_only", true)).await.unwrap();
+    let (release, released) = std_mpsc::channel::<()>();
+    let blocker = bench.write(move |_| {
+        let _ = released.recv();
+        Ok(())
+    });
+    let (a, b, c) = (bench.add(1), bench.add(2), bench.add(3));
+    let releaser = async { drop(release) };
+    let (_, a, b, c, ()) = tokio::join!(blocker, a, b, c, releaser);
+    for refused in [&a, &b, &c] {
+        assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
+    }
+    assert_eq!(bench.add_after(&a.unwrap_err()).await, Ok(2));
+    assert_eq!(bench.count().await, 2);
 }
 
 #[tokio::test]
