@@ -267,7 +267,7 @@ async fn live(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Whatever comes when, however late and however often: no event is handled twice.
     #[test]
