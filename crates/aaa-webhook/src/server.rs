@@ -1,6 +1,11 @@
 //! An accept loop for a receiver: HTTP/1.1 with a time-out for headers, bounded connections, and
 //! a shutdown that lets running requests end.
 //!
+//! A request whose end is unclear is answered 400 and the connection closed: two lengths, even
+//! equal ones, or a length beside `chunked`. A server in front may have understood it in another
+//! way, and what it took for a body would be a request of somebody else's here. After a chunked
+//! request the connection is closed. A head that is not whole in time gets no answer.
+//!
 //! # When all connections are in use
 //!
 //! X may be among those who wait, so a refusal is counted every second until there is room again.
@@ -12,6 +17,7 @@
 //! stop somebody who opens connections faster than that, for which a firewall is the place.
 
 mod connection;
+mod heads;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -113,8 +119,10 @@ impl Server {
                 accepted = self.accept(&mut places) => accepted,
             };
             if let Some((stream, permit)) = accepted {
-                let calls = places.calls.subscribe();
-                let connection = Connection::new(router.clone(), calls, self.limits);
+                // The answer is one small packet; waiting for more would only delay it.
+                let _ = stream.set_nodelay(true);
+                let (calls, status) = (places.calls.subscribe(), places.status.clone());
+                let connection = Connection::new(router.clone(), calls, self.limits, status);
                 tokio::spawn(async move {
                     connection.run(stream).await;
                     drop(permit);
@@ -122,6 +130,7 @@ impl Server {
             }
         }
         drop(self.listener);
+        places.status.drain();
         let calls = places.calls;
         calls.send_modify(|call| call.draining = true);
         if tokio::time::timeout(self.limits.drain_time, calls.closed()).await.is_err() {

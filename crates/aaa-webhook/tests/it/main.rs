@@ -9,5 +9,9 @@
 
 mod answers;
 #[cfg(feature = "server")]
+mod attacks;
+mod embedding;
+mod seen;
+#[cfg(feature = "server")]
 mod sockets;
 mod support;
