@@ -49,5 +49,5 @@ pub mod sqlite;
 pub use crate::{
     error::StoreError,
     memory::MemoryStore,
-    sqlite::{Settings, SqliteReader, SqliteStore, Stats},
+    sqlite::{Queued, Settings, SqliteReader, SqliteStore, Stats},
 };

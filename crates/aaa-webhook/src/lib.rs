@@ -2,10 +2,10 @@
 //! acknowledges a delivery only after it is durable.
 //!
 //! The core is pure: [`crc`] and [`signature`] are functions over bytes, [`delivery`] is the way
-//! of a delivery as a typestate, and [`inbox`] is the trait that a store implements. With the
-//! feature `axum` (on by default) `receiver` is a tower service, an axum router and an extractor;
-//! with `server` there is an accept loop with header time-outs and a draining shutdown, with
-//! `metrics` what an operator watches.
+//! of a delivery as a typestate, [`diagnosis`] says why a signature does not fit, and [`inbox`] is
+//! the trait that a store implements. With the feature `axum` (on by default) `receiver` is a tower
+//! service, an axum router and an extractor; with `server` there is an accept loop with header
+//! time-outs and a draining shutdown, with `metrics` what an operator watches.
 //!
 //! ```
 //! use aaa_webhook::{crc::CrcToken, signature::Signature};
@@ -45,6 +45,7 @@
 pub mod app;
 pub mod crc;
 pub mod delivery;
+pub mod diagnosis;
 pub mod inbox;
 #[cfg(feature = "metrics")]
 pub mod metrics;

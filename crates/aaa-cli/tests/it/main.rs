@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[cfg(unix)]
+mod apps;
 mod auth;
 mod browser;
 #[cfg(unix)]
@@ -18,4 +20,7 @@ mod receive;
 mod subscriptions;
 mod support;
 mod usage;
+mod verify;
+#[cfg(unix)]
+mod watch;
 mod webhooks;
