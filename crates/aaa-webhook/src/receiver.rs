@@ -213,21 +213,15 @@ impl<I: Inbox> Receiver<I> {
         };
         let delivered = tokio::time::timeout(self.verifier.limits().deadline, delivered).await;
         let delivered = delivered.unwrap_or_else(|_| Err(self.verifier.refused(Refusal::Late)));
-        let carried = match &delivered {
-            Ok(_) => true,
-            Err(refused) => refused.reason() == Reason::NotStored,
-        };
-        let mut answer = match delivered {
+        match delivered {
             Ok(done) => {
                 self.status().acknowledged(began.elapsed());
-                answer::plain(done.status(), String::new())
+                let mut answer = answer::plain(done.status(), String::new());
+                answer.extensions_mut().insert(Carried);
+                answer
             }
             Err(refused) => refused.into_response(),
-        };
-        if carried {
-            answer.extensions_mut().insert(Carried);
         }
-        answer
     }
 
     /// Commits in a task of its own, so that it does not end with whoever waits for it.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use axum::response::IntoResponse;
+use axum::{Extension, response::IntoResponse};
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
@@ -11,7 +11,7 @@ use http::{
 };
 use http_body_util::Full;
 
-use super::{Reason, Status};
+use super::{Carried, Reason, Status};
 use crate::{
     crc::CrcTokenError,
     delivery::{Acknowledged, Rejection},
@@ -129,6 +129,9 @@ impl Refused {
         if reason.closes() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        if reason == Reason::NotStored {
+            answer.extensions_mut().insert(Carried);
+        }
         answer
     }
 }
@@ -150,7 +153,7 @@ impl IntoResponse for Refused {
 /// 200 and nothing more: X reads only the status.
 impl IntoResponse for Acknowledged {
     fn into_response(self) -> axum::response::Response {
-        self.status().into_response()
+        (Extension(Carried), self.status()).into_response()
     }
 }
 
