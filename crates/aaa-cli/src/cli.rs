@@ -110,6 +110,13 @@ pub(crate) struct ListenArgs {
     /// Answer /metrics, /healthz and /readyz here, and never on the public listener
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Speak TLS, with this chain of certificates in PEM, the server's own first; read again when
+    /// it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod apps;
 mod live;
 mod metrics;
 mod recovery;
+mod tls;
 
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<(), Failure> {
     let apps = Apps::find(&args, &credentials)?;
+    let tls = tls::load(&args)?;
     let signal = signals::end();
     let format = if args.json { Format::Json } else { args.format };
     let settings = aaa_store::Settings::default();
@@ -66,6 +68,10 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let server = Server::bind(args.bind)
         .await
         .map_err(|error| Exit::Failed.of(&format!("could not listen on {}", args.bind), error))?;
+    let (server, scheme) = match &tls {
+        Some(tls) => (server.with_tls(tls.clone()), "https"),
+        None => (server, "http"),
+    };
     let (phase, watched) = watch::channel(Phase::Running);
     let run = Run { id: random_run()?, status: receiver.status(), phase: watched };
 
@@ -86,7 +92,8 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     // An outage counts from the first heartbeat on, so it is there before anybody relies on us.
     let first = store.heartbeat(heartbeat(&clock, run.health())).await;
     first.map_err(|error| Exit::Failed.of("could not write to the store", error))?;
-    output::listening(address, format == Format::Json)?;
+    let fresh = tls.map(|tls| tokio::spawn(tls::keep_fresh(tls, signals::HungUp::new())));
+    output::listening(&format!("{scheme}://{address}"), format == Format::Json)?;
     let metrics = metrics.map(|metrics| metrics.start(&run));
 
     let recovery = match recovery {
@@ -113,9 +120,9 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     if let Some(recovery) = recovery {
         let _ = recovery.await;
     }
-    if let Some(metrics) = metrics {
+    for task in [metrics, fresh].into_iter().flatten() {
         // Whoever watches may hold a connection; the end does not wait for that.
-        metrics.abort();
+        task.abort();
     }
     // Whoever reads our output may have stopped reading; that must not keep us.
     let printed = timeout(LAST_LINES, live).await;

@@ -80,13 +80,12 @@ pub(crate) fn error(text: &str) {
     note(format_args!("error: {text}"));
 }
 
-/// Says on stdout, as the first line, where a server listens.
+/// Says on stdout, as the first line, at which URL a server listens.
 ///
 /// # Errors
 ///
 /// Fails when stdout cannot be written.
-pub(crate) fn listening(address: std::net::SocketAddr, json: bool) -> Result<(), Failure> {
-    let url = format!("http://{address}");
+pub(crate) fn listening(url: &str, json: bool) -> Result<(), Failure> {
     if json {
         line(serde_json::json!({ "listening": url }))?;
     } else {

@@ -5,7 +5,8 @@
 //! of a delivery as a typestate, [`diagnosis`] says why a signature does not fit, and [`inbox`] is
 //! the trait that a store implements. With the feature `axum` (on by default) `receiver` is a tower
 //! service, an axum router and an extractor; with `server` there is an accept loop with header
-//! time-outs and a draining shutdown, with `metrics` what an operator watches.
+//! time-outs and a draining shutdown, with `tls` behind TLS; with `metrics` there is what an operator
+//! watches.
 //!
 //! ```
 //! use aaa_webhook::{crc::CrcToken, signature::Signature};

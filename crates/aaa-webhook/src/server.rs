@@ -18,6 +18,8 @@
 
 mod connection;
 mod heads;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -29,6 +31,8 @@ use tokio::{
 };
 
 use self::connection::{Call, Connection};
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsError};
 use crate::receiver::Status;
 
 /// How often a full server counts a refusal: several times in a heartbeat of five seconds, so that
@@ -80,6 +84,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -91,13 +97,27 @@ impl Server {
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, limits: Limits::default() })
+        Ok(Self {
+            listener,
+            address,
+            limits: Limits::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        })
     }
 
     /// Sets the limits.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Speaks TLS. The greeting of a connection has to be over within [`Limits::header_time`].
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -123,6 +143,20 @@ impl Server {
                 let _ = stream.set_nodelay(true);
                 let (calls, status) = (places.calls.subscribe(), places.status.clone());
                 let connection = Connection::new(router.clone(), calls, self.limits, status);
+                #[cfg(feature = "tls")]
+                if let Some(tls) = &self.tls {
+                    let greeting = tls.acceptor().accept(stream);
+                    let greeting = tokio::time::timeout(self.limits.header_time, greeting);
+                    tokio::spawn(async move {
+                        match greeting.await {
+                            Ok(Ok(stream)) => connection.run(stream).await,
+                            Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
+                            Err(_) => tracing::debug!("no TLS in time"),
+                        }
+                        drop(permit);
+                    });
+                    continue;
+                }
                 tokio::spawn(async move {
                     connection.run(stream).await;
                     drop(permit);

@@ -19,6 +19,8 @@ mod lab;
 mod receive;
 mod subscriptions;
 mod support;
+#[cfg(unix)]
+mod tls;
 mod usage;
 mod verify;
 #[cfg(unix)]

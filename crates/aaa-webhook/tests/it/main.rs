@@ -11,6 +11,8 @@ mod answers;
 #[cfg(feature = "server")]
 mod attacks;
 mod embedding;
+#[cfg(feature = "tls")]
+mod encrypted;
 mod seen;
 #[cfg(feature = "server")]
 mod sockets;
