@@ -21,6 +21,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod conformance;
+mod crash;
 mod fuzz;
 mod layers;
 mod lint;
@@ -49,6 +50,10 @@ usage: cargo xtask COMMAND
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
                           (default 60): answer, api_error, authorization, delivery
+  crash [--rounds N] [--seed N] [--control]
+                          kill receivers at random moments, N times two (default 200), and look
+                          for what was acknowledged and is gone; with --control, a receiver that
+                          acknowledges too early, which must lose something
   conformance --spec FILE check requests and answers against X's description of its API
   help                    this text
 ";
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
         "layers" => plain(layers::run(rest)),
         "bench" => plain(bench::run(rest)),
         "fuzz" => plain(fuzz::run(rest)),
+        "crash" => plain(crash::run(rest)),
         "conformance" => plain(conformance::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -85,8 +85,10 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "aaa-cli", may_use: LIBRARIES, ..ROW },
     Row { name: "benches", may_use: LIBRARIES, ..ROW },
     Row { name: "conformance", may_use: LIBRARIES, ..ROW },
+    Row { name: "crash", may_use: &["aaa-types", "aaa-store", "aaa-webhook", "load"], ..ROW },
     Row { name: "examples", may_use: LIBRARIES, ..ROW },
     Row { name: "fuzz", may_use: LIBRARIES, ..ROW },
+    Row { name: "load", may_use: &["aaa-types", "aaa-webhook"], ..ROW },
     Row { name: "xtask", may_use: LIBRARIES, ..ROW },
 ];
 

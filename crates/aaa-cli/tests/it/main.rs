@@ -13,6 +13,8 @@ mod apps;
 mod auth;
 mod browser;
 #[cfg(unix)]
+mod crash;
+#[cfg(unix)]
 mod demo;
 mod lab;
 #[cfg(unix)]
