@@ -3,8 +3,11 @@
 //!
 //! Times depend on the machine and on what else it does, so only ratios are judged, of two
 //! functions measured one after the other. All is measured several times over, and the median of
-//! the ratios counts. It is no part of the gate: a gate that fails on a busy machine is ignored
+//! the ratios counts. `cargo xtask bench receiver` measures the whole way instead: [`receiver`]. None
+//! of this is part of the gate: a gate that fails on a busy machine is ignored
 //! soon.
+
+mod receiver;
 
 use std::{fs, path::Path};
 
@@ -79,7 +82,10 @@ const COMPARISONS: [Comparison; 8] = [
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let (rounds, names) = rounds(arguments)?;
+    if let Some(("receiver", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
+        return receiver::run(rest);
+    }
+    let (rounds, names) = rounds(arguments, ROUNDS)?;
     let comparisons = select(&names)?;
     let workspace = Workspace::load()?;
     let home = workspace.target.join("criterion-rounds");
@@ -105,7 +111,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let rows = comparisons.iter().zip(&measured);
     let rows: Vec<_> = rows.map(|(comparison, times)| Row::new(comparison, times)).collect();
     print!("{}", table(&rows));
-    match rows.iter().filter(|row| row.met == Some(false)).count() {
+    missed(rows.iter().filter(|row| row.met == Some(false)).count())
+}
+
+/// Ends with how many goals are missed.
+fn missed(goals: usize) -> Result<(), Failure> {
+    match goals {
         0 => Ok(()),
         1 => Err(Failure::Failed("one goal is missed".to_owned())),
         many => Err(Failure::Failed(format!("{many} goals are missed"))),
@@ -113,10 +124,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 }
 
 /// Takes `--rounds N` out of the arguments.
-fn rounds(arguments: &[String]) -> Result<(u32, Vec<String>), Failure> {
+fn rounds(arguments: &[String], unless_told: u32) -> Result<(u32, Vec<String>), Failure> {
     let mut rest = arguments.to_vec();
     let Some(at) = rest.iter().position(|argument| argument == "--rounds") else {
-        return Ok((ROUNDS, rest));
+        return Ok((unless_told, rest));
     };
     let number = rest.get(at + 1).and_then(|number| number.parse().ok());
     let number = number
@@ -216,9 +227,13 @@ fn table(rows: &[Row]) -> String {
             met.to_owned(),
         ]
     });
-    let lines: Vec<_> = std::iter::once(head).chain(lines).collect();
+    aligned(&std::iter::once(head).chain(lines).collect::<Vec<_>>())
+}
+
+/// Writes lines of cells below each other.
+fn aligned(lines: &[[String; 6]]) -> String {
     let mut text = String::new();
-    for line in &lines {
+    for line in lines {
         for (column, cell) in line.iter().enumerate() {
             let width =
                 lines.iter().filter_map(|line| Some(line.get(column)?.len())).max().unwrap_or(0);
@@ -286,10 +301,10 @@ mod tests {
 
     #[test]
     fn arguments() {
-        assert_eq!(rounds(&[]).unwrap(), (ROUNDS, Vec::new()));
-        assert_eq!(rounds(&words("keys --rounds 2 sign")).unwrap(), (2, words("keys sign")));
+        assert_eq!(rounds(&[], ROUNDS).unwrap(), (ROUNDS, Vec::new()));
+        assert_eq!(rounds(&words("keys --rounds 2 sign"), 5).unwrap(), (2, words("keys sign")));
         for bad in ["--rounds", "--rounds 0", "--rounds x"] {
-            assert!(matches!(rounds(&words(bad)), Err(Failure::Usage(_))), "{bad}");
+            assert!(matches!(rounds(&words(bad), 5), Err(Failure::Usage(_))), "{bad}");
         }
         let selected = |line| select(&words(line)).unwrap().iter().map(|c| c.name).collect();
         let names: Vec<&str> = selected("keys-post sign");

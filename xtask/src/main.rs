@@ -47,6 +47,8 @@ usage: cargo xtask COMMAND
   bench [--rounds N] [NAME]...
                           measure us beside bare libraries, and judge the ratios; a name may be
                           the beginning of one: keys, decode, verify, sign
+  bench receiver [--rounds N]
+                          measure how fast deliveries are committed, beside a bare axum server
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
                           (default 60): answer, api_error, authorization, delivery
