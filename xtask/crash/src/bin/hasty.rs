@@ -3,7 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use aaa_store::{Settings, SqliteStore};
 use aaa_webhook::{
@@ -19,6 +19,10 @@ use tokio::sync::Semaphore;
 /// takes, so that nothing is lost unless the process is killed.
 const AHEAD: usize = 512;
 
+/// How much later the promise is kept. A commit that follows at once is often in the log before the
+/// kill comes, and three rounds would now and then lose nothing.
+const LATER: Duration = Duration::from_millis(50);
+
 /// Promises first, and keeps the promise a little later.
 struct HastyInbox {
     store: SqliteStore,
@@ -31,6 +35,7 @@ impl Inbox for HastyInbox {
         let ahead = ahead.map_err(|_| InboxError::Closed)?;
         let (store, stored) = (self.store.clone(), delivery.events().len());
         tokio::spawn(async move {
+            tokio::time::sleep(LATER).await;
             // Whoever sent it was told that it is stored; nobody is left to be told otherwise.
             let _ = store.commit(delivery).await;
             drop(ahead);
