@@ -79,6 +79,7 @@ mod tests {
             payload: RawValue::NULL.to_owned(),
             context: RawValue::NULL.to_owned(),
             body: Default::default(),
+            origin: Default::default(),
         };
         insta::assert_snapshot!(pretty(&event), @"      12  2025-11-22T04:13:00.000Z  7/favorite_events:a");
         let stale = StoredEvent { stale: true, ..event };

@@ -36,9 +36,10 @@
 //! # Reading order
 //!
 //! [`sqlite`] holds the handles and what they promise; inside it `writer` is the one thread that
-//! writes, `batch` what one transaction stores, `reader` the pages, `schema` the tables, `files`
-//! the directory. `prune` and `redact` take away, `check`, `backup` and `forget` are for commands
-//! beside the listener. `conformance` is what every inbox has to do.
+//! writes, `batch` what one transaction stores, `reader` the pages, `consumers` the cursors and dead
+//! letters, `schema` the tables, `files` the directory. `prune` and `redact` take away; `check`,
+//! `backup`, `forget` and `beside` are for commands beside the listener. `conformance` is what
+//! every inbox has to do.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -49,5 +50,5 @@ pub mod sqlite;
 pub use crate::{
     error::StoreError,
     memory::MemoryStore,
-    sqlite::{Settings, SqliteReader, SqliteStore, Stats},
+    sqlite::{Settings, SqliteBeside, SqliteReader, SqliteStore, Stats},
 };

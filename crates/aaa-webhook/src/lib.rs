@@ -4,7 +4,8 @@
 //! The core is pure: [`crc`] and [`signature`] are functions over bytes, [`delivery`] is the way
 //! of a delivery as a typestate, and [`inbox`] is the trait that a store implements. With the
 //! feature `axum` (on by default) `receiver` is a tower service and an axum router; with
-//! `server` there is an accept loop with header time-outs and a draining shutdown.
+//! `server` there is an accept loop with header time-outs and a draining shutdown. [`consumer`]
+//! does something with what was stored.
 //!
 //! ```
 //! use aaa_webhook::{crc::CrcToken, signature::Signature};
@@ -21,6 +22,7 @@
 //! ```
 
 pub mod app;
+pub mod consumer;
 pub mod crc;
 pub mod delivery;
 pub mod inbox;
