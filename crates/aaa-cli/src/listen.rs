@@ -1,5 +1,6 @@
 //! `aaa listen`: the receiver as a process.
 
+mod forwarding;
 mod live;
 mod recovery;
 
@@ -47,6 +48,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let format = if args.json { Format::Json } else { args.format };
     let settings = aaa_store::Settings::default();
     let period = settings.heartbeat_period;
+    let forwarding = forwarding::Forwarding::prepare(&args.forward, &credentials)?;
     let store = SqliteStore::open(&args.store.data_dir, settings)
         .map_err(|error| Exit::Failed.of("could not open the store", error))?;
     let mut receiver = Receiver::new(store.clone(), app);
@@ -93,6 +95,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     };
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
+    let forwarding = forwarding.map(|forwarding| forwarding.start(&store, &run));
 
     let end = tokio::select! {
         signal = signal => {
@@ -110,6 +113,9 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let _ = beats.await;
     if let Some(recovery) = recovery {
         let _ = recovery.await;
+    }
+    if let Some(forwarding) = forwarding {
+        let _ = forwarding.await;
     }
     // Whoever reads our output may have stopped reading; that must not keep us.
     let printed = timeout(LAST_LINES, live).await;

@@ -11,6 +11,7 @@ mod demo;
 mod emulate;
 mod events;
 mod exit;
+mod forward;
 mod listen;
 mod output;
 mod signals;
@@ -64,6 +65,6 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
             let credentials = Credentials::load(cli.credentials)?;
             signals::or_end(auth::run(args, &credentials)).await
         }
-        Command::Events(args) => events::run(args).await,
+        Command::Events(args) => events::run(args, cli.credentials).await,
     }
 }

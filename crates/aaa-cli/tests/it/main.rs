@@ -12,6 +12,8 @@ mod auth;
 mod browser;
 #[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod forward;
 mod lab;
 #[cfg(unix)]
 mod receive;

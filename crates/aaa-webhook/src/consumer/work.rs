@@ -106,6 +106,13 @@ impl StoredDelivery {
         self.others.last().unwrap_or(&self.first)
     }
 
+    /// Returns its events as they are.
+    pub fn into_events(self) -> Vec<StoredEvent> {
+        let mut events = self.others;
+        events.insert(0, self.first);
+        events
+    }
+
     /// Returns its events, at least one.
     pub fn events(&self) -> impl ExactSizeIterator<Item = &StoredEvent> {
         let all = self.others.len() + 1;
