@@ -278,7 +278,40 @@ async fn a_second_consumer_of_the_name_takes_over() {
     store.close().await.unwrap();
 }
 
-/// Deliveries whose bodies are bigger than a page stay whole.
+/// As long as nothing can be noted, no more is handled than may come again after a crash.
+#[tokio::test]
+async fn a_store_that_cannot_note_anything_is_waited_for() {
+    let directory = Directory::new();
+    let store = directory.open();
+    for user in 0..20 {
+        store.commit(delivery(&favorites(&user.to_string(), &["a"]))).await.unwrap();
+    }
+    let broken = "CREATE TRIGGER broken BEFORE UPDATE OF cursor ON cursors \
+                  BEGIN SELECT raise(ABORT, 'broken'); END";
+    directory.sqlite().execute_batch(broken).unwrap();
+    let calls = Calls::default();
+    let limits = Limits { in_flight: 4, window: 50 };
+    let run = start(&store, Settings { limits, ..settings() }, &calls, |_| async { Ok(()) });
+    let stuck = async {
+        while calls.lock().unwrap().len() < 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, stuck).await.expect("nothing is handled");
+    // Deliveries are stored nevertheless, and wake the consumer in vain.
+    store.commit(delivery(&favorites("20", &["a"]))).await.unwrap();
+    assert_eq!(seqs(&calls).len(), 4);
+    directory.sqlite().execute_batch("DROP TRIGGER broken").unwrap();
+    let cursor = cursor_at(&store, 21).await;
+    assert_eq!(cursor.totals, Totals { handled: 21, stale: 0, dead: 0 });
+    run.end().await.unwrap();
+    let mut handled = seqs(&calls);
+    handled.sort_unstable();
+    assert_eq!(handled, (1..=21).collect::<Vec<_>>());
+    store.close().await.unwrap();
+}
+
+/// A page of events may end in the middle of a delivery, which stays whole all the same.
 #[tokio::test]
 async fn a_sink_gets_whole_deliveries() {
     struct Noted(Arc<Mutex<Vec<(u64, u64)>>>);
