@@ -22,7 +22,7 @@ pub struct Limits {
     /// at most so many come again. 32.
     pub in_flight: usize,
     /// How many unfinished events are known before no other page is read; the others wait in the
-    /// store. 4,096.
+    /// store, also those of users who could go on. 4,096.
     pub window: usize,
 }
 
