@@ -94,6 +94,33 @@ pub enum Verdict {
 /// Whoever drives it reads the log ([`Agenda::wants`], [`Agenda::take`]), begins what
 /// [`Agenda::start`] returns, tells how that ended ([`Agenda::finish`]), and saves
 /// ([`Agenda::changes`], [`Agenda::saved`]).
+///
+/// # Examples
+///
+/// ```
+/// use aaa_webhook::consumer::{
+///     Agenda, Cursor, Failed, Item, Lane, Limits, Now, Progress, RetryPolicy, Verdict,
+/// };
+/// use std::time::Duration;
+///
+/// let mut agenda = Agenda::new(Cursor::default(), Limits::default(), RetryPolicy::default());
+/// let (ann, bob) = (Lane::new("main", Some("7")), Lane::new("main", Some("8")));
+/// let item = |lane: &Lane, seq| Item { lane: lane.clone(), seqs: vec![seq] };
+/// agenda.take(vec![item(&ann, 1), item(&ann, 2), item(&bob, 3)], 3, 0);
+///
+/// // The second of Ann's events waits for the first, and Bob waits for nobody.
+/// let now = Now { steady: Duration::ZERO, wall: "2025-11-22T04:13:00Z".parse()? };
+/// assert_eq!(agenda.start(now).map(|start| start.item.seqs), Some(vec![1]));
+/// assert_eq!(agenda.start(now).map(|start| start.item.seqs), Some(vec![3]));
+/// assert_eq!(agenda.start(now), None);
+///
+/// let verdict = agenda.finish(&ann, Err(Failed::again("no answer")), 0, now);
+/// assert_eq!(verdict, Verdict::Again(Duration::from_secs(1)));
+/// assert_eq!(agenda.finish(&bob, Ok(()), 0, now), Verdict::Done);
+/// // The cursor cannot pass the first event, but the third need not come again.
+/// assert_eq!(agenda.progress(), Progress::new(0, [3..=3]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Agenda {
     limits: Limits,

@@ -55,7 +55,10 @@ impl Default for Settings {
     }
 }
 
-/// A consumer of a store's events.
+/// A consumer of a store's events: it reads them, hands them to a [`Handler`] or a [`Sink`], and
+/// notes how far it is.
+///
+/// `aaa_store::SqliteStore` is such a store, and shows an example.
 pub struct Consumer<S, W> {
     name: ConsumerName,
     store: S,
