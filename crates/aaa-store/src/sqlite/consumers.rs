@@ -21,7 +21,7 @@ const CURSOR: &str =
 
 impl SqliteStore {
     /// Returns the cursor of the slowest consumer, if there is any. Events behind it are still to
-    /// be handled.
+    /// be handled, so [`SqliteStore::prune`] keeps from the next one on.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl SqliteStore {
 
 impl SqliteReader {
     /// Returns the cursor of the slowest consumer, if there is any. Events behind it are still to
-    /// be handled.
+    /// be handled, so [`SqliteStore::prune`] keeps from the next one on.
     ///
     /// # Errors
     ///
@@ -133,9 +133,10 @@ pub(super) fn forget(db: &Connection, consumer: &ConsumerName) -> rusqlite::Resu
 }
 
 fn open(db: &Connection, consumer: &ConsumerName, start: u64) -> Result<Cursor, ReadError> {
+    // Not from 1: a consumer that was forgotten and made anew must not be taken for the old one.
     db.execute(
         "INSERT INTO cursors (consumer, generation, cursor, ahead, handled, stale, dead) \
-         VALUES (?, 1, ?, '', 0, 0, 0) \
+         VALUES (?, abs(random() % 1000000007), ?, '', 0, 0, 0) \
          ON CONFLICT (consumer) DO UPDATE SET generation = generation + 1",
         params![consumer.as_str(), number(start)],
     )?;

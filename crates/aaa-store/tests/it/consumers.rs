@@ -1,43 +1,17 @@
-//! Cursors and dead letters, in every store.
+//! What only the SQLite store does for consumers.
 
-use aaa_store::{MemoryStore, SqliteBeside, SqliteStore};
+use std::time::Duration;
+
+use aaa_store::{Settings, SqliteBeside, SqliteStore};
 use aaa_webhook::{
     consumer::{
         Changes, ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery,
-        DeadLetters, Progress, StoredDelivery, Totals, WhichLetters,
+        DeadLetters, Progress, Totals, WhichLetters,
     },
-    inbox::{EventLog, Inbox},
+    inbox::Inbox,
 };
 
-use crate::helper::{Directory, delivery, favorites, now};
-
-macro_rules! conformance {
-    ($($check:ident),+ $(,)?) => {
-        mod memory {
-            $(#[tokio::test]
-            async fn $check() {
-                super::$check(&super::MemoryStore::default()).await;
-            })+
-        }
-
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $check() {
-                let directory = super::Directory::new();
-                let store: super::SqliteStore = directory.open();
-                super::$check(&store).await;
-                store.close().await.unwrap();
-            })+
-        }
-    };
-}
-
-conformance!(
-    a_cursor_comes_back_as_it_was_saved,
-    whoever_opened_last_saves,
-    dead_letters_come_and_go,
-    events_tell_their_delivery,
-);
+use crate::helper::{Directory, delivery, favorites, now, settings};
 
 fn name(text: &str) -> ConsumerName {
     text.parse().unwrap()
@@ -69,83 +43,6 @@ fn letters_of(consumer: &str, which: WhichLetters) -> DeadLetterQuery {
     DeadLetterQuery { consumer: name(consumer), after: 0, limit: 100, which }
 }
 
-async fn a_cursor_comes_back_as_it_was_saved(store: &impl Cursors) {
-    let first = store.open(&name("a"), 7).await.unwrap();
-    assert_eq!(first.progress, Progress::new(7, []));
-    let saved = Changes {
-        progress: Progress::new(9, [12..=15, 17..=17]),
-        totals: Totals { handled: 6, stale: 2, dead: 1 },
-        ..changes(first.generation)
-    };
-    // The same twice: an answer may have been lost.
-    store.save(&name("a"), &saved).await.unwrap();
-    store.save(&name("a"), &saved).await.unwrap();
-    // The start counts only for the first time.
-    let again = store.open(&name("a"), 0).await.unwrap();
-    assert_eq!((again.progress, again.totals), (saved.progress, saved.totals));
-    store.open(&name("b"), 0).await.unwrap();
-    let all = store.cursors().await.unwrap();
-    let all: Vec<_> = all.iter().map(|(n, c)| (n.as_str(), c.progress.cursor())).collect();
-    assert_eq!(all, [("a", 9), ("b", 0)]);
-}
-
-async fn whoever_opened_last_saves(store: &impl Cursors) {
-    let first = store.open(&name("a"), 0).await.unwrap();
-    let second = store.open(&name("a"), 0).await.unwrap();
-    let late = Changes { progress: Progress::new(5, []), ..changes(first.generation) };
-    assert_eq!(store.save(&name("a"), &late).await, Err(CursorError::Taken));
-    let of_nobody = store.save(&name("b"), &late).await;
-    assert_eq!(of_nobody, Err(CursorError::Taken));
-    store.save(&name("a"), &changes(second.generation)).await.unwrap();
-    assert_eq!(store.cursors().await.unwrap()[0].1.progress, Progress::default());
-}
-
-async fn dead_letters_come_and_go(store: &(impl Inbox + Cursors + DeadLetters)) {
-    store.commit(delivery(&favorites("7", &["a", "b"]))).await.unwrap();
-    let Cursor { generation, .. } = store.open(&name("a"), 0).await.unwrap();
-    let dead = vec![letter(1), letter(2), letter(9)];
-    store.save(&name("a"), &Changes { dead, ..changes(generation) }).await.unwrap();
-
-    let all = store.dead_letters(letters_of("a", WhichLetters::All)).await.unwrap();
-    assert_eq!(all[1], DeadLetter { key: Some("7/favorite_events:b".to_owned()), ..letter(2) });
-    // The event is not there any more.
-    assert_eq!((all.len(), &all[2]), (3, &letter(9)));
-    let page = DeadLetterQuery { after: 1, limit: 1, ..letters_of("a", WhichLetters::All) };
-    assert_eq!(store.dead_letters(page).await.unwrap()[0].seq, 2);
-    assert_eq!(store.dead_letters(letters_of("b", WhichLetters::All)).await.unwrap(), []);
-
-    for (consumer, range, marked) in [("a", 2..=8, 1), ("a", 3..=8, 0), ("b", 1..=u64::MAX, 0)] {
-        assert_eq!(store.redrive(&name(consumer), range).await.unwrap(), marked);
-    }
-    let redriven = store.dead_letters(letters_of("a", WhichLetters::Redriven)).await.unwrap();
-    assert_eq!(redriven.iter().map(|l| (l.seq, l.redrive)).collect::<Vec<_>>(), [(2, true)]);
-
-    // It failed once more; another one was handled.
-    let dead = vec![DeadLetter { attempts: 10, ..letter(2) }];
-    let changed = Changes { dead, settled: vec![1], ..changes(generation) };
-    store.save(&name("a"), &changed).await.unwrap();
-    let redriven = store.dead_letters(letters_of("a", WhichLetters::Redriven)).await.unwrap();
-    assert_eq!(redriven, []);
-    let all = store.dead_letters(letters_of("a", WhichLetters::All)).await.unwrap();
-    assert_eq!(all.iter().map(|l| (l.seq, l.attempts)).collect::<Vec<_>>(), [(2, 10), (9, 5)]);
-}
-
-async fn events_tell_their_delivery(store: &(impl Inbox + EventLog)) {
-    store.commit(delivery(&favorites("7", &["a", "b"]))).await.unwrap();
-    let second = delivery(&favorites("8", &["a"]));
-    let signature = second.signature().to_owned();
-    store.commit(second).await.unwrap();
-    let events = crate::helper::all(store).await;
-    let deliveries = StoredDelivery::split(events);
-    let shapes: Vec<_> =
-        deliveries.iter().map(|d| (d.first().seq, d.last().seq, d.events().len())).collect();
-    assert_eq!(shapes, [(1, 2, 2), (3, 3, 1)]);
-    assert_eq!(deliveries[1].signature(), signature);
-    assert_eq!(deliveries[1].body(), favorites("8", &["a"]).as_bytes());
-    assert_eq!(deliveries[0].events().map(|event| event.seq).collect::<Vec<_>>(), [1, 2]);
-    assert!(!format!("{deliveries:?}").contains("sha256"), "a signature is shown");
-}
-
 #[tokio::test]
 async fn the_slowest_cursor_is_the_lowest() {
     let directory = Directory::new();
@@ -160,6 +57,36 @@ async fn the_slowest_cursor_is_the_lowest() {
     assert!(beside.forget_consumer(&name("b")).unwrap());
     assert!(!beside.forget_consumer(&name("b")).unwrap());
     assert_eq!(directory.reader().slowest_cursor().await.unwrap(), Some(5));
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_consumer_that_was_forgotten_does_not_save_into_its_successor() {
+    let directory = Directory::new();
+    let store = directory.open();
+    let first = store.open(&name("a"), 0).await.unwrap();
+    SqliteBeside::open(&directory.path).unwrap().forget_consumer(&name("a")).unwrap();
+    store.open(&name("a"), 0).await.unwrap();
+    let late = changes(first.generation);
+    assert_eq!(store.save(&name("a"), &late).await, Err(CursorError::Taken));
+    store.close().await.unwrap();
+}
+
+/// What a consumer has still to handle is not pruned, however old it is.
+#[tokio::test]
+async fn what_the_slowest_consumer_needs_is_kept() {
+    let directory = Directory::new();
+    let settings = Settings { body_retention: Some(Duration::ZERO), ..settings() };
+    let store = SqliteStore::open(&directory.path, settings).unwrap();
+    for id in ["a", "b", "c"] {
+        store.commit(delivery(&favorites("7", &[id]))).await.unwrap();
+    }
+    store.open(&name("slow"), 2).await.unwrap();
+    store.open(&name("fast"), 3).await.unwrap();
+    let keep_from = store.slowest_cursor().await.unwrap().map_or(u64::MAX, |cursor| cursor + 1);
+    let later = now() + jiff::SignedDuration::from_hours(1);
+    let pruned = store.prune(later, keep_from).await.unwrap();
+    assert_eq!((pruned.events, pruned.held_back), (2, Some(3)));
     store.close().await.unwrap();
 }
 

@@ -127,7 +127,7 @@ impl<T: DeadLetters> DeadLetters for std::sync::Arc<T> {
 /// What is kept of a consumer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// How often it was opened. Only whoever opened it last can save.
+    /// A number that rises whenever it is opened. Only whoever opened it last can save.
     pub generation: u64,
     /// What is finished.
     pub progress: Progress,
