@@ -4,10 +4,12 @@ mod auth;
 mod calls;
 mod events;
 mod subscriptions;
+mod verify;
 mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use aaa_auth::environment::Prefix;
 use aaa_types::{WebhookId, WebhookUrl};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -19,6 +21,7 @@ pub(crate) use self::{
         ListArgs, RedriveArgs, ResendArgs, ShowArgs, StatsArgs, TailArgs,
     },
     subscriptions::{SubscriptionsArgs, SubscriptionsCommand},
+    verify::VerifyArgs,
     webhooks::{WebhooksArgs, WebhooksCommand},
 };
 use crate::{credentials::CredentialArgs, forward::ForwardUrl};
@@ -62,6 +65,9 @@ pub(crate) enum Command {
     /// Reads the inbox, sends from it again, looks after its consumers
     #[command(after_help = "Example:\n  aaa events list --json --kind favorite_events")]
     Events(EventsArgs),
+    /// Says why the signature of a saved delivery is wrong
+    #[command(after_help = verify::HELP)]
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +88,10 @@ pub(crate) struct ListenArgs {
     /// The path of the webhook
     #[arg(long, default_value = "/webhooks/twitter", value_parser = absolute_path)]
     pub(crate) path: String,
+    /// Take deliveries of another app too, whose secrets are in PREFIX_CONSUMER_SECRET and
+    /// PREFIX_CONSUMER_SECRET_PREVIOUS; may be given more than once
+    #[arg(long = "app", value_name = "PATH=PREFIX", value_parser = app_at_path)]
+    pub(crate) apps: Vec<AppAtPath>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// How to print events as they arrive
@@ -104,6 +114,16 @@ pub(crate) struct ListenArgs {
     /// Answer only checks that X has signed
     #[arg(long)]
     pub(crate) strict_crc: bool,
+    /// Answer /metrics, /healthz and /readyz here, and never on the public listener
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Speak TLS, with this chain of certificates in PEM, the server's own first; read again when
+    /// it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -183,6 +203,19 @@ pub(crate) enum Quota {
     PayPerUse,
 }
 
+/// An app beside the first, and where its deliveries arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AppAtPath {
+    pub(crate) path: String,
+    pub(crate) prefix: Prefix,
+}
+
+fn app_at_path(text: &str) -> Result<AppAtPath, String> {
+    let (path, prefix) = text.rsplit_once('=').ok_or("write PATH=PREFIX, such as /shop=SHOP")?;
+    let prefix = prefix.parse::<Prefix>().map_err(|error| error.to_string())?;
+    Ok(AppAtPath { path: absolute_path(path)?, prefix })
+}
+
 fn absolute_path(text: &str) -> Result<String, String> {
     let plain = text.bytes().all(|b| b.is_ascii_graphic() && !b"{}?#".contains(&b));
     if text.starts_with('/') && plain {
@@ -208,6 +241,15 @@ mod tests {
         assert!(absolute_path("/webhooks/twitter").is_ok());
         for bad in ["", "x", "/a b", "/{x}", "/a?b", "/a#b"] {
             assert!(absolute_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn apps() {
+        let shop = app_at_path("/a=b=SHOP").unwrap();
+        assert_eq!((shop.path.as_str(), shop.prefix.to_string().as_str()), ("/a=b", "SHOP"));
+        for bad in ["/shop", "SHOP", "=SHOP", "/shop=", "shop=SHOP", "/shop=SH OP", "/s{x}=SHOP"] {
+            assert!(app_at_path(bad).is_err(), "{bad}");
         }
     }
 }

@@ -167,14 +167,21 @@ impl Credentials {
             .map_err(|error| Exit::Failed.of("the client could not be built", error))
     }
 
+    /// Returns all that was found for the app whose variables begin with `X_`.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.found
+    }
+
     /// Finds the credentials of another app, whose variables begin with a prefix. No flag says
     /// anything about it.
     ///
     /// # Errors
     ///
     /// Fails when one of them is malformed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for a receiver of several apps"))]
     pub(crate) fn app(&self, prefix: &Prefix) -> Result<Environment, Failure> {
+        if *prefix == Prefix::X {
+            return Ok(self.found.clone());
+        }
         environment(Environment::of_app(prefix, |name| self.variables.get(name)))
     }
 

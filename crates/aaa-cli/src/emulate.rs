@@ -21,7 +21,7 @@ pub(crate) async fn run(args: EmulateArgs) -> Result<(), Failure> {
     let emulator = Emulator::builder().bind(args.bind).settings(settings(&args)).start().await;
     let emulator =
         emulator.map_err(|error| Exit::Failed.of("the emulator did not start", error))?;
-    output::listening(emulator.addr(), args.json)?;
+    output::listening(&format!("http://{}", emulator.addr()), args.json)?;
     let signal = signal.await;
     output::note(format_args!("{signal}: ending"));
     emulator.shutdown().await;

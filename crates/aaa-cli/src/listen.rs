@@ -1,8 +1,11 @@
 //! `aaa listen`: the receiver as a process.
 
+mod apps;
 mod forwarding;
 mod live;
+mod metrics;
 mod recovery;
+mod tls;
 
 use std::time::Duration;
 
@@ -14,14 +17,13 @@ use aaa_replay::{
 };
 use aaa_store::SqliteStore;
 use aaa_webhook::{
-    app::App,
     receiver::{Receiver, Status},
     server::Server,
 };
 use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
-use self::recovery::Recovery;
+use self::{apps::Apps, recovery::Recovery};
 use crate::{
     cli::{Format, ListenArgs, Recover},
     credentials::Credentials,
@@ -35,15 +37,9 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// How long to wait after the inbox could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
-/// The app's name inside event keys. There is one app, so any fixed name does.
-const APP: &str = "default";
-
 pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<(), Failure> {
-    let app = App::new(APP, credentials.consumer_secret()?);
-    let app = match credentials.previous_secret() {
-        Some(previous) => app.with_previous(previous),
-        None => app,
-    };
+    let apps = Apps::find(&args, &credentials)?;
+    let tls = tls::load(&args)?;
     let signal = signals::end();
     let format = if args.json { Format::Json } else { args.format };
     let settings = aaa_store::Settings::default();
@@ -51,7 +47,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let forwarding = forwarding::Forwarding::prepare(&args.forward, &credentials)?;
     let store = SqliteStore::open(&args.store.data_dir, settings)
         .map_err(|error| Exit::Failed.of("could not open the store", error))?;
-    let mut receiver = Receiver::new(store.clone(), app);
+    let mut receiver = Receiver::shared(store.clone(), Vec::new());
     if args.strict_crc {
         receiver = receiver.with_strict_crc();
     }
@@ -70,24 +66,37 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
             None
         }
     };
+    apps.warn(recovery.is_some());
     let server = Server::bind(args.bind)
         .await
         .map_err(|error| Exit::Failed.of(&format!("could not listen on {}", args.bind), error))?;
+    let (server, scheme) = match &tls {
+        Some(tls) => (server.with_tls(tls.clone()), "https"),
+        None => (server, "http"),
+    };
     let (phase, watched) = watch::channel(Phase::Running);
     let run = Run { id: random_run()?, status: receiver.status(), phase: watched };
 
     // What is printed begins with what arrives from here on.
     let live = live::Live::new(store.clone(), format).await?;
+    let metrics = match args.metrics {
+        Some(address) => {
+            let directory = args.store.data_dir.clone();
+            let look = metrics::Look::new(store.clone(), directory, live.printed());
+            Some(metrics::Watch::bind(address, args.bind, look).await?)
+        }
+        None => None,
+    };
     let address = server.local_addr();
-    let mut server = tokio::spawn(server.serve(
-        receiver.router(&args.path),
-        run.status.clone(),
-        run.reached(Phase::Draining),
-    ));
+    let router = apps.mount(&receiver)?.router();
+    let mut server =
+        tokio::spawn(server.serve(router, run.status.clone(), run.reached(Phase::Draining)));
     // An outage counts from the first heartbeat on, so it is there before anybody relies on us.
     let first = store.heartbeat(heartbeat(&clock, run.health())).await;
     first.map_err(|error| Exit::Failed.of("could not write to the store", error))?;
-    output::listening(address, format == Format::Json)?;
+    let fresh = tls.map(|tls| tokio::spawn(tls::keep_fresh(tls, signals::HungUp::new())));
+    output::listening(&format!("{scheme}://{address}"), format == Format::Json)?;
+    let metrics = metrics.map(|metrics| metrics.start(&run));
 
     let recovery = match recovery {
         Some(recovery) => Some(recovery.start(&run).await?),
@@ -116,6 +125,10 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     }
     if let Some(forwarding) = forwarding {
         let _ = forwarding.await;
+    }
+    for task in [metrics, fresh].into_iter().flatten() {
+        // Whoever watches may hold a connection; the end does not wait for that.
+        task.abort();
     }
     // Whoever reads our output may have stopped reading; that must not keep us.
     let printed = timeout(LAST_LINES, live).await;

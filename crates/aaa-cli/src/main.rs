@@ -17,6 +17,7 @@ mod output;
 mod signals;
 mod subscriptions;
 mod table;
+mod verify;
 mod webhooks;
 
 use std::process::ExitCode;
@@ -36,16 +37,20 @@ fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            return Exit::Failed.with(format!("the runtime did not start: {error}")).end();
+            let code = Exit::Failed.with(format!("the runtime did not start: {error}")).end();
+            output::finish();
+            return code;
         }
     };
     let done = runtime.block_on(run(cli));
     // A blocking read of a store may still be under way; nothing waits for it any more.
     runtime.shutdown_background();
-    match done {
+    let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.end(),
-    }
+    };
+    output::finish();
+    code
 }
 
 async fn run(cli: Cli) -> Result<(), exit::Failure> {
@@ -66,5 +71,6 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
             signals::or_end(auth::run(args, &credentials)).await
         }
         Command::Events(args) => events::run(args, cli.credentials).await,
+        Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }
 }

@@ -1,6 +1,11 @@
 //! The two streams: data to stdout, all else to stderr.
 
-use std::io::{self, IsTerminal, Write};
+mod stderr;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
 
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
@@ -15,8 +20,16 @@ pub(crate) fn start_log() {
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(colour)
-        .with_writer(io::stderr)
+        .with_writer(|| stderr::Stderr)
         .init();
+}
+
+/// How long the end may wait for somebody to read the last lines on stderr.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Waits, within bounds, until what was told has been written.
+pub(crate) fn finish() {
+    stderr::flush(LAST_LINES);
 }
 
 /// Writes one line of data, at once. Returns false when nobody reads any more.
@@ -49,18 +62,16 @@ pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
-/// Tells the user something beside the data.
+/// Tells the user something beside the data. It never waits for somebody to read it.
 pub(crate) fn note(text: impl std::fmt::Display) {
-    // Nothing can be done when stderr is gone.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    stderr::push(format!("{text}\n").into_bytes());
 }
 
 /// Tells how far something is, over what was told before. Only a person at a terminal sees it.
 pub(crate) fn progress(done: usize, total: usize) {
-    let mut err = io::stderr().lock();
-    if err.is_terminal() {
+    if io::stderr().is_terminal() {
         let end = if done == total { "\n" } else { "" };
-        let _ = write!(err, "\r{done} of {total}{end}").and_then(|()| err.flush());
+        stderr::push(format!("\r{done} of {total}{end}").into_bytes());
     }
 }
 
@@ -69,13 +80,12 @@ pub(crate) fn error(text: &str) {
     note(format_args!("error: {text}"));
 }
 
-/// Says on stdout, as the first line, where a server listens.
+/// Says on stdout, as the first line, at which URL a server listens.
 ///
 /// # Errors
 ///
 /// Fails when stdout cannot be written.
-pub(crate) fn listening(address: std::net::SocketAddr, json: bool) -> Result<(), Failure> {
-    let url = format!("http://{address}");
+pub(crate) fn listening(url: &str, json: bool) -> Result<(), Failure> {
     if json {
         line(serde_json::json!({ "listening": url }))?;
     } else {

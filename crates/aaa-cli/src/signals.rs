@@ -45,3 +45,41 @@ pub(crate) async fn end() -> &'static str {
         Err(_) => std::future::pending().await,
     }
 }
+
+/// Listens for SIGHUP, which asks for what is in files to be read again.
+#[cfg(unix)]
+pub(crate) struct HungUp(Option<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl HungUp {
+    /// Begins to listen at once; without this the signal ends the process.
+    pub(crate) fn new() -> Self {
+        Self(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok())
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn recv(&mut self) {
+        let came = match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if came.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+pub(crate) struct HungUp;
+
+#[cfg(not(unix))]
+impl HungUp {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    pub(crate) async fn recv(&mut self) {
+        std::future::pending().await
+    }
+}

@@ -207,6 +207,11 @@ impl SqliteStore {
         self.reader.stats().await
     }
 
+    /// Says how much waits for its commit now.
+    pub fn queued(&self) -> Queued {
+        self.writer.queued()
+    }
+
     /// Says of each key, in its text form, whether such an event is stored.
     ///
     /// # Errors
@@ -345,6 +350,16 @@ impl EventLog for SqliteReader {
     async fn events(&self, query: EventQuery) -> Result<Vec<StoredEvent>, InboxError> {
         Ok(self.thread.ask(move |db| reader::events(db, &query)).await?)
     }
+}
+
+/// What waits in the queue of a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Queued {
+    /// Deliveries, and now and then a heartbeat.
+    pub deliveries: u64,
+    /// The bytes of their bodies, also of those in the transaction that is under way.
+    pub bytes: u64,
 }
 
 /// What a store holds.

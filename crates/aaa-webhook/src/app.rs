@@ -51,6 +51,24 @@ impl App {
         &self.active
     }
 
+    /// Says whether the two have a secret in common. Nothing could tell such apps apart: the
+    /// deliveries of one would be taken for the other's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_webhook::app::App;
+    ///
+    /// let one = App::new("one", "new-secret".parse()?).with_previous("old-secret".parse()?);
+    /// let two = App::new("two", "old-secret".parse()?);
+    /// assert!(one.shares_secret_with(&two));
+    /// # Ok::<(), aaa_types::secret::SecretError>(())
+    /// ```
+    pub fn shares_secret_with(&self, other: &Self) -> bool {
+        // Secrets are not compared, what they sign is.
+        other.secrets().any(|secret| self.verify(&Signature::of(secret, b"?"), b"?").is_some())
+    }
+
     /// Returns which secret made the signature. Every secret is tried, whichever fits.
     pub fn verify(&self, signature: &Signature, bytes: &[u8]) -> Option<SecretSlot> {
         let previous = self.previous.as_ref().is_some_and(|s| signature.verifies(s, bytes));
@@ -61,6 +79,10 @@ impl App {
             (false, false) => None,
         }
     }
+
+    fn secrets(&self) -> impl Iterator<Item = &ConsumerSecret> {
+        [&self.active].into_iter().chain(&self.previous)
+    }
 }
 
 /// Which of an app's secrets verified a delivery.
@@ -70,4 +92,14 @@ pub enum SecretSlot {
     Active,
     /// The one before a rotation.
     Previous,
+}
+
+impl SecretSlot {
+    /// Returns `active` or `previous`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Previous => "previous",
+        }
+    }
 }

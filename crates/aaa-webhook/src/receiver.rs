@@ -18,25 +18,35 @@
 mod answer;
 mod body;
 mod clock;
+mod distribution;
+mod extract;
+mod paths;
+mod reason;
 mod service;
 mod status;
+mod verifier;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, response::IntoResponse};
+use axum::Router;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, request::Parts};
 use http_body_util::Full;
-use jiff::Timestamp;
+use tracing::Instrument;
 
-pub use self::status::{Counts, Status};
-use self::{answer::Refusal, body::Room};
+use self::answer::Refusal;
+pub use self::{
+    answer::Refused,
+    distribution::Distribution,
+    paths::{PathTaken, Paths},
+    reason::Reason,
+    status::{Counts, Figures, Status, Unready},
+    verifier::Verifier,
+};
 use crate::{
     app::App,
-    crc::CrcToken,
-    delivery::{Acknowledged, Durable, Received, Rejection, VerifiedDelivery},
+    delivery::{Acknowledged, Durable, VerifiedDelivery},
     inbox::{Inbox, InboxError},
-    signature::{Signature, SignatureError},
 };
 
 /// How much a receiver takes, and how long.
@@ -67,7 +77,9 @@ impl Default for Limits {
 
 /// Takes deliveries for an app (or several that share a path) and hands them to an inbox.
 ///
-/// It is cheap to clone. Use it as a tower service, or let [`Receiver::router`] mount it.
+/// It is cheap to clone. Use it as a tower service (`route_service` in a router of your own), let
+/// [`Receiver::router`] mount it, or make it the state of handlers that take a
+/// [`VerifiedDelivery`] from their request and [commit](Receiver::commit) it.
 ///
 /// # Examples
 ///
@@ -93,22 +105,13 @@ impl Default for Limits {
 /// # Ok::<(), aaa_types::secret::SecretError>(())
 /// ```
 pub struct Receiver<I> {
-    shared: Arc<Shared<I>>,
+    verifier: Verifier,
+    inbox: Arc<I>,
 }
 
 /// Marks the answer to a delivery that X signed, for the accept loop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Carried;
-
-struct Shared<I> {
-    inbox: Arc<I>,
-    apps: Vec<App>,
-    limits: Limits,
-    room: Room,
-    strict_crc: bool,
-    status: Status,
-    now: fn() -> Timestamp,
-}
 
 impl<I: Inbox> Receiver<I> {
     /// Creates a receiver for one app.
@@ -118,45 +121,40 @@ impl<I: Inbox> Receiver<I> {
 
     /// Creates a receiver for several apps behind one URL. Deliveries are told apart by the secret
     /// that verifies them; a check that is not signed cannot be, and is answered 503. A path for
-    /// each app is the better way.
+    /// each app is the better way, see [`Paths`].
     pub fn shared(inbox: I, apps: Vec<App>) -> Self {
-        let shared = Shared {
-            inbox: Arc::new(inbox),
-            apps,
-            limits: Limits::default(),
-            room: Room::new(Limits::default().bodies),
-            strict_crc: false,
-            status: Status::default(),
-            now: clock::now,
-        };
-        Self { shared: Arc::new(shared) }
+        Self { verifier: Verifier::shared(apps), inbox: Arc::new(inbox) }
+    }
+
+    /// Creates a receiver for other apps, with the same inbox, the same status, and the same
+    /// limits, of which both take their share.
+    #[must_use]
+    pub fn for_apps(&self, apps: Vec<App>) -> Self {
+        Self { verifier: self.verifier.for_apps(apps), inbox: Arc::clone(&self.inbox) }
     }
 
     /// Sets the limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
-        self.with(|shared| {
-            shared.limits = limits;
-            shared.room = Room::new(limits.bodies);
-        })
+        Self { verifier: self.verifier.with_limits(limits), ..self }
     }
 
     /// Answers only checks that X has signed. X does not document that all of them are, so this
     /// may invalidate the webhook.
     #[must_use]
     pub fn with_strict_crc(self) -> Self {
-        self.with(|shared| shared.strict_crc = true)
+        Self { verifier: self.verifier.with_strict_crc(), ..self }
     }
 
     /// Counts into a given status, so that several receivers can share one.
     #[must_use]
     pub fn with_status(self, status: Status) -> Self {
-        self.with(|shared| shared.status = status)
+        Self { verifier: self.verifier.with_status(status), ..self }
     }
 
     /// Returns a handle to what the receiver counts.
     pub fn status(&self) -> Status {
-        self.shared.status.clone()
+        self.verifier.status()
     }
 
     /// Mounts the receiver at a path of an axum router; everything else is answered 404.
@@ -165,157 +163,116 @@ impl<I: Inbox> Receiver<I> {
     /// pattern. It is the fallback of the router, so two of them cannot be merged; in a router of
     /// your own use `route_service(path, receiver)`.
     pub fn router(self, path: &str) -> Router {
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        let path: Arc<str> = format!("{slash}{path}").into();
-        Router::new().fallback(move |request: axum::extract::Request| async move {
-            if request.uri().path() == &*path {
-                self.answer(request).await.into_response()
-            } else {
-                StatusCode::NOT_FOUND.into_response()
-            }
-        })
+        // The first at a path is never refused.
+        Paths::new().at(path, self).map(Paths::router).unwrap_or_default()
     }
 
     /// Answers one request.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
     where
         B: http_body::Body + Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        if let Err(refusal) = body::check_framing(&head.headers) {
-            return self.unread(refusal).into_response();
+        if let Err(refused) = self.verifier.framed(&head.headers) {
+            return refused.into_response();
         }
-        let answer = match head.method {
-            Method::GET => {
-                let answer = self.check(head.uri.query().unwrap_or_default(), &head.headers);
-                self.shared.status.checked(answer.is_ok());
-                answer.map(answer::json)
-            }
-            Method::POST => {
-                let deadline = self.shared.limits.deadline;
-                let delivered = self.deliver(&head.headers, body);
-                let delivered = tokio::time::timeout(deadline, delivered).await;
-                let delivered = delivered.unwrap_or(Err(Refusal::Late));
-                let carried = matches!(delivered, Ok(_) | Err(Refusal::NotStored));
-                let mut answer = match delivered {
-                    Ok(done) => answer::plain(done.status(), String::new()),
-                    Err(refusal) => refusal.into_response(),
-                };
-                if carried {
-                    answer.extensions_mut().insert(Carried);
-                }
-                Ok(answer)
-            }
-            _ => Err(Refusal::Method),
-        };
-        answer.unwrap_or_else(Refusal::into_response)
+        match head.method {
+            Method::GET => self.check(&head),
+            Method::POST => self.deliver(&head, body).await,
+            _ => self.verifier.refused(Refusal::Method).into_response(),
+        }
     }
 
     /// Answers a challenge-response check; never touches the inbox.
-    fn check(&self, query: &str, headers: &HeaderMap) -> Result<String, Refusal> {
-        let apps = self.shared.apps.as_slice();
-        let signer = match Signature::from_headers(headers) {
-            Ok(signature) => {
-                let signed = |app: &&App| app.verify(&signature, query.as_bytes()).is_some();
-                Some(apps.iter().find(signed).ok_or(Refusal::ForgedCheck)?)
-            }
-            Err(SignatureError::Missing) if !self.shared.strict_crc => None,
-            Err(error) => return Err(Refusal::CheckSignature(error)),
-        };
-        let token = CrcToken::from_query(query).map_err(Refusal::CheckToken)?;
-        match (signer, apps) {
-            (Some(app), _) | (None, [app]) => Ok(token.answer(app.active())),
-            // A guess could be the wrong app's answer, which invalidates the webhook at once.
-            (None, _) => Err(Refusal::AmbiguousCheck),
-        }
+    pub fn check(&self, head: &Parts) -> Response<Full<Bytes>> {
+        self.verifier.check(head)
     }
 
-    /// Reads, verifies, commits.
-    async fn deliver<B>(&self, headers: &HeaderMap, body: B) -> Result<Acknowledged, Refusal>
+    /// Makes a verified delivery durable, within [`Limits::deadline`].
+    ///
+    /// The commit goes on when the deadline passes or the caller goes away: the delivery is still
+    /// stored, or its refusal still counted.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the inbox does or is late; then X has to send the delivery again.
+    pub async fn commit(&self, delivery: VerifiedDelivery) -> Result<Acknowledged, Refused> {
+        let committed = self.committed(delivery);
+        let committed = tokio::time::timeout(self.verifier.limits().deadline, committed).await;
+        committed.unwrap_or_else(|_| Err(self.verifier.refused(Refusal::Late)))
+    }
+
+    async fn deliver<B>(&self, head: &Parts, body: B) -> Response<Full<Bytes>>
     where
         B: http_body::Body + Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        // Who does not even try to sign gets no memory.
-        if let Err(error) = Signature::from_headers(headers) {
-            return Err(self.rejected(Rejection::Signature(error)));
+        let began = clock::instant();
+        let delivered = async {
+            let delivery = self.verifier.delivery(&head.headers, body).await?;
+            self.committed(delivery).await
+        };
+        let delivered = tokio::time::timeout(self.verifier.limits().deadline, delivered).await;
+        let delivered = delivered.unwrap_or_else(|_| Err(self.verifier.refused(Refusal::Late)));
+        match delivered {
+            Ok(done) => {
+                self.status().acknowledged(began.elapsed());
+                let mut answer = answer::plain(done.status(), String::new());
+                answer.extensions_mut().insert(Carried);
+                answer
+            }
+            Err(refused) => refused.into_response(),
         }
-        let Shared { apps, limits, room, .. } = &*self.shared;
-        let body = body::read(headers, body, limits, room).await;
-        let body = body.map_err(|refusal| self.unread(refusal))?;
-        let received = Received::new(body.bytes.clone(), (self.shared.now)());
-        let delivery = received.verify(headers, apps).map_err(|why| self.rejected(why))?;
-        // From here on the inbox bounds the memory.
-        drop(body);
-        self.shared.status.verified();
-        self.commit(delivery).await.map_err(|error| {
-            tracing::warn!(%error, "verified delivery refused");
-            Refusal::NotStored
-        })
     }
 
-    fn rejected(&self, rejection: Rejection) -> Refusal {
-        self.shared.status.rejected();
-        tracing::debug!(%rejection, "delivery rejected");
-        Refusal::Rejected(rejection)
-    }
-
-    /// Anybody can cause this, so only every power of two is a warning: it cannot flood the log.
-    fn unread(&self, refusal: Refusal) -> Refusal {
-        let count = self.shared.status.unread();
-        if count.is_power_of_two() {
-            tracing::warn!(count, why = refusal.words(), "a body was not read");
-        } else {
-            tracing::debug!(count, why = refusal.words(), "a body was not read");
-        }
-        refusal
-    }
-
-    /// Commits in a task of its own: when the caller goes away or the deadline passes, the
-    /// delivery is still stored, or its refusal still counted.
-    async fn commit(&self, delivery: VerifiedDelivery) -> Result<Acknowledged, InboxError> {
-        let shared = Arc::clone(&self.shared);
-        let late = shared.status.refuse_unless_finished();
-        let committed = tokio::spawn(async move {
-            let result = delivery.commit(&shared.inbox).await;
+    /// Commits in a task of its own, so that it does not end with whoever waits for it.
+    async fn committed(&self, delivery: VerifiedDelivery) -> Result<Acknowledged, Refused> {
+        let (status, now) = (self.status(), self.verifier.now());
+        let span = span(&delivery);
+        let late = status.refuse_unless_finished(now);
+        let inbox = Arc::clone(&self.inbox);
+        let work = async move {
+            let (began, arrived_at) = (clock::instant(), delivery.arrived_at());
+            let result = delivery.commit(&inbox).await;
             match &result {
-                Ok(durable) => shared.status.committed(durable.receipt()),
-                Err(_) => shared.status.refused(),
+                Ok(durable) => {
+                    let (receipt, took) = (durable.receipt(), began.elapsed());
+                    status.committed(receipt, arrived_at, took);
+                    tracing::debug!(
+                        stored = receipt.stored,
+                        duplicates = receipt.duplicates,
+                        ?took,
+                        "delivery committed"
+                    );
+                }
+                Err(error) => {
+                    status.not_stored(now());
+                    tracing::warn!(%error, "verified delivery refused");
+                }
             }
             result
-        });
+        };
+        let committed = tokio::spawn(work.instrument(span)).await;
         // Without a result the inbox panicked: the guard counts that.
-        let result = committed.await.map_err(|_| InboxError::Closed)?;
+        let result = committed.map_err(|_| self.verifier.refused(Refusal::NotStored))?;
         late.finished();
-        result.map(Durable::acknowledge)
+        let durable = result.map_err(|_: InboxError| self.verifier.refused(Refusal::NotStored))?;
+        Ok(Durable::acknowledge(durable))
     }
+}
 
-    fn with(mut self, change: impl FnOnce(&mut Shared<I>)) -> Self {
-        // Settings are made before the first clone; afterwards they belong to a new receiver.
-        match Arc::get_mut(&mut self.shared) {
-            Some(shared) => change(shared),
-            None => {
-                let old = &self.shared;
-                let mut shared = Shared {
-                    inbox: Arc::clone(&old.inbox),
-                    apps: old.apps.clone(),
-                    limits: old.limits,
-                    room: old.room.clone(),
-                    strict_crc: old.strict_crc,
-                    status: old.status.clone(),
-                    now: old.now,
-                };
-                change(&mut shared);
-                self.shared = Arc::new(shared);
-            }
-        }
-        self
-    }
+/// What is logged while a delivery is stored belongs to it. Neither body nor signature is told.
+fn span(delivery: &VerifiedDelivery) -> tracing::Span {
+    tracing::info_span!(
+        "delivery",
+        app = delivery.app(),
+        secret = delivery.slot().as_str(),
+        events = delivery.events().len(),
+        bytes = delivery.body().len(),
+    )
 }
 
 impl<I> Clone for Receiver<I> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { verifier: self.verifier.clone(), inbox: Arc::clone(&self.inbox) }
     }
 }

@@ -1,6 +1,11 @@
 //! An accept loop for a receiver: HTTP/1.1 with a time-out for headers, bounded connections, and
 //! a shutdown that lets running requests end.
 //!
+//! A request whose end is unclear is answered 400 and the connection closed: two lengths, even
+//! equal ones, or a length beside `chunked`. A server in front may have understood it in another
+//! way, and what it took for a body would be a request of somebody else's here. After a chunked
+//! request the connection is closed. A head that is not whole in time gets no answer.
+//!
 //! # When all connections are in use
 //!
 //! X may be among those who wait, so a refusal is counted every second until there is room again.
@@ -12,6 +17,9 @@
 //! stop somebody who opens connections faster than that, for which a firewall is the place.
 
 mod connection;
+mod heads;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -23,6 +31,8 @@ use tokio::{
 };
 
 use self::connection::{Call, Connection};
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsError};
 use crate::receiver::Status;
 
 /// How often a full server counts a refusal: several times in a heartbeat of five seconds, so that
@@ -74,6 +84,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -85,13 +97,27 @@ impl Server {
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, limits: Limits::default() })
+        Ok(Self {
+            listener,
+            address,
+            limits: Limits::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        })
     }
 
     /// Sets the limits.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Speaks TLS. The greeting of a connection has to be over within [`Limits::header_time`].
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -113,8 +139,24 @@ impl Server {
                 accepted = self.accept(&mut places) => accepted,
             };
             if let Some((stream, permit)) = accepted {
-                let calls = places.calls.subscribe();
-                let connection = Connection::new(router.clone(), calls, self.limits);
+                // The answer is one small packet; waiting for more would only delay it.
+                let _ = stream.set_nodelay(true);
+                let (calls, status) = (places.calls.subscribe(), places.status.clone());
+                let connection = Connection::new(router.clone(), calls, self.limits, status);
+                #[cfg(feature = "tls")]
+                if let Some(tls) = &self.tls {
+                    let greeting = tls.acceptor().accept(stream);
+                    let greeting = tokio::time::timeout(self.limits.header_time, greeting);
+                    tokio::spawn(async move {
+                        match greeting.await {
+                            Ok(Ok(stream)) => connection.run(stream).await,
+                            Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
+                            Err(_) => tracing::debug!("no TLS in time"),
+                        }
+                        drop(permit);
+                    });
+                    continue;
+                }
                 tokio::spawn(async move {
                     connection.run(stream).await;
                     drop(permit);
@@ -122,6 +164,7 @@ impl Server {
             }
         }
         drop(self.listener);
+        places.status.drain();
         let calls = places.calls;
         calls.send_modify(|call| call.draining = true);
         if tokio::time::timeout(self.limits.drain_time, calls.closed()).await.is_err() {

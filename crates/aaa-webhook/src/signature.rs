@@ -37,6 +37,10 @@ impl Signature {
         Self(mac(secret, bytes).finalize().into_bytes().into())
     }
 
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Reads the text form, strictly: the prefix in lower case, then the canonical base64 of
     /// exactly 32 bytes, and nothing else.
     ///

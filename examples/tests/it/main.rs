@@ -102,3 +102,65 @@ async fn simple_webhook_server_listens_where_it_is_told() {
     assert!(directory.path().join("aaa-data").exists());
     server.kill().await.unwrap();
 }
+
+/// Starts an example that an emulated X calls, and returns its first lines, without their ends.
+async fn first_lines(name: &str, count: usize) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Command::new(example(name))
+        .current_dir(directory.path())
+        .env_remove("X_CONSUMER_SECRET")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let mut said = Vec::new();
+    while said.len() < count {
+        let line = timeout(Duration::from_secs(30), lines.next_line()).await;
+        said.push(line.expect("the example says nothing more").unwrap().expect("it ended"));
+    }
+    server.kill().await.unwrap();
+    assert!(directory.path().join("aaa-example-data").exists());
+    said
+}
+
+#[tokio::test]
+async fn axum_receiver_stores_what_happens() {
+    let mut said = first_lines("axum_receiver", 5).await;
+    assert!(said.remove(0).starts_with("listening on http://127.0.0.1:"));
+    said.sort();
+    assert_eq!(
+        said,
+        [
+            "stored: direct_message_events",
+            "stored: favorite_events",
+            "stored: follow_events",
+            "stored: tweet_create_events",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn tower_receiver_answers_what_happens() {
+    let mut said = first_lines("tower_receiver", 6).await;
+    assert!(said.remove(0).starts_with("listening on http://127.0.0.1:"));
+    // The check, and four deliveries.
+    assert_eq!(said, ["answered: 200 OK"; 5]);
+}
+
+/// A published secret must never guard an address that was asked for.
+#[tokio::test]
+async fn no_example_listens_at_an_address_without_a_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["axum_receiver", "tower_receiver"] {
+        let server = Command::new(example(name))
+            .arg("127.0.0.1:0")
+            .current_dir(directory.path())
+            .env_remove("X_CONSUMER_SECRET")
+            .kill_on_drop(true)
+            .output();
+        let ended = timeout(Duration::from_secs(30), server).await.expect("it listens").unwrap();
+        assert!(!ended.status.success() && ended.stdout.is_empty(), "{name}");
+        assert!(String::from_utf8(ended.stderr).unwrap().contains("X_CONSUMER_SECRET is not set"));
+    }
+}

@@ -1,5 +1,10 @@
 //! Prints events as they arrive.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::SeqCst},
+};
+
 use aaa_store::SqliteStore;
 use aaa_webhook::inbox::{EventLog, EventQuery};
 use tokio::{sync::mpsc, time::sleep};
@@ -23,6 +28,7 @@ pub(super) struct Live {
     store: SqliteStore,
     format: Format,
     after: u64,
+    printed: Arc<AtomicU64>,
 }
 
 impl Live {
@@ -30,7 +36,13 @@ impl Live {
     pub(super) async fn new(store: SqliteStore, format: Format) -> Result<Self, Failure> {
         let stats = store.stats().await;
         let stats = stats.map_err(|error| Exit::Failed.of("could not read the store", error))?;
-        Ok(Self { store, format, after: stats.last_seq.unwrap_or(0) })
+        let after = stats.last_seq.unwrap_or(0);
+        Ok(Self { store, format, after, printed: Arc::new(AtomicU64::new(after)) })
+    }
+
+    /// Returns the number of the last event that was printed, as it rises; nothing when none is.
+    pub(super) fn printed(&self) -> Option<Arc<AtomicU64>> {
+        (self.format != Format::None).then(|| Arc::clone(&self.printed))
     }
 
     /// Prints until the end of the run, or until nobody reads any more; the receiver does not
@@ -39,12 +51,14 @@ impl Live {
         if self.format == Format::None {
             return Ok(());
         }
-        let (lines, mut printed) = mpsc::channel::<String>(WAITING);
+        let (lines, mut waiting) = mpsc::channel::<(u64, String)>(WAITING);
+        let printed = Arc::clone(&self.printed);
         let printer = tokio::task::spawn_blocking(move || {
-            while let Some(line) = printed.blocking_recv() {
+            while let Some((seq, line)) = waiting.blocking_recv() {
                 if !output::line(line)? {
                     break;
                 }
+                printed.store(seq, SeqCst);
             }
             Ok(())
         });
@@ -54,7 +68,7 @@ impl Live {
 
     async fn read(
         mut self,
-        lines: mpsc::Sender<String>,
+        lines: mpsc::Sender<(u64, String)>,
         ended: impl Future<Output = ()>,
     ) -> Result<(), Failure> {
         let mut committed = self.store.subscribe();
@@ -73,7 +87,7 @@ impl Live {
             for event in &page {
                 self.after = event.seq;
                 let line = events::text(event, self.format == Format::Json)?;
-                if lines.send(line).await.is_err() {
+                if lines.send((event.seq, line)).await.is_err() {
                     return Ok(());
                 }
             }

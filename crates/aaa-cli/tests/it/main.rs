@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[cfg(unix)]
+mod apps;
 mod auth;
 mod browser;
 #[cfg(unix)]
@@ -19,5 +21,10 @@ mod lab;
 mod receive;
 mod subscriptions;
 mod support;
+#[cfg(unix)]
+mod tls;
 mod usage;
+mod verify;
+#[cfg(unix)]
+mod watch;
 mod webhooks;

@@ -2,8 +2,10 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
+use aaa_webhook::signature::{HEADER, Signature};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    net::TcpStream,
     process::{Child, ChildStdout, Command},
     time::timeout,
 };
@@ -76,4 +78,32 @@ impl Server {
         let ended = timeout(PATIENCE, self.child.wait()).await.expect("it does not end");
         ended.unwrap().code().unwrap()
     }
+}
+
+/// Sends bytes over a connection of its own, and returns the status and the body of the answer.
+pub(crate) async fn send(server: &str, request: &str) -> (u16, String) {
+    let address = server.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("no answer").unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// Asks for something.
+pub(crate) async fn get(server: &str, target: &str) -> (u16, String) {
+    let head = format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    send(server, &head).await
+}
+
+/// Sends a body as X does, signed with a secret, and returns the status.
+pub(crate) async fn deliver(server: &str, path: &str, secret: &str, body: &str) -> u16 {
+    let signature = Signature::of(&secret.parse().unwrap(), body.as_bytes());
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\n{HEADER}: {signature}\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
+    );
+    send(server, &request).await.0
 }

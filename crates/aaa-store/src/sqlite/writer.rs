@@ -15,7 +15,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::{
-    Settings,
+    Queued, Settings,
     batch::{Batch, Rules},
     files::{Claim, FileId},
     schema::{self, Look},
@@ -105,6 +105,12 @@ impl WriterThread {
             Wait::ForRoom => self.sender.send(job).await.map_err(|_| StoreError::Closed)?,
         }
         answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(super) fn queued(&self) -> Queued {
+        let (all, free) = (self.sender.max_capacity(), self.sender.capacity());
+        let bytes = (self.bytes as usize).saturating_sub(self.room.available_permits());
+        Queued { deliveries: all.saturating_sub(free) as u64, bytes: bytes as u64 }
     }
 
     /// Takes nothing more, waits until everything queued is written and the file is closed.

@@ -1,6 +1,9 @@
 //! What the receiver answers. A refusal knows its own status and its public words; neither ever
 //! repeats what was sent.
 
+use std::fmt;
+
+use axum::{Extension, response::IntoResponse};
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
@@ -8,7 +11,13 @@ use http::{
 };
 use http_body_util::Full;
 
-use crate::{crc::CrcTokenError, delivery::Rejection, signature::SignatureError};
+use super::{Carried, Reason, Status};
+use crate::{
+    crc::CrcTokenError,
+    delivery::{Acknowledged, Rejection},
+    inbox::InboxError,
+    signature::SignatureError,
+};
 
 /// Why a request is not answered 200.
 #[derive(Debug)]
@@ -30,27 +39,31 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    fn status(&self) -> StatusCode {
+    fn reason(&self) -> Reason {
         match self {
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::Framing
-            | Self::Incomplete
-            | Self::CheckToken(_)
-            | Self::Rejected(Rejection::Body(_)) => StatusCode::BAD_REQUEST,
-            Self::CheckSignature(_) | Self::Rejected(Rejection::Signature(_)) => {
-                StatusCode::UNAUTHORIZED
+            Self::Method => Reason::Method,
+            Self::Framing => Reason::Framing,
+            Self::Encoded => Reason::Encoded,
+            Self::TooLarge(_) => Reason::TooLarge,
+            Self::Incomplete => Reason::Incomplete,
+            Self::SlowBody => Reason::SlowBody,
+            Self::NoRoom => Reason::NoRoom,
+            Self::Rejected(Rejection::Signature(SignatureError::Missing)) => {
+                Reason::MissingSignature
             }
-            Self::ForgedCheck | Self::Rejected(Rejection::WrongSignature) => StatusCode::FORBIDDEN,
-            Self::NoRoom | Self::NotStored | Self::Late | Self::AmbiguousCheck => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Rejected(Rejection::Signature(_)) => Reason::MalformedSignature,
+            Self::Rejected(Rejection::WrongSignature) => Reason::WrongSignature,
+            Self::Rejected(Rejection::Body(_)) => Reason::NotADelivery,
+            Self::NotStored => Reason::NotStored,
+            Self::Late => Reason::Late,
+            Self::CheckSignature(_) => Reason::CheckSignature,
+            Self::ForgedCheck => Reason::ForgedCheck,
+            Self::CheckToken(_) => Reason::CheckToken,
+            Self::AmbiguousCheck => Reason::AmbiguousCheck,
         }
     }
 
-    pub(super) fn words(&self) -> String {
+    fn words(&self) -> String {
         match self {
             Self::Method => "only GET and POST are answered".to_owned(),
             Self::Framing => "where the body ends is not clear".to_owned(),
@@ -70,41 +83,85 @@ impl Refusal {
             }
         }
     }
+}
 
-    /// Says whether bytes of the request are left unread, so that the connection cannot go on.
-    fn closes(&self) -> bool {
-        match self {
-            Self::Framing
-            | Self::Encoded
-            | Self::TooLarge(_)
-            | Self::Incomplete
-            | Self::SlowBody
-            | Self::NoRoom
-            | Self::Rejected(Rejection::Signature(_)) => true,
-            Self::Method
-            | Self::Rejected(Rejection::WrongSignature | Rejection::Body(_))
-            | Self::NotStored
-            | Self::Late
-            | Self::CheckSignature(_)
-            | Self::ForgedCheck
-            | Self::CheckToken(_)
-            | Self::AmbiguousCheck => false,
-        }
+/// A request that is not answered 200: it knows its answer, which repeats nothing of what was
+/// sent. It was counted.
+#[derive(Debug)]
+pub struct Refused(Refusal);
+
+impl Refused {
+    /// The only way to one, so that each is counted, once.
+    pub(super) fn new(refusal: Refusal, status: &Status) -> Self {
+        status.answered(refusal.reason());
+        Self(refusal)
     }
 
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut answer = plain(self.status(), self.words());
+    /// Refuses a body that was not read. Anybody can cause this, so only every power of two is a
+    /// warning: it cannot flood the log.
+    pub(super) fn unread(refusal: Refusal, status: &Status) -> Self {
+        let count = status.unread();
+        let refused = Self::new(refusal, status);
+        if count.is_power_of_two() {
+            tracing::warn!(count, why = %refused, "a body was not read");
+        } else {
+            tracing::debug!(count, why = %refused, "a body was not read");
+        }
+        refused
+    }
+
+    /// Returns why.
+    pub fn reason(&self) -> Reason {
+        self.0.reason()
+    }
+
+    /// Returns the answer.
+    pub fn into_response(self) -> Response<Full<Bytes>> {
+        let reason = self.reason();
+        let mut answer = plain(reason.status(), self.0.words());
         let headers = answer.headers_mut();
-        if matches!(self, Self::Method) {
+        if reason == Reason::Method {
             headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
         }
-        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
+        if reason.status() == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if self.closes() {
+        if reason.closes() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        if reason == Reason::NotStored {
+            answer.extensions_mut().insert(Carried);
+        }
         answer
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.words())
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> axum::response::Response {
+        Self::into_response(self).map(axum::body::Body::new)
+    }
+}
+
+/// 200 and nothing more: X reads only the status.
+impl IntoResponse for Acknowledged {
+    fn into_response(self) -> axum::response::Response {
+        (Extension(Carried), self.status()).into_response()
+    }
+}
+
+/// 503, so that X sends the delivery again. What went wrong is not the caller's business.
+impl IntoResponse for InboxError {
+    fn into_response(self) -> axum::response::Response {
+        let words = Refusal::NotStored.words();
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], words).into_response()
     }
 }
 

@@ -34,10 +34,10 @@ impl Room {
     }
 }
 
-/// A whole body, and the room that it takes until it is dropped.
+/// A whole body, and the room that it takes until that is dropped.
 pub(super) struct Held {
     pub(super) bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 /// Refuses framing that a server on the way may understand in another way than this one.
@@ -99,5 +99,5 @@ where
         bytes.put(data);
     }
     // It may wait in a queue from here on, so it must not bring spare memory with it.
-    Ok(Held { bytes: Bytes::from(bytes.into_boxed_slice()), _room: held })
+    Ok(Held { bytes: Bytes::from(bytes.into_boxed_slice()), room: held })
 }

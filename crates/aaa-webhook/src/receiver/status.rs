@@ -1,9 +1,26 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::SeqCst},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicI64, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    time::Duration,
 };
 
-use crate::inbox::Receipt;
+use jiff::Timestamp;
+
+use super::{
+    Reason,
+    distribution::{Distribution, Durations},
+};
+use crate::{app::SecretSlot, inbox::Receipt};
+
+/// How long a receiver that could not store a delivery is called unready, at most: somebody who
+/// takes it out of a balancer for that would never see it store one again.
+const TROUBLE: Duration = Duration::from_secs(30);
 
 /// What a receiver counts; a handle that is cheap to clone.
 ///
@@ -26,6 +43,11 @@ pub struct Status {
 pub struct Counts {
     /// Deliveries with a right signature.
     pub verified: u64,
+    /// Of these, the ones that the secret before a rotation verified. While it rises, X still
+    /// signs with that one.
+    pub verified_by_previous: u64,
+    /// Deliveries that were answered 200, or would have been had the answer not come too late.
+    pub committed: u64,
     /// Events that were stored.
     pub stored: u64,
     /// Copies of events that were there already.
@@ -44,11 +66,35 @@ pub struct Counts {
     pub checks: u64,
     /// Challenge-response checks that were refused.
     pub refused_checks: u64,
+    /// Connections that are open now.
+    pub connections: u64,
 }
 
-#[derive(Debug, Default)]
+/// What a receiver measures, at one moment: the [`Counts`], and what takes longer to gather.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Figures {
+    /// The counts.
+    pub counts: Counts,
+    /// How many requests were not answered 200, for each reason.
+    pub refused: Vec<(Reason, u64)>,
+    /// How long an acknowledged delivery took, from its head to its answer, in seconds.
+    pub deliveries: Distribution,
+    /// How long the inbox took to make a delivery durable, in seconds.
+    pub commits: Distribution,
+    /// How long the answer to a check took, in seconds.
+    pub checks: Distribution,
+    /// When the last delivery that was committed had arrived.
+    pub last_delivery: Option<Timestamp>,
+    /// When a check was answered last.
+    pub last_check: Option<Timestamp>,
+}
+
+#[derive(Default)]
 struct Cells {
     verified: AtomicU64,
+    verified_by_previous: AtomicU64,
+    committed: AtomicU64,
     stored: AtomicU64,
     duplicates: AtomicU64,
     refusals: AtomicU64,
@@ -56,20 +102,67 @@ struct Cells {
     unread: AtomicU64,
     checks: AtomicU64,
     refused_checks: AtomicU64,
+    connections: AtomicU64,
+    refused: [AtomicU64; Reason::ALL.len()],
+    delivery_times: Durations,
+    commit_times: Durations,
+    check_times: Durations,
+    last_delivery: Moment,
+    last_check: Moment,
+    last_failure: Moment,
+    draining: AtomicBool,
 }
 
 impl Status {
     /// Returns the counts.
     pub fn counts(&self) -> Counts {
+        let cells = &self.cells;
         Counts {
-            verified: self.cells.verified.load(SeqCst),
-            stored: self.cells.stored.load(SeqCst),
-            duplicates: self.cells.duplicates.load(SeqCst),
-            refusals: self.cells.refusals.load(SeqCst),
-            rejections: self.cells.rejections.load(SeqCst),
-            unread: self.cells.unread.load(SeqCst),
-            checks: self.cells.checks.load(SeqCst),
-            refused_checks: self.cells.refused_checks.load(SeqCst),
+            verified: cells.verified.load(SeqCst),
+            verified_by_previous: cells.verified_by_previous.load(SeqCst),
+            committed: cells.committed.load(SeqCst),
+            stored: cells.stored.load(SeqCst),
+            duplicates: cells.duplicates.load(SeqCst),
+            refusals: cells.refusals.load(SeqCst),
+            rejections: cells.rejections.load(SeqCst),
+            unread: cells.unread.load(SeqCst),
+            checks: cells.checks.load(SeqCst),
+            refused_checks: cells.refused_checks.load(SeqCst),
+            connections: cells.connections.load(SeqCst),
+        }
+    }
+
+    /// Returns all that is measured.
+    pub fn figures(&self) -> Figures {
+        let refused = Reason::ALL.into_iter().zip(&self.cells.refused);
+        Figures {
+            counts: self.counts(),
+            refused: refused.map(|(reason, count)| (reason, count.load(Relaxed))).collect(),
+            deliveries: self.cells.delivery_times.read(),
+            commits: self.cells.commit_times.read(),
+            checks: self.cells.check_times.read(),
+            last_delivery: self.cells.last_delivery.read(),
+            last_check: self.cells.last_check.read(),
+        }
+    }
+
+    /// Says whether deliveries can be expected to be taken, as far as the receiver knows: it is
+    /// not shutting down, and did not fail to store the last verified delivery within the last
+    /// 30 seconds.
+    ///
+    /// # Errors
+    ///
+    /// Tells what is in the way.
+    pub fn ready(&self, now: Timestamp) -> Result<(), Unready> {
+        if self.cells.draining.load(SeqCst) {
+            return Err(Unready::Draining);
+        }
+        let failed = self.cells.last_failure.read();
+        let stored = self.cells.last_delivery.read();
+        let fresh = |at: &Timestamp| now.duration_since(*at).unsigned_abs() < TROUBLE;
+        match failed.filter(fresh) {
+            Some(failed) if stored.is_none_or(|stored| stored <= failed) => Err(Unready::NotStored),
+            _ => Ok(()),
         }
     }
 
@@ -78,13 +171,34 @@ impl Status {
         self.cells.refusals.fetch_add(1, SeqCst);
     }
 
-    pub(super) fn verified(&self) {
-        self.cells.verified.fetch_add(1, SeqCst);
+    /// Says that no more deliveries are taken.
+    pub fn drain(&self) {
+        self.cells.draining.store(true, SeqCst);
     }
 
-    pub(super) fn committed(&self, receipt: Receipt) {
+    pub(super) fn verified(&self, slot: SecretSlot) {
+        self.cells.verified.fetch_add(1, SeqCst);
+        if slot == SecretSlot::Previous {
+            self.cells.verified_by_previous.fetch_add(1, SeqCst);
+        }
+    }
+
+    pub(super) fn committed(&self, receipt: Receipt, arrived_at: Timestamp, took: Duration) {
+        self.cells.committed.fetch_add(1, SeqCst);
         self.cells.stored.fetch_add(receipt.stored as u64, SeqCst);
         self.cells.duplicates.fetch_add(receipt.duplicates as u64, SeqCst);
+        self.cells.commit_times.add(took);
+        self.cells.last_delivery.set(arrived_at);
+    }
+
+    /// Counts a verified delivery that the inbox refused.
+    pub(super) fn not_stored(&self, now: Timestamp) {
+        self.refused();
+        self.cells.last_failure.set(now);
+    }
+
+    pub(super) fn acknowledged(&self, took: Duration) {
+        self.cells.delivery_times.add(took);
     }
 
     pub(super) fn rejected(&self) {
@@ -96,19 +210,92 @@ impl Status {
         self.cells.unread.fetch_add(1, SeqCst).wrapping_add(1)
     }
 
-    pub(super) fn checked(&self, answered: bool) {
-        let cell = if answered { &self.cells.checks } else { &self.cells.refused_checks };
-        cell.fetch_add(1, SeqCst);
+    /// Counts an answer other than 200.
+    pub(super) fn answered(&self, reason: Reason) {
+        if let Some(count) = self.cells.refused.get(reason as usize) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn check_answered(&self, now: Timestamp, took: Duration) {
+        self.cells.checks.fetch_add(1, SeqCst);
+        self.cells.check_times.add(took);
+        self.cells.last_check.set(now);
+    }
+
+    pub(super) fn check_refused(&self) {
+        self.cells.refused_checks.fetch_add(1, SeqCst);
+    }
+
+    /// Refuses a request whose end only the accept loop saw to be unclear.
+    #[cfg(feature = "server")]
+    pub(crate) fn unclear(&self) -> super::Refused {
+        super::Refused::unread(super::Refusal::Framing, self)
+    }
+
+    /// Counts a connection for as long as the guard lives.
+    #[cfg(feature = "server")]
+    pub(crate) fn connected(&self) -> Connected {
+        self.cells.connections.fetch_add(1, SeqCst);
+        Connected(self.clone())
     }
 
     /// Returns a guard that counts a refusal when it is dropped before the end: the answer came
     /// too late, or the inbox panicked, whatever became of the delivery.
-    pub(super) fn refuse_unless_finished(&self) -> Unfinished {
-        Unfinished(Some(self.clone()))
+    pub(super) fn refuse_unless_finished(&self, now: fn() -> Timestamp) -> Unfinished {
+        Unfinished(Some((self.clone(), now)))
     }
 }
 
-pub(super) struct Unfinished(Option<Status>);
+impl fmt::Debug for Cells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cells").finish_non_exhaustive()
+    }
+}
+
+/// Why a receiver is not ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unready {
+    /// It is shutting down.
+    #[error("the receiver is shutting down")]
+    Draining,
+    /// The last verified delivery was not stored.
+    #[error("the last verified delivery could not be stored: see the log")]
+    NotStored,
+}
+
+/// A time that may not have come yet, in milliseconds since 1970.
+struct Moment(AtomicI64);
+
+impl Default for Moment {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Moment {
+    /// Two threads may come in any order; the later time stays.
+    fn set(&self, at: Timestamp) {
+        self.0.fetch_max(at.as_millisecond(), SeqCst);
+    }
+
+    fn read(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(self.0.load(SeqCst)).ok()
+    }
+}
+
+#[cfg(feature = "server")]
+pub(crate) struct Connected(Status);
+
+#[cfg(feature = "server")]
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.cells.connections.fetch_sub(1, SeqCst);
+    }
+}
+
+pub(super) struct Unfinished(Option<(Status, fn() -> Timestamp)>);
 
 impl Unfinished {
     pub(super) fn finished(mut self) {
@@ -118,8 +305,55 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if let Some(status) = &self.0 {
-            status.refused();
+        if let Some((status, now)) = &self.0 {
+            status.not_stored(now());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    const RECEIPT: Receipt = Receipt { stored: 1, duplicates: 0 };
+
+    #[test]
+    fn unready_after_a_failure_until_something_is_stored_or_it_is_long_ago() {
+        let status = Status::default();
+        assert_eq!(status.ready(at(0)), Ok(()));
+        status.not_stored(at(100));
+        assert_eq!(status.ready(at(100)), Err(Unready::NotStored));
+        assert_eq!(status.ready(at(129)), Err(Unready::NotStored));
+        assert_eq!(status.ready(at(130)), Ok(()));
+        status.committed(RECEIPT, at(101), Duration::ZERO);
+        assert_eq!(status.ready(at(102)), Ok(()));
+        // An older one that comes to its end later changes nothing.
+        status.committed(RECEIPT, at(50), Duration::ZERO);
+        assert_eq!(status.figures().last_delivery, Some(at(101)));
+        status.drain();
+        assert_eq!(status.ready(at(200)), Err(Unready::Draining));
+    }
+
+    #[test]
+    fn nothing_has_happened_yet() {
+        let figures = Status::default().figures();
+        assert_eq!(figures.counts, Counts::default());
+        assert_eq!((figures.last_delivery, figures.last_check), (None, None));
+        assert_eq!(figures.refused.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn each_reason_has_a_count_of_its_own() {
+        let status = Status::default();
+        for (times, reason) in Reason::ALL.into_iter().enumerate() {
+            (0..times).for_each(|_| status.answered(reason));
+        }
+        let counts: Vec<_> =
+            status.figures().refused.into_iter().map(|(_, n)| n as usize).collect();
+        assert_eq!(counts, (0..Reason::ALL.len()).collect::<Vec<_>>());
     }
 }

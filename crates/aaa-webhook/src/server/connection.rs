@@ -5,11 +5,15 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
 };
 
-use axum::{Router, extract::Request};
+use axum::{Router, extract::Request, response::IntoResponse};
+use http::{
+    HeaderValue,
+    header::{CONNECTION, TRANSFER_ENCODING},
+};
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -19,10 +23,13 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
 
-use super::Limits;
-use crate::receiver::Carried;
+use super::{Limits, heads::Watched};
+use crate::receiver::{Carried, Status};
 
 /// What the server tells its connections.
 #[derive(Debug, Default)]
@@ -37,6 +44,7 @@ pub(super) struct Connection {
     router: Router,
     calls: watch::Receiver<Call>,
     limits: Limits,
+    status: Status,
     /// Whether it has brought a delivery with a right signature.
     carried: Arc<AtomicBool>,
 }
@@ -48,20 +56,39 @@ enum Asked {
 }
 
 impl Connection {
-    pub(super) fn new(router: Router, calls: watch::Receiver<Call>, limits: Limits) -> Self {
-        Self { router, calls, limits, carried: Arc::default() }
+    pub(super) fn new(
+        router: Router,
+        calls: watch::Receiver<Call>,
+        limits: Limits,
+        status: Status,
+    ) -> Self {
+        Self { router, calls, limits, status, carried: Arc::default() }
     }
 
     /// Serves until the other side ends, or this side is asked to.
-    pub(super) async fn run(self, stream: TcpStream) {
-        let Self { router, mut calls, limits, carried } = self;
-        // The answer is one small packet; waiting for more would only delay it.
-        let _ = stream.set_nodelay(true);
+    pub(super) async fn run<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { router, mut calls, limits, status, carried } = self;
+        let _connected = status.connected();
+        let (stream, unclear) = Watched::new(stream);
+        let requests = AtomicU64::new(0);
         let router = TowerToHyperService::new(router);
         let service = service_fn(|request: Request<Incoming>| {
-            let (answer, carried) = (router.call(request), &carried);
+            let number = requests.fetch_add(1, SeqCst).saturating_add(1);
+            let unclear = unclear.is(number).then(|| status.unclear());
+            let chunked = request.headers().contains_key(TRANSFER_ENCODING);
+            let (router, carried) = (&router, &carried);
             async move {
-                let answer = answer.await?;
+                let mut answer = match unclear {
+                    Some(refused) => IntoResponse::into_response(refused),
+                    None => router.call(request).await?,
+                };
+                if chunked {
+                    // Where the next head begins is not known any more, see `heads`.
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 if answer.extensions().get::<Carried>().is_some() {
                     carried.store(true, SeqCst);
                 }

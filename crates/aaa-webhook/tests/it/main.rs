@@ -9,5 +9,11 @@
 
 mod answers;
 #[cfg(feature = "server")]
+mod attacks;
+mod embedding;
+#[cfg(feature = "tls")]
+mod encrypted;
+mod seen;
+#[cfg(feature = "server")]
 mod sockets;
 mod support;

@@ -125,7 +125,8 @@ async fn only_plain_chunks_are_taken() {
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = read_head(&mut stream).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{headers}: {answer}");
-        assert_eq!(answer.contains("connection: close"), status == 400, "{answer}");
+        // Where the next request begins is not followed.
+        assert!(answer.contains("connection: close"), "{answer}");
     }
     assert_eq!(server.inbox.bodies.lock().unwrap().len(), 1);
 }

@@ -38,6 +38,7 @@ pub(crate) enum Behaviour {
 pub(crate) struct TestInbox {
     pub(crate) behaviour: Arc<Mutex<Behaviour>>,
     pub(crate) bodies: Arc<Mutex<Vec<Bytes>>>,
+    pub(crate) apps: Arc<Mutex<Vec<String>>>,
     pub(crate) started: Arc<AtomicUsize>,
 }
 
@@ -46,6 +47,7 @@ impl TestInbox {
         Self {
             behaviour: Arc::new(Mutex::new(behaviour)),
             bodies: Arc::default(),
+            apps: Arc::default(),
             started: Arc::default(),
         }
     }
@@ -61,6 +63,7 @@ impl Inbox for TestInbox {
             Behaviour::Panic => panic!("as the test wants it"),
             Behaviour::Wait(notify) => notify.notified().await,
         }
+        self.apps.lock().unwrap().push(delivery.app().to_owned());
         self.bodies.lock().unwrap().push(delivery.body().clone());
         Ok(Receipt { stored: delivery.events().len(), duplicates: 0 })
     }

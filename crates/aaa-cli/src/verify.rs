@@ -1,0 +1,149 @@
+//! `aaa verify`: why the signature of a saved delivery is wrong.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use aaa_auth::environment::{Environment, Prefix, Variable};
+use aaa_webhook::diagnosis::{Candidate, Case, Cause, Diagnosis, diagnose};
+use serde::Serialize;
+
+use crate::{
+    cli::VerifyArgs,
+    credentials::Credentials,
+    exit::{Exit, Failure},
+    output,
+};
+
+/// More than any receiver takes.
+const MAX_BODY: u64 = 64 * 1024 * 1024;
+
+pub(crate) async fn run(args: VerifyArgs, credentials: &Credentials) -> Result<(), Failure> {
+    let mut all = candidates(credentials.environment(), &Prefix::X);
+    for prefix in &args.apps {
+        all.extend(candidates(&credentials.app(prefix)?, prefix));
+    }
+    if args.apps.is_empty() {
+        // Without any secret there is nothing to compare with.
+        credentials.consumer_secret()?;
+    }
+    let body = read(&args.body)?;
+    let case = Case::new(&body, &args.signature);
+    let case = args.content_length.map_or(case, |length| case.with_length(length));
+    let diagnosis = diagnose(&case, &all);
+    if args.json {
+        output::json(&Answer::new(&diagnosis))?;
+    } else {
+        output::line(words(&diagnosis))?;
+    }
+    match diagnosis {
+        Diagnosis::Right { .. } => Ok(()),
+        Diagnosis::Wrong(_) => Err(Exit::Failed.with("the signature is not right")),
+    }
+}
+
+/// The secrets of one app, those with which X signs first, and what may be in their place.
+fn candidates(found: &Environment, prefix: &Prefix) -> Vec<Candidate> {
+    let name = |variable: Variable| variable.name(prefix);
+    let secrets = [
+        (Variable::ConsumerSecret, &found.consumer_secret),
+        (Variable::ConsumerSecretPrevious, &found.previous_secret),
+    ];
+    let signing = secrets
+        .into_iter()
+        .filter_map(|(variable, secret)| Some(Candidate::signing(name(variable), secret.clone()?)));
+    let credentials = &found.credentials;
+    let owner = credentials.owner.as_ref();
+    let others = [
+        (Variable::AccessTokenSecret, owner.map(|owner| owner.secret.expose())),
+        (Variable::AccessToken, owner.map(|owner| owner.token.expose())),
+        (Variable::BearerToken, credentials.bearer.as_ref().map(|bearer| bearer.expose())),
+        (Variable::ConsumerKey, credentials.consumer.as_ref().map(|app| app.key.as_str())),
+    ];
+    let mistaken = others
+        .into_iter()
+        .filter_map(|(variable, value)| Candidate::mistaken(name(variable), value?));
+    signing.chain(mistaken).collect()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(MAX_BODY + 1).read_to_end(&mut body)
+    } else {
+        File::open(path).and_then(|file| file.take(MAX_BODY + 1).read_to_end(&mut body))
+    };
+    let tried = format!("could not read the body from `{}`", path.display());
+    read.map_err(|error| Exit::Failed.of(&tried, error))?;
+    if body.len() as u64 > MAX_BODY {
+        return Err(Exit::Failed.of(&tried, "it is larger than 64 MiB"));
+    }
+    Ok(body)
+}
+
+fn words(diagnosis: &Diagnosis) -> String {
+    match diagnosis {
+        Diagnosis::Right { secret, not_a_delivery: None } => {
+            format!("right: made with {secret}")
+        }
+        Diagnosis::Right { secret, not_a_delivery: Some(why) } => format!(
+            "right: made with {secret}; but a receiver answers 400, since it is no delivery: {why}"
+        ),
+        Diagnosis::Wrong(causes) => {
+            let words = |cause: &Cause| {
+                let sure = if cause.is_proved() { "wrong" } else { "maybe" };
+                format!("{sure}: {cause}\n  what to do: {}", cause.advice())
+            };
+            causes.iter().map(words).collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// The diagnosis in JSON.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    right: bool,
+    secret: Option<&'a str>,
+    not_a_delivery: Option<&'a str>,
+    causes: Vec<CauseAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct CauseAnswer {
+    code: &'static str,
+    proved: bool,
+    what: String,
+    what_to_do: String,
+}
+
+impl<'a> Answer<'a> {
+    fn new(diagnosis: &'a Diagnosis) -> Self {
+        match diagnosis {
+            Diagnosis::Right { secret, not_a_delivery } => Self {
+                right: true,
+                secret: Some(secret),
+                not_a_delivery: not_a_delivery.as_deref(),
+                causes: Vec::new(),
+            },
+            Diagnosis::Wrong(causes) => Self {
+                right: false,
+                secret: None,
+                not_a_delivery: None,
+                causes: causes.iter().map(CauseAnswer::new).collect(),
+            },
+        }
+    }
+}
+
+impl CauseAnswer {
+    fn new(cause: &Cause) -> Self {
+        Self {
+            code: cause.code(),
+            proved: cause.is_proved(),
+            what: cause.to_string(),
+            what_to_do: cause.advice(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What an operator sees of a listener, and that seeing it holds up nothing.
+
+use std::path::Path;
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+    time::timeout,
+};
+
+use crate::support::{PATIENCE, Server, aaa, deliver, get, run, send};
+
+const PATH: &str = "/webhooks/twitter";
+
+fn listen(directory: &Path, args: &[&str]) -> Command {
+    let mut command = aaa(directory, &["listen", "--bind", "127.0.0.1:0"]);
+    command
+        .args(args)
+        .env("X_CONSUMER_SECRET", "main-secret")
+        .env("X_CONSUMER_SECRET_PREVIOUS", "before")
+        .env("X_API_URL", "http://127.0.0.1:9");
+    command
+}
+
+fn body(n: usize) -> String {
+    format!(r#"{{"for_user_id":"7","favorite_events":[{{"id":"{n}"}}]}}"#)
+}
+
+/// Returns a metric.
+fn value(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+    line.unwrap_or_else(|| panic!("{name} is missing\n{text}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn metrics_health_and_readiness() {
+    let directory = tempfile::tempdir().unwrap();
+    let args = ["--metrics", "127.0.0.1:0", "--format", "json"];
+    let mut server = Server::start(listen(directory.path(), &args)).await;
+    let mut log = BufReader::new(server.child.stderr.take().unwrap()).lines();
+    let address = async {
+        loop {
+            let line = log.next_line().await.unwrap().expect("the listener ended");
+            if let Some(rest) = line.strip_prefix("metrics on ") {
+                return rest.trim_end_matches("/metrics").to_owned();
+            }
+        }
+    };
+    let metrics = timeout(PATIENCE, address).await.expect("no address of the metrics");
+
+    assert_eq!(deliver(&server.url, PATH, "main-secret", &body(1)).await, 200);
+    assert_eq!(deliver(&server.url, PATH, "before", &body(2)).await, 200);
+    assert_eq!(deliver(&server.url, PATH, "before", &body(2)).await, 200);
+    assert_eq!(deliver(&server.url, PATH, "other", &body(3)).await, 403);
+    let token = "OWY4ODQ2ZjgtNDljMC00NDY2LWJhMGQtYTE4NzQ0MTM2OGFi";
+    assert_eq!(get(&server.url, &format!("{PATH}?crc_token={token}")).await.0, 200);
+    for _ in 0..2 {
+        timeout(PATIENCE, server.lines.next_line()).await.unwrap().unwrap().unwrap();
+    }
+
+    // How far the terminal is, is told a moment after it has the line.
+    let mut text = get(&metrics, "/metrics").await.1;
+    while value(&text, r#"aaa_consumer_lag{consumer="terminal"}"#) > 0.0 {
+        text = get(&metrics, "/metrics").await.1;
+    }
+    for (name, expected) in [
+        (r#"aaa_deliveries_verified_total{secret="active"}"#, 1.0),
+        (r#"aaa_deliveries_verified_total{secret="previous"}"#, 2.0),
+        ("aaa_deliveries_committed_total", 3.0),
+        ("aaa_events_stored_total", 2.0),
+        ("aaa_events_duplicate_total", 1.0),
+        (r#"aaa_requests_refused_total{reason="wrong_signature",status="403"}"#, 1.0),
+        (r#"aaa_checks_total{result="answered"}"#, 1.0),
+        ("aaa_commit_duration_seconds_count", 3.0),
+        ("aaa_store_events", 2.0),
+        ("aaa_store_queued", 0.0),
+        ("aaa_ready", 1.0),
+    ] {
+        assert_eq!(value(&text, name), expected, "{name}");
+    }
+    assert!(value(&text, "aaa_disk_free_bytes") > 0.0);
+    assert!(value(&text, "aaa_last_delivery_timestamp_seconds") > 1.7e9);
+    assert!(!text.contains("secret=\"main") && !text.contains("main-secret"), "{text}");
+    assert_eq!(get(&metrics, "/healthz").await.0, 200);
+    assert_eq!(get(&metrics, "/readyz").await, (200, "ready\n".to_owned()));
+    // Neither listener answers for the other.
+    for path in ["/metrics", "/healthz", "/readyz"] {
+        assert_eq!(get(&server.url, path).await.0, 404, "{path}");
+    }
+    assert_eq!(get(&metrics, PATH).await.0, 404);
+    assert_eq!(server.end().await, 0);
+}
+
+#[tokio::test]
+async fn metrics_need_an_address_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = aaa(directory.path(), &["listen", "--bind", "127.0.0.1:1"]);
+    command.args(["--metrics", "127.0.0.1:1"]).env("X_CONSUMER_SECRET", "main-secret");
+    let done = run(command).await;
+    assert_eq!((done.code, done.stdout.as_str()), (2, ""));
+    assert!(done.stderr.contains("--metrics needs an address of its own"), "{}", done.stderr);
+}
+
+/// Nobody reads stderr, and the log says far more than a pipe holds.
+#[tokio::test]
+async fn a_stalled_terminal_stalls_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = listen(directory.path(), &["--format", "none"]);
+    command.env("AAA_LOG", "trace");
+    let server = Server::start(command).await;
+    // Far more than 64 KiB of lines, a hundred requests to a connection.
+    let request = format!("GET {PATH}?crc_token=x HTTP/1.1\r\nhost: x\r\n\r\n");
+    let last = format!("GET {PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    for n in 0..30 {
+        let (status, _) = send(&server.url, &(request.repeat(100) + &last)).await;
+        assert_eq!(status, 400);
+        assert_eq!(deliver(&server.url, PATH, "main-secret", &body(n)).await, 200);
+    }
+    // The pipe is still full, and still nobody reads it.
+    assert_eq!(server.end().await, 0);
+}

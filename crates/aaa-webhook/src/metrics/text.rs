@@ -1,0 +1,241 @@
+use std::fmt;
+
+use jiff::Timestamp;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, NoLabelSet, text},
+    metrics::MetricType,
+    registry::{Registry, Unit},
+};
+
+use super::Behind;
+use crate::receiver::{Distribution, Figures};
+
+/// Writes the figures as OpenMetrics text.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_webhook::{metrics::{self, Behind}, receiver::Status};
+///
+/// let figures = Status::default().figures();
+/// let text = metrics::text(&figures, &Behind::default(), true);
+/// assert!(text.contains("\naaa_events_stored_total 0\n") && text.ends_with("# EOF\n"));
+/// ```
+pub fn text(figures: &Figures, behind: &Behind, ready: bool) -> String {
+    let mut registry = Registry::with_prefix("aaa");
+    let scrape = Scrape { figures: figures.clone(), behind: behind.clone(), ready };
+    registry.register_collector(Box::new(scrape));
+    let mut text = String::new();
+    // Writing into memory does not fail.
+    let _ = text::encode(&mut text, &registry);
+    text
+}
+
+#[derive(Debug)]
+struct Scrape {
+    figures: Figures,
+    behind: Behind,
+    ready: bool,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut lines = Lines(encoder);
+        let Figures { counts, .. } = &self.figures;
+        let by_active = counts.verified.saturating_sub(counts.verified_by_previous);
+        lines.counters(
+            "deliveries_verified",
+            "Deliveries that X signed",
+            [
+                (vec![("secret", "active")], by_active),
+                (vec![("secret", "previous")], counts.verified_by_previous),
+            ],
+        )?;
+        let counters = [
+            ("deliveries_committed", "Deliveries that are durable", counts.committed),
+            ("events_stored", "Events that were new", counts.stored),
+            ("events_duplicate", "Copies of events", counts.duplicates),
+            ("refusals", "What X sent, or would have, and was not taken", counts.refusals),
+        ];
+        for (name, help, value) in counters {
+            lines.counter(name, help, value)?;
+        }
+        let refused = self.figures.refused.iter().map(|(reason, count)| {
+            let status = reason.status();
+            (vec![("reason", reason.as_str()), ("status", status_word(status))], *count)
+        });
+        lines.counters("requests_refused", "Requests not answered 200", refused)?;
+        lines.counters(
+            "checks",
+            "Challenge-response checks",
+            [
+                (vec![("result", "answered")], counts.checks),
+                (vec![("result", "refused")], counts.refused_checks),
+            ],
+        )?;
+        let Figures { deliveries, commits, checks, .. } = &self.figures;
+        lines.seconds("delivery_duration", "What an acknowledged delivery took", deliveries)?;
+        lines.seconds("commit_duration", "What the inbox took, its queue included", commits)?;
+        lines.seconds("check_duration", "What the answer to a check took", checks)?;
+        let Figures { last_delivery, last_check, .. } = &self.figures;
+        lines.moment(
+            "last_delivery_timestamp",
+            "When the last delivery arrived",
+            *last_delivery,
+        )?;
+        lines.moment("last_check_timestamp", "When a check was answered last", *last_check)?;
+        lines.gauge("connections", "Open connections", None, Some(counts.connections))?;
+        lines.gauge("ready", "Whether deliveries are taken", None, Some(self.ready.into()))?;
+        self.encode_behind(&mut lines)
+    }
+}
+
+impl Scrape {
+    fn encode_behind(&self, lines: &mut Lines<'_>) -> fmt::Result {
+        let behind = &self.behind;
+        let bytes = Some(&Unit::Bytes);
+        lines.gauge("store_queued", "Deliveries waiting for their commit", None, behind.queued)?;
+        lines.gauge("store_queued", "The bytes of their bodies", bytes, behind.queued_bytes)?;
+        lines.gauge("store_events", "Events in the store", None, behind.events)?;
+        if let Some(deliveries) = behind.deliveries {
+            lines.counter("store_deliveries", "Deliveries with something new", deliveries)?;
+        }
+        if let Some(transactions) = behind.transactions {
+            lines.counter("store_transactions", "Transactions that stored them", transactions)?;
+        }
+        if !behind.consumers.is_empty() {
+            let lags = behind.consumers.iter().map(|(name, lag)| (name.as_str(), *lag));
+            lines.lags("consumer_lag", "Events yet to be handled", lags)?;
+        }
+        lines.gauge("disk_free", "Free space where the store is", bytes, behind.free_bytes)
+    }
+}
+
+/// One metric after the other.
+struct Lines<'a>(DescriptorEncoder<'a>);
+
+impl Lines<'_> {
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (Vec<(&'static str, &'static str)>, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            let mut one = metric.encode_family(&labels)?;
+            one.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: Option<u64>,
+    ) -> fmt::Result {
+        let Some(value) = value else { return Ok(()) };
+        let mut metric = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        metric.encode_gauge(&value)
+    }
+
+    fn lags<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (&'a str, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (consumer, lag) in values {
+            metric.encode_family(&[("consumer", consumer)])?.encode_gauge(&lag)?;
+        }
+        Ok(())
+    }
+
+    fn moment(&mut self, name: &str, help: &str, at: Option<Timestamp>) -> fmt::Result {
+        let Some(at) = at else { return Ok(()) };
+        let seconds = Some(&Unit::Seconds);
+        let mut metric = self.0.encode_descriptor(name, help, seconds, MetricType::Gauge)?;
+        metric.encode_gauge(&at.as_duration().as_secs_f64())
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, values: &Distribution) -> fmt::Result {
+        let seconds = Some(&Unit::Seconds);
+        let mut metric = self.0.encode_descriptor(name, help, seconds, MetricType::Histogram)?;
+        metric.encode_histogram::<NoLabelSet>(values.sum, values.count(), &values.buckets, None)
+    }
+}
+
+fn status_word(status: http::StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        405 => "405",
+        408 => "408",
+        413 => "413",
+        415 => "415",
+        503 => "503",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receiver::Reason;
+
+    #[test]
+    fn every_line() {
+        let mut figures = Figures::default();
+        figures.counts.verified = 12;
+        figures.counts.verified_by_previous = 2;
+        figures.counts.committed = 11;
+        figures.counts.stored = 30;
+        figures.counts.duplicates = 4;
+        figures.counts.refusals = 1;
+        figures.counts.checks = 7;
+        figures.counts.refused_checks = 3;
+        figures.counts.connections = 5;
+        figures.refused = Reason::ALL.into_iter().zip(1..).collect();
+        let buckets = vec![(0.0005, 6), (0.01, 5), (f64::INFINITY, 0)];
+        figures.deliveries = Distribution { buckets, sum: 0.025 };
+        figures.last_delivery = Timestamp::from_millisecond(1_763_784_780_250).ok();
+        let behind = Behind {
+            trouble: None,
+            queued: Some(3),
+            queued_bytes: Some(7_200),
+            events: Some(29),
+            deliveries: Some(11),
+            transactions: Some(4),
+            consumers: vec![("terminal".to_owned(), 0), ("a \"b\"\n\\".to_owned(), 8)],
+            free_bytes: Some(1 << 40),
+        };
+        insta::assert_snapshot!(text(&figures, &behind, true));
+    }
+
+    /// What is not known is not told as zero.
+    #[test]
+    fn nothing_is_made_up() {
+        let text = text(&Figures::default(), &Behind::default(), false);
+        for absent in ["aaa_store", "aaa_disk", "aaa_consumer", "aaa_last"] {
+            assert!(!text.contains(absent), "{absent}: {text}");
+        }
+        assert!(text.contains("\naaa_ready 0\n"));
+    }
+
+    #[test]
+    fn every_status_has_its_word() {
+        for reason in Reason::ALL {
+            assert_eq!(status_word(reason.status()), reason.status().as_str());
+        }
+    }
+}

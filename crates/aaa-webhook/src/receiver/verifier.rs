@@ -1,0 +1,230 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, request::Parts};
+use http_body_util::Full;
+use jiff::Timestamp;
+
+use super::{
+    Limits, Status,
+    answer::{self, Refusal, Refused},
+    body::{self, Held, Room},
+    clock,
+};
+use crate::{
+    app::App,
+    crc::CrcToken,
+    delivery::{Received, Rejection, VerifiedDelivery},
+    signature::{Signature, SignatureError},
+};
+
+/// The half of a [`Receiver`](super::Receiver) that needs no inbox: it reads a request within its
+/// limits, verifies it, and answers checks. It is cheap to clone.
+///
+/// With it in the state of an axum router (a receiver in the state brings it along),
+/// [`VerifiedDelivery`] is an extractor.
+///
+/// # Examples
+///
+/// Without an inbox nothing is durable, so a 200 means no more than what the handler did before
+/// it, within the 3 seconds that X waits:
+///
+/// ```
+/// use aaa_webhook::{app::App, delivery::VerifiedDelivery, receiver::Verifier};
+/// use axum::{Router, extract::State, http::request::Parts, response::IntoResponse, routing::get};
+///
+/// async fn check(State(verifier): State<Verifier>, head: Parts) -> impl IntoResponse {
+///     verifier.check(&head)
+/// }
+///
+/// async fn deliver(delivery: VerifiedDelivery) {
+///     println!("{} events", delivery.events().len());
+/// }
+///
+/// let verifier = Verifier::new(App::new("main", "consumer-secret".parse()?));
+/// let router: Router =
+///     Router::new().route("/webhooks/twitter", get(check).post(deliver)).with_state(verifier);
+/// # Ok::<(), aaa_types::secret::SecretError>(())
+/// ```
+#[derive(Clone)]
+pub struct Verifier {
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    apps: Vec<App>,
+    limits: Limits,
+    room: Room,
+    strict_crc: bool,
+    status: Status,
+    now: fn() -> Timestamp,
+}
+
+impl Verifier {
+    /// Creates a verifier for one app.
+    pub fn new(app: App) -> Self {
+        Self::shared(vec![app])
+    }
+
+    /// Creates a verifier for several apps behind one URL, see
+    /// [`Receiver::shared`](super::Receiver::shared).
+    pub fn shared(apps: Vec<App>) -> Self {
+        let limits = Limits::default();
+        let shared = Shared {
+            apps,
+            limits,
+            room: Room::new(limits.bodies),
+            strict_crc: false,
+            status: Status::default(),
+            now: clock::now,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Creates a verifier for other apps, with the same limits, of which both take their share,
+    /// and the same status.
+    #[must_use]
+    pub fn for_apps(&self, apps: Vec<App>) -> Self {
+        self.clone().with(|shared| shared.apps = apps)
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        self.with(|shared| {
+            shared.limits = limits;
+            shared.room = Room::new(limits.bodies);
+        })
+    }
+
+    /// Answers only checks that X has signed. X does not document that all of them are, so this
+    /// may invalidate the webhook.
+    #[must_use]
+    pub fn with_strict_crc(self) -> Self {
+        self.with(|shared| shared.strict_crc = true)
+    }
+
+    /// Counts into a given status.
+    #[must_use]
+    pub fn with_status(self, status: Status) -> Self {
+        self.with(|shared| shared.status = status)
+    }
+
+    /// Returns a handle to what is counted.
+    pub fn status(&self) -> Status {
+        self.shared.status.clone()
+    }
+
+    /// Answers a challenge-response check. It touches nothing but the apps' secrets.
+    pub fn check(&self, head: &Parts) -> Response<Full<Bytes>> {
+        let began = clock::instant();
+        let status = &self.shared.status;
+        match self.token_answer(head) {
+            Ok(answer) => {
+                status.check_answered((self.shared.now)(), began.elapsed());
+                tracing::debug!("check answered");
+                answer::json(answer)
+            }
+            Err(refusal) => {
+                status.check_refused();
+                let refused = Refused::new(refusal, status);
+                // Why is worth knowing: X says no more than that the check failed.
+                tracing::debug!(why = %refused, "check refused");
+                refused.into_response()
+            }
+        }
+    }
+
+    /// Reads a delivery and verifies it, within [`Limits::body_time`].
+    ///
+    /// # Errors
+    ///
+    /// Fails when it exceeds a limit, and when X did not sign it.
+    pub async fn verify<B>(&self, request: Request<B>) -> Result<VerifiedDelivery, Refused>
+    where
+        B: http_body::Body + Send,
+    {
+        let (head, body) = request.into_parts();
+        self.framed(&head.headers)?;
+        if head.method != Method::POST {
+            return Err(self.refused(Refusal::Method));
+        }
+        self.delivery(&head.headers, body).await
+    }
+
+    /// Refuses unclear framing.
+    pub(super) fn framed(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        body::check_framing(headers).map_err(|refusal| self.unread(refusal))
+    }
+
+    pub(super) async fn delivery<B>(
+        &self,
+        headers: &HeaderMap,
+        body: B,
+    ) -> Result<VerifiedDelivery, Refused>
+    where
+        B: http_body::Body + Send,
+    {
+        // Who does not even try to sign gets no memory.
+        if let Err(error) = Signature::from_headers(headers) {
+            return Err(self.rejected(Rejection::Signature(error)));
+        }
+        let Shared { apps, limits, room, status, now, .. } = &*self.shared;
+        let body = body::read(headers, body, limits, room).await;
+        let Held { bytes, room } = body.map_err(|refusal| self.unread(refusal))?;
+        let verified = Received::new(bytes, now()).verify(headers, apps);
+        // From here on the inbox bounds the memory.
+        drop(room);
+        let delivery = verified.map_err(|why| self.rejected(why))?;
+        status.verified(delivery.slot());
+        Ok(delivery)
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    pub(super) fn now(&self) -> fn() -> Timestamp {
+        self.shared.now
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal) -> Refused {
+        Refused::new(refusal, &self.shared.status)
+    }
+
+    fn token_answer(&self, head: &Parts) -> Result<String, Refusal> {
+        let apps = self.shared.apps.as_slice();
+        let query = head.uri.query().unwrap_or_default();
+        let signer = match Signature::from_headers(&head.headers) {
+            Ok(signature) => {
+                let signed = |app: &&App| app.verify(&signature, query.as_bytes()).is_some();
+                Some(apps.iter().find(signed).ok_or(Refusal::ForgedCheck)?)
+            }
+            Err(SignatureError::Missing) if !self.shared.strict_crc => None,
+            Err(error) => return Err(Refusal::CheckSignature(error)),
+        };
+        let token = CrcToken::from_query(query).map_err(Refusal::CheckToken)?;
+        match (signer, apps) {
+            (Some(app), _) | (None, [app]) => Ok(token.answer(app.active())),
+            // A guess could be the wrong app's answer, which invalidates the webhook at once.
+            (None, _) => Err(Refusal::AmbiguousCheck),
+        }
+    }
+
+    fn rejected(&self, rejection: Rejection) -> Refused {
+        self.shared.status.rejected();
+        tracing::debug!(%rejection, "delivery rejected");
+        self.refused(Refusal::Rejected(rejection))
+    }
+
+    fn unread(&self, refusal: Refusal) -> Refused {
+        Refused::unread(refusal, &self.shared.status)
+    }
+
+    /// Settings are made before the first clone; afterwards they belong to a new verifier.
+    fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        change(Arc::make_mut(&mut self.shared));
+        self
+    }
+}

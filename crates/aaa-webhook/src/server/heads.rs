@@ -1,0 +1,278 @@
+//! Watches the heads of requests as they come off the wire.
+//!
+//! hyper keeps one of several equal lengths, and drops a length beside `chunked`, before anybody
+//! can see it. A server in front may have cut the stream at the other one: what it sent on as the
+//! body of one request could then be read here as the head of the next. So the lines are counted
+//! here, and such a request is refused.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// As much of a line as is looked at; no line that matters is longer.
+const LINE: usize = 64;
+
+/// Finds requests whose end is unclear, in the bytes of one connection.
+///
+/// It follows lengths, so that it knows where a head begins. It does not follow chunks: after a
+/// request with a transfer encoding the connection has to be closed.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    place: Place,
+    line: Vec<u8>,
+    lengths: u32,
+    length: Option<u64>,
+    encodings: u32,
+    /// How many heads began.
+    heads: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Before the first line of a head.
+    #[default]
+    Start,
+    Head,
+    /// So many bytes of a body are to come.
+    Body(u64),
+    /// Nobody reads on from here.
+    End,
+}
+
+impl Heads {
+    /// Looks at what was read. Returns the number of the first request, counted from 1, whose end
+    /// is unclear, as soon as its head is whole.
+    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Option<u64> {
+        loop {
+            if let Place::Body(left) = self.place {
+                let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                let left = left.saturating_sub(here as u64);
+                bytes = bytes.get(here..).unwrap_or_default();
+                self.place = if left == 0 { Place::Start } else { Place::Body(left) };
+            }
+            if self.place == Place::End || bytes.is_empty() {
+                return None;
+            }
+            let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+                self.keep(bytes);
+                return None;
+            };
+            let (line, rest) = bytes.split_at_checked(end.saturating_add(1)).unwrap_or_default();
+            self.keep(line);
+            bytes = rest;
+            if self.line_ended() {
+                return Some(self.heads);
+            }
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = LINE.saturating_sub(self.line.len());
+        self.line.extend(bytes.iter().take(room));
+    }
+
+    /// Says whether the head that ended with this line is unclear.
+    fn line_ended(&mut self) -> bool {
+        let line = std::mem::take(&mut self.line);
+        let line = line.trim_ascii_end();
+        match self.place {
+            // Empty lines before a request mean nothing.
+            Place::Start if line.is_empty() => {}
+            Place::Start => {
+                self.place = Place::Head;
+                self.heads = self.heads.saturating_add(1);
+                (self.lengths, self.length, self.encodings) = (0, None, 0);
+            }
+            Place::Head if line.is_empty() => {
+                let unclear = self.lengths.saturating_add(self.encodings) > 1;
+                self.place = match self.length {
+                    _ if unclear || self.encodings > 0 => Place::End,
+                    Some(length) if length > 0 => Place::Body(length),
+                    _ => Place::Start,
+                };
+                return unclear;
+            }
+            Place::Head => self.field(line),
+            Place::Body(_) | Place::End => {}
+        }
+        false
+    }
+
+    fn field(&mut self, line: &[u8]) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
+        let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+        if name.eq_ignore_ascii_case(b"content-length") {
+            self.lengths = self.lengths.saturating_add(1);
+            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            // What is no number is refused by hyper, and the connection ends.
+            self.length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.encodings = self.encodings.saturating_add(1);
+        }
+    }
+}
+
+/// A stream whose heads are watched.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    stream: S,
+    heads: Heads,
+    unclear: Unclear,
+}
+
+/// The number of the first unclear request of a connection, once it is known.
+#[derive(Debug, Clone)]
+pub(super) struct Unclear(Arc<AtomicU64>);
+
+impl Unclear {
+    /// Says whether it is this one.
+    pub(super) fn is(&self, request: u64) -> bool {
+        self.0.load(SeqCst) == request
+    }
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S) -> (Self, Unclear) {
+        // Requests are counted from 1.
+        let unclear = Unclear(Arc::new(AtomicU64::new(0)));
+        (Self { stream, heads: Heads::default(), unclear: unclear.clone() }, unclear)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        if let Some(request) = this.heads.read(read) {
+            this.unclear.0.store(request, SeqCst);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn unclear(bytes: &[u8]) -> Option<u64> {
+        Heads::default().read(bytes)
+    }
+
+    #[test]
+    fn what_is_clear() {
+        for clear in [
+            "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc",
+            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+            "\r\n\r\nPOST / HTTP/1.1\nContent-Length: 0\n\nGET / HTTP/1.1\n\n",
+            // A body may say what it likes.
+            "POST / HTTP/1.1\r\ncontent-length: 46\r\n\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nx-content-length: 1\r\ncontent-length-x: 1\r\ncontent-length: 0\r\n\r\n",
+        ] {
+            assert_eq!(unclear(clear.as_bytes()), None, "{clear}");
+        }
+    }
+
+    #[test]
+    fn what_is_not() {
+        for (request, head) in [
+            (1, "POST / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\n"),
+            (1, "POST / HTTP/1.1\r\ncontent-length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            (1, "\nPOST / HTTP/1.1\ntransfer-encoding: x\ntransfer-encoding: chunked\n\n"),
+            (
+                2,
+                "GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nCONTENT-LENGTH:1\r\ncontent-length:1\r\n\r\n",
+            ),
+            (
+                2,
+                "POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n\n\nGET / HTTP/1.1\r\ncontent-length:1\r\ntransfer-encoding:chunked\r\n\r\n",
+            ),
+        ] {
+            assert_eq!(unclear(head.as_bytes()), Some(request), "{head}");
+        }
+    }
+
+    proptest! {
+        /// However the bytes are cut, the same is found.
+        #[test]
+        fn pieces_do_not_matter(
+            requests in prop::collection::vec(("[a-z]{0,80}", 0..90_usize, prop::bool::ANY), 1..5),
+            cuts in prop::collection::vec(1..20_usize, 1..60),
+        ) {
+            let mut bytes = Vec::new();
+            let mut expected = None;
+            for (at, (name, length, twice)) in requests.iter().enumerate() {
+                let line = format!("content-length: {length}\r\n");
+                let lines = line.repeat(1 + usize::from(*twice));
+                bytes.extend(format!("POST / HTTP/1.1\r\nx{name}: y\r\n{lines}\r\n").bytes());
+                bytes.extend(std::iter::repeat_n(b'\n', *length));
+                expected = expected.or(twice.then_some(at as u64 + 1));
+            }
+            let mut heads = Heads::default();
+            let mut found = None;
+            let mut rest = bytes.as_slice();
+            let mut cuts = cuts.iter().cycle();
+            while !rest.is_empty() {
+                let cut = (*cuts.next().unwrap()).min(rest.len());
+                found = found.or(heads.read(&rest[..cut]));
+                rest = &rest[cut..];
+            }
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(pieces: Vec<Vec<u8>>) {
+            let mut heads = Heads::default();
+            for piece in pieces {
+                heads.read(&piece);
+                prop_assert!(heads.line.len() <= LINE);
+            }
+        }
+    }
+}
