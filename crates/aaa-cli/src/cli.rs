@@ -2,6 +2,7 @@
 
 mod auth;
 mod calls;
+mod events;
 mod subscriptions;
 mod verify;
 mod webhooks;
@@ -15,11 +16,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
     calls::{ApiArgs, WaitArgs},
+    events::{
+        DeadCommand, DeadListArgs, DropConsumerArgs, EventsArgs, EventsCommand, FilterArgs,
+        ListArgs, RedriveArgs, ResendArgs, ShowArgs, StatsArgs, TailArgs,
+    },
     subscriptions::{SubscriptionsArgs, SubscriptionsCommand},
     verify::VerifyArgs,
     webhooks::{WebhooksArgs, WebhooksCommand},
 };
-use crate::credentials::CredentialArgs;
+use crate::{credentials::CredentialArgs, forward::ForwardUrl};
 
 /// Receives everything that X (Twitter) tells about an account, and loses nothing in silence.
 #[derive(Debug, Parser)]
@@ -57,7 +62,7 @@ pub(crate) enum Command {
     /// Gets tokens, and tells which credentials are there
     #[command(after_help = "Example:\n  aaa auth login")]
     Auth(AuthArgs),
-    /// Reads the inbox
+    /// Reads the inbox, sends from it again, looks after its consumers
     #[command(after_help = "Example:\n  aaa events list --json --kind favorite_events")]
     Events(EventsArgs),
     /// Says why the signature of a saved delivery is wrong
@@ -95,6 +100,8 @@ pub(crate) struct ListenArgs {
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) forward: ForwardArgs,
     /// The webhook to recover [default: the app's only one]
     #[arg(long, value_name = "ID", conflicts_with = "public_url")]
     pub(crate) webhook: Option<WebhookId>,
@@ -117,6 +124,19 @@ pub(crate) struct ListenArgs {
     /// Its private key in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForwardArgs {
+    /// Send every delivery there as well, at least once and in order for each user
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward_to: Option<ForwardUrl>,
+    /// Sign what is forwarded with this secret, not as X signed it (X_FORWARD_SECRET)
+    #[arg(long, value_name = "SECRET", requires = "forward_to")]
+    pub(crate) forward_secret: Option<String>,
+    /// Begin after this event when nothing was forwarded before [default: 0, with the first]
+    #[arg(long, value_name = "SEQ", requires = "forward_to")]
+    pub(crate) forward_after: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -145,39 +165,6 @@ pub(crate) struct EmulateArgs {
     /// Print the first line as JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct EventsArgs {
-    #[command(subcommand)]
-    pub(crate) command: EventsCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum EventsCommand {
-    /// Lists events in the order of their arrival
-    List(ListArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ListArgs {
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Print one JSON object for each event
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Only events after this sequence number
-    #[arg(long, value_name = "SEQ", default_value_t = 0)]
-    pub(crate) after: u64,
-    /// At most so many events [default: all]
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
-    /// Only this kind, such as favorite_events
-    #[arg(long, value_name = "KIND")]
-    pub(crate) kind: Option<String>,
-    /// Only events for this user
-    #[arg(long, value_name = "ID")]
-    pub(crate) user: Option<String>,
 }
 
 #[derive(Debug, Args)]

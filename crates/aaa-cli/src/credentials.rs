@@ -141,6 +141,11 @@ impl Credentials {
         names.join(", ")
     }
 
+    /// Returns a variable of the environment or of `.env` that has no flag of its own here.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name)
+    }
+
     /// Returns where the API is.
     pub(crate) fn api(&self) -> &ApiUrl {
         &self.found.api

@@ -1,6 +1,7 @@
 //! `aaa listen`: the receiver as a process.
 
 mod apps;
+mod forwarding;
 mod live;
 mod metrics;
 mod recovery;
@@ -43,6 +44,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let format = if args.json { Format::Json } else { args.format };
     let settings = aaa_store::Settings::default();
     let period = settings.heartbeat_period;
+    let forwarding = forwarding::Forwarding::prepare(&args.forward, &credentials)?;
     let store = SqliteStore::open(&args.store.data_dir, settings)
         .map_err(|error| Exit::Failed.of("could not open the store", error))?;
     let mut receiver = Receiver::shared(store.clone(), Vec::new());
@@ -102,6 +104,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     };
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
+    let forwarding = forwarding.map(|forwarding| forwarding.start(&store, &run));
 
     let end = tokio::select! {
         signal = signal => {
@@ -119,6 +122,9 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let _ = beats.await;
     if let Some(recovery) = recovery {
         let _ = recovery.await;
+    }
+    if let Some(forwarding) = forwarding {
+        let _ = forwarding.await;
     }
     for task in [metrics, fresh].into_iter().flatten() {
         // Whoever watches may hold a connection; the end does not wait for that.

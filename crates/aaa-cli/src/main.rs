@@ -11,6 +11,7 @@ mod demo;
 mod emulate;
 mod events;
 mod exit;
+mod forward;
 mod listen;
 mod output;
 mod signals;
@@ -69,7 +70,7 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
             let credentials = Credentials::load(cli.credentials)?;
             signals::or_end(auth::run(args, &credentials)).await
         }
-        Command::Events(args) => events::run(args).await,
+        Command::Events(args) => events::run(args, cli.credentials).await,
         Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }
 }

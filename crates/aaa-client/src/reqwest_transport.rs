@@ -1,7 +1,7 @@
 use std::{error::Error as _, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::{Request, Response, uri::Scheme};
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_platform_verifier::Verifier;
@@ -42,9 +42,20 @@ impl ReqwestTransport {
     ///
     /// Fails when TLS cannot be set up, mostly for want of the system's CA certificates.
     pub fn new(api: &ApiUrl, timeouts: Timeouts) -> Result<Self, BuildError> {
+        let scheme = if api.is_https() { Scheme::HTTPS } else { Scheme::HTTP };
+        Self::for_scheme(&scheme, timeouts)
+    }
+
+    /// Creates a transport for anything else that is called the same way. With `https` nothing
+    /// goes unencrypted; CA certificates are loaded for nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Fails when TLS cannot be set up, mostly for want of the system's CA certificates.
+    pub fn for_scheme(scheme: &Scheme, timeouts: Timeouts) -> Result<Self, BuildError> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(api).map_err(|error| BuildError::tls(&error))?)
-            .https_only(api.is_https())
+            .tls_backend_preconfigured(tls(scheme).map_err(|error| BuildError::tls(&error))?)
+            .https_only(*scheme == Scheme::HTTPS)
             .http1_only()
             .no_proxy()
             .redirect(Policy::none())
@@ -97,11 +108,11 @@ impl BuildError {
 }
 
 /// Makes the configuration of TLS, so that no provider need be installed for the whole process.
-fn tls(api: &ApiUrl) -> Result<ClientConfig, rustls::Error> {
+fn tls(scheme: &Scheme) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(ring::default_provider());
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
-    let verified = if api.is_https() {
+    let verified = if *scheme == Scheme::HTTPS {
         versions.dangerous().with_custom_certificate_verifier(Arc::new(Verifier::new(provider)?))
     } else {
         // Nothing is encrypted on loopback: a machine without certificates can talk to an emulator.

@@ -2,6 +2,7 @@
 //!
 //! Each function is one check on an empty inbox and panics when it fails.
 //! [`inbox_conformance!`](crate::inbox_conformance) makes a test of each. Feature `conformance`.
+//! What consumers keep has a suite of its own, [`consumers`].
 //!
 //! # Examples
 //!
@@ -19,6 +20,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a check fails by panicking")]
 
+pub mod consumers;
+
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
@@ -27,6 +30,7 @@ use std::{
 
 use aaa_webhook::{
     app::App,
+    consumer::StoredDelivery,
     delivery::{Received, VerifiedDelivery},
     inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt, StoredEvent},
     signature::{self, Signature},
@@ -42,6 +46,7 @@ macro_rules! inbox_conformance {
     ($make:path) => {
         $crate::inbox_conformance!(@ $make:
             an_event_comes_back_as_it_came,
+            events_tell_their_delivery,
             a_copy_is_a_duplicate,
             regrouped_events_are_the_same,
             a_copy_inside_one_body_counts,
@@ -89,6 +94,23 @@ pub async fn an_event_comes_back_as_it_came(store: &(impl Inbox + EventLog)) {
     later += SignedDuration::from_secs(60);
     store.commit(delivery_at(body, later)).await.unwrap();
     assert_eq!(all(store).await[0].received_at, now());
+}
+
+/// Each event names the delivery that brought it, and its signature.
+pub async fn events_tell_their_delivery(store: &(impl Inbox + EventLog)) {
+    store.commit(delivery(&favorites("7", &["a", "b"]))).await.unwrap();
+    let second = delivery(&favorites("8", &["a"]));
+    let signature = second.signature().to_owned();
+    store.commit(second).await.unwrap();
+    let events = all(store).await;
+    let deliveries = StoredDelivery::split(events);
+    let shapes: Vec<_> =
+        deliveries.iter().map(|d| (d.first().seq, d.last().seq, d.events().len())).collect();
+    assert_eq!(shapes, [(1, 2, 2), (3, 3, 1)]);
+    assert_eq!(deliveries[1].signature(), signature);
+    assert_eq!(deliveries[1].body(), favorites("8", &["a"]).as_bytes());
+    assert_eq!(deliveries[0].events().map(|event| event.seq).collect::<Vec<_>>(), [1, 2]);
+    assert!(!format!("{deliveries:?}").contains("sha256"), "a signature is shown");
 }
 
 /// The same body again stores nothing.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aaa_replay::ledger::LedgerError;
-use aaa_webhook::inbox::InboxError;
+use aaa_webhook::{consumer::CursorError, inbox::InboxError};
 use rusqlite::ErrorCode;
 
 /// A store cannot be opened, written or read.
@@ -212,6 +212,15 @@ impl From<StoreError> for InboxError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::QueueFull => Self::Full,
+            StoreError::Closed => Self::Closed,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for CursorError {
+    fn from(error: StoreError) -> Self {
+        match error {
             StoreError::Closed => Self::Closed,
             other => Self::Unavailable(other.to_string()),
         }

@@ -33,12 +33,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Consumers
+//!
+//! With the feature `consumer` of `aaa-webhook`, handlers get every event at least once, in order
+//! for each user, and go on where they were after a restart:
+//!
+//! ```
+//! use aaa_store::MemoryStore;
+//! use aaa_webhook::{consumer::{Consumer, Failed}, inbox::StoredEvent};
+//! use std::sync::Arc;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let store = Arc::new(MemoryStore::default());
+//! let welcome = async |event: StoredEvent| -> Result<(), Failed> {
+//!     println!("{}", event.key);
+//!     Ok(())
+//! };
+//! let consumer = Consumer::new("welcome".parse()?, Arc::clone(&store), welcome);
+//! // Until a signal comes, say.
+//! let ended = async {};
+//! consumer.run(store.subscribe(), ended).await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Reading order
 //!
 //! [`sqlite`] holds the handles and what they promise; inside it `writer` is the one thread that
-//! writes, `batch` what one transaction stores, `reader` the pages, `schema` the tables, `files`
-//! the directory. `prune` and `redact` take away, `check`, `backup` and `forget` are for commands
-//! beside the listener. `conformance` is what every inbox has to do.
+//! writes, `batch` what one transaction stores, `reader` the pages, `consumers` the cursors and dead
+//! letters, `schema` the tables, `files` the directory. `prune` and `redact` take away; `check`,
+//! `backup`, `forget` and `beside` are for commands beside the listener. `conformance` is what
+//! every inbox has to do.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -49,5 +75,5 @@ pub mod sqlite;
 pub use crate::{
     error::StoreError,
     memory::MemoryStore,
-    sqlite::{Queued, Settings, SqliteReader, SqliteStore, Stats},
+    sqlite::{Queued, Settings, SqliteBeside, SqliteReader, SqliteStore, Stats},
 };

@@ -1,18 +1,22 @@
 //! A store that forgets.
 
+mod consumers;
+
 use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
+    collections::{BTreeMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use aaa_types::{EventKey, event::Body};
 use aaa_webhook::{
+    consumer::{ConsumerName, Cursor, DeadLetter},
     delivery::VerifiedDelivery,
-    inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt, StoredEvent},
+    inbox::{EventLog, EventQuery, Inbox, InboxError, Origin, Receipt, StoredEvent},
 };
 use jiff::SignedDuration;
 use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::watch;
 
 use crate::sqlite::{Settings, values::signed};
 
@@ -24,12 +28,27 @@ use crate::sqlite::{Settings, values::signed};
 pub struct MemoryStore {
     key_retention: SignedDuration,
     state: Mutex<State>,
+    last_seq: watch::Sender<u64>,
 }
 
 impl MemoryStore {
     /// Creates an empty store. An event older than `key_retention` at its arrival is stale.
     pub fn new(key_retention: Duration) -> Self {
-        Self { key_retention: signed(key_retention), state: Mutex::default() }
+        Self {
+            key_retention: signed(key_retention),
+            state: Mutex::default(),
+            last_seq: watch::Sender::new(0),
+        }
+    }
+
+    /// Watches the sequence number of the last event, so that a consumer can sleep until there is
+    /// something new.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.last_seq.subscribe()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,6 +62,14 @@ impl Default for MemoryStore {
 struct State {
     keys: HashSet<EventKey>,
     events: Vec<StoredEvent>,
+    deliveries: u64,
+    consumers: BTreeMap<ConsumerName, Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    cursor: Cursor,
+    dead: BTreeMap<u64, DeadLetter>,
 }
 
 impl Inbox for MemoryStore {
@@ -50,7 +77,8 @@ impl Inbox for MemoryStore {
         let broken = |error: &dyn std::fmt::Display| InboxError::Unavailable(error.to_string());
         let body = Body::parse(delivery.body()).map_err(|error| broken(&error))?;
         let context = to_raw_value(&body.context()).map_err(|error| broken(&error))?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        state.deliveries += 1;
         let mut receipt = Receipt { stored: 0, duplicates: 0 };
         for event in delivery.events() {
             if !state.keys.insert(event.key()) {
@@ -73,8 +101,17 @@ impl Inbox for MemoryStore {
                 payload: RawValue::from_string(payload).map_err(|error| broken(&error))?,
                 context: context.clone(),
                 body: delivery.body().clone(),
+                origin: Origin {
+                    delivery: state.deliveries,
+                    signature: delivery.signature().to_owned(),
+                },
             };
             state.events.push(stored);
+        }
+        let last = state.events.len() as u64;
+        drop(state);
+        if receipt.stored > 0 {
+            self.last_seq.send_replace(last);
         }
         Ok(receipt)
     }
@@ -82,7 +119,7 @@ impl Inbox for MemoryStore {
 
 impl EventLog for MemoryStore {
     async fn events(&self, query: EventQuery) -> Result<Vec<StoredEvent>, InboxError> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
         let wanted = |event: &&StoredEvent| {
             event.seq > query.after
                 && query.kind.as_ref().is_none_or(|kind| *kind == event.kind)

@@ -32,7 +32,9 @@
 
 mod backup;
 mod batch;
+mod beside;
 mod check;
+mod consumers;
 mod counters;
 mod files;
 mod forget;
@@ -57,6 +59,7 @@ use tokio::sync::watch;
 
 pub use self::{
     backup::{BackedUp, backup},
+    beside::SqliteBeside,
     check::{Depth, Fault, Finding, Report, check},
     files::DATABASE,
     forget::{Forgotten, Vacuumed, forget, vacuum},

@@ -57,12 +57,24 @@ pub enum InboxError {
 }
 
 /// Reads stored events in the order of their arrival.
+///
+/// Events become visible in that order, too: what is not in a page, although its number is lower
+/// than that of another, will never be there.
 pub trait EventLog: Send + Sync + 'static {
     /// Returns the next page of events.
     fn events(
         &self,
         query: EventQuery,
     ) -> impl Future<Output = Result<Vec<StoredEvent>, InboxError>> + Send;
+}
+
+impl<T: EventLog> EventLog for std::sync::Arc<T> {
+    fn events(
+        &self,
+        query: EventQuery,
+    ) -> impl Future<Output = Result<Vec<StoredEvent>, InboxError>> + Send {
+        T::events(self, query)
+    }
 }
 
 /// Which events to return.
@@ -112,6 +124,24 @@ pub struct StoredEvent {
     pub context: Box<RawValue>,
     /// The body of the delivery that brought it.
     pub body: Bytes,
+    /// What else is known of that delivery.
+    pub origin: Origin,
+}
+
+/// The delivery that brought an event.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Its number in the store. Events of one delivery stand side by side.
+    pub delivery: u64,
+    /// Its signature header as it came; empty where the body was changed since.
+    pub signature: String,
+}
+
+impl std::fmt::Debug for Origin {
+    /// A signature opens doors, so it is not shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Origin").field("delivery", &self.delivery).finish_non_exhaustive()
+    }
 }
 
 impl Serialize for StoredEvent {
@@ -162,6 +192,7 @@ mod tests {
             payload: raw(payload),
             context: raw(context),
             body: Bytes::new(),
+            origin: Origin::default(),
         }
     }
 

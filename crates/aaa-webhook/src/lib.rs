@@ -3,10 +3,10 @@
 //!
 //! The core is pure: [`crc`] and [`signature`] are functions over bytes, [`delivery`] is the way
 //! of a delivery as a typestate, [`diagnosis`] says why a signature does not fit, and [`inbox`] is
-//! the trait that a store implements. With the feature `axum` (on by default) `receiver` is a tower
-//! service, an axum router and an extractor; with `server` there is an accept loop with header
-//! time-outs and a draining shutdown, with `tls` behind TLS; with `metrics` there is what an operator
-//! watches.
+//! the trait that a store implements; [`consumer`] does something with what was stored. With the
+//! feature `axum` (on by default) `receiver` is a tower service, an axum router and an extractor;
+//! with `server` there is an accept loop with header time-outs and a draining shutdown, with `tls`
+//! behind TLS; with `metrics` there is what an operator watches.
 //!
 //! ```
 //! use aaa_webhook::{crc::CrcToken, signature::Signature};
@@ -44,6 +44,7 @@
 //! what X did not sign is counted apart, since anybody can send it.
 
 pub mod app;
+pub mod consumer;
 pub mod crc;
 pub mod delivery;
 pub mod diagnosis;

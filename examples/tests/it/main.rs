@@ -42,6 +42,31 @@ async fn simple_webhook_server_prints_what_happens() {
     assert!(!directory.path().join("aaa-data").exists());
 }
 
+#[tokio::test]
+async fn forwarding_hands_everything_to_both_consumers() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Command::new(example("forwarding"))
+        .current_dir(directory.path())
+        .env_remove("X_CONSUMER_SECRET")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let mut words = Vec::new();
+    while words.len() < 9 {
+        let line = timeout(Duration::from_secs(30), lines.next_line()).await;
+        let line = line.expect("the example says nothing more").unwrap().unwrap();
+        words.push(line.split(' ').next().unwrap().to_owned());
+    }
+    words.sort();
+    let expected = [["archived"; 4].as_slice(), &["handled"; 4], &["listening"]].concat();
+    assert_eq!(words, expected);
+    server.kill().await.unwrap();
+    let archive = std::fs::read_to_string(directory.path().join("deliveries.jsonl")).unwrap();
+    assert_eq!(archive.matches("for_user_id").count(), 4, "{archive}");
+}
+
 /// A published secret must never guard an address that was asked for.
 #[tokio::test]
 async fn simple_webhook_server_needs_a_secret_for_an_address() {

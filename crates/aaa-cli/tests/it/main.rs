@@ -16,6 +16,8 @@ mod browser;
 mod crash;
 #[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod forward;
 mod lab;
 #[cfg(unix)]
 mod receive;

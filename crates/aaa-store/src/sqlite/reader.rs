@@ -11,7 +11,7 @@ use std::{
 };
 
 use aaa_types::event::Body;
-use aaa_webhook::inbox::{EventQuery, StoredEvent};
+use aaa_webhook::inbox::{EventQuery, Origin, StoredEvent};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior};
 use serde_json::value::RawValue;
@@ -227,7 +227,7 @@ fn page_sql(query: &EventQuery) -> String {
     // CROSS keeps the order of the join: events by one of their indices, then their deliveries.
     format!(
         "SELECT e.delivery, e.seq, e.kind, e.for_user_id, e.item, e.stale, e.payload_start, \
-         e.payload_length, d.app, d.arrived_at, d.body \
+         e.payload_length, d.app, d.arrived_at, d.signature, d.body \
          FROM events e CROSS JOIN deliveries d ON d.id = e.delivery \
          WHERE e.seq > ?{kind}{user} ORDER BY e.seq LIMIT ?"
     )
@@ -242,18 +242,26 @@ struct Delivery {
     id: i64,
     app: String,
     arrived_at: jiff::Timestamp,
+    signature: String,
     body: Bytes,
     context: Box<RawValue>,
 }
 
 impl Delivery {
     fn read(id: i64, row: &Row<'_>) -> Result<Self, ReadError> {
-        let body = Bytes::from(row.get::<_, Vec<u8>>(10)?);
+        let body = Bytes::from(row.get::<_, Vec<u8>>(11)?);
         let context = {
             let parsed = Body::parse(&body).map_err(ReadError::malformed)?;
             serde_json::value::to_raw_value(&parsed.context()).map_err(ReadError::malformed)?
         };
-        Ok(Self { id, app: row.get(8)?, arrived_at: timestamp(row.get(9)?)?, body, context })
+        Ok(Self {
+            id,
+            app: row.get(8)?,
+            arrived_at: timestamp(row.get(9)?)?,
+            signature: row.get(10)?,
+            body,
+            context,
+        })
     }
 
     fn event(&self, row: &Row<'_>) -> Result<StoredEvent, ReadError> {
@@ -276,6 +284,7 @@ impl Delivery {
             payload: RawValue::from_string(payload).map_err(ReadError::malformed)?,
             context: self.context.clone(),
             body: self.body.clone(),
+            origin: Origin { delivery: count(self.id), signature: self.signature.clone() },
         })
     }
 }

@@ -27,7 +27,8 @@ const APPLICATION_ID: i64 = 0x4141_4131;
 ///
 /// Version 2 finds a post and its deletion by their identifier, and remembers whose events are
 /// still to be redacted: those of a user in an app, behind `after` and before `until`. The
-/// signature of a delivery that was redacted is empty.
+/// signature of a delivery that was redacted is empty. `ahead` in `cursors` is what a consumer has
+/// finished beyond its cursor, as text: `12-15,17`.
 const MIGRATIONS: [&str; 2] = [
     "
 CREATE TABLE deliveries (
@@ -103,6 +104,28 @@ CREATE TABLE redactions (
     after   INTEGER NOT NULL,
     until   INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE cursors (
+    consumer   TEXT    PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    cursor     INTEGER NOT NULL,
+    ahead      TEXT    NOT NULL,
+    handled    INTEGER NOT NULL,
+    stale      INTEGER NOT NULL,
+    dead       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE dead_letters (
+    consumer        TEXT    NOT NULL,
+    seq             INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL,
+    first_failed_at INTEGER NOT NULL,
+    last_failed_at  INTEGER NOT NULL,
+    redrive         INTEGER NOT NULL CHECK (redrive IN (0, 1)),
+    reason          TEXT    NOT NULL,
+    PRIMARY KEY (consumer, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dead_letters_to_redrive ON dead_letters (consumer, seq) WHERE redrive = 1;
 ",
 ];
 

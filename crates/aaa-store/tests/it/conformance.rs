@@ -1,4 +1,4 @@
-//! The suite that every inbox passes, on each of ours.
+//! The suites that every inbox and every store of cursors pass, on each of ours.
 
 mod memory {
     use aaa_store::MemoryStore;
@@ -8,6 +8,7 @@ mod memory {
     }
 
     aaa_store::inbox_conformance!(make);
+    aaa_store::consumer_conformance!(make);
 }
 
 mod sqlite {
@@ -22,6 +23,7 @@ mod sqlite {
     }
 
     aaa_store::inbox_conformance!(make);
+    aaa_store::consumer_conformance!(make);
 }
 
 /// With the option that looks at each post and deletion.

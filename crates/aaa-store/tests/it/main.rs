@@ -1,9 +1,16 @@
 //! The stores as their users see them.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod commit;
 mod conformance;
+mod consumers;
+mod consuming;
 mod damage;
 mod directory;
 mod full_disk;

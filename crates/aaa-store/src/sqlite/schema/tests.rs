@@ -59,7 +59,7 @@ fn the_schema_is_fixed() {
         .unwrap();
     let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let names: Vec<_> = names.map(Result::unwrap).collect();
-    insta::assert_snapshot!(names.join(" "), @"attempts counters coverage deliveries event_keys events events_by_delivery events_by_kind events_by_post events_by_user redactions");
+    insta::assert_snapshot!(names.join(" "), @"attempts counters coverage cursors dead_letters dead_letters_to_redrive deliveries event_keys events events_by_delivery events_by_kind events_by_post events_by_user redactions");
 }
 
 #[test]

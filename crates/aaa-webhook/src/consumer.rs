@@ -1,0 +1,35 @@
+//! Does something with stored events: each at least once, in order for each user, many users at a
+//! time.
+//!
+//! A consumer has a name, and under it a durable cursor. It hands events to a [`Handler`], or
+//! whole deliveries to a [`Sink`], and saves how far it is. After a crash only what was in flight
+//! comes again, with the same [key](crate::inbox::StoredEvent::key). What fails is tried again
+//! with growing pauses, then it becomes a dead letter and the others go on; a dead letter can be
+//! handled once more ([`DeadLetters::redrive`]). Stale events are never handled, only counted.
+//!
+//! [`Agenda`] decides, and does nothing else. With the feature `consumer`, `Consumer` drives it on
+//! tokio.
+//!
+//! While an event waits for its next attempt, later events of the same user wait behind it, and
+//! those of other users do not. An event that was handled once more comes after later ones.
+
+mod agenda;
+#[cfg(feature = "consumer")]
+mod driver;
+mod progress;
+mod retry;
+mod storage;
+mod work;
+
+#[cfg(feature = "consumer")]
+pub use self::driver::{Consumer, ConsumerError, EachDelivery, EachEvent, Settings, Work};
+pub use self::{
+    agenda::{Agenda, Item, Lane, Limits, Now, Start, Verdict},
+    progress::{Progress, ProgressError},
+    retry::RetryPolicy,
+    storage::{
+        Changes, ConsumerName, ConsumerNameError, Cursor, CursorError, Cursors, DeadLetter,
+        DeadLetterQuery, DeadLetters, Totals, WhichLetters,
+    },
+    work::{Failed, Handler, Sink, StoredDelivery},
+};
