@@ -6,6 +6,7 @@ mod live;
 mod metrics;
 mod recovery;
 mod tls;
+mod upkeep;
 
 use std::time::Duration;
 
@@ -105,6 +106,8 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
     let forwarding = forwarding.map(|forwarding| forwarding.start(&store, &run));
+    let upkeep = upkeep::keep_up(store.clone(), clock.clone(), run.reached(Phase::Draining));
+    let upkeep = tokio::spawn(upkeep);
 
     let end = tokio::select! {
         signal = signal => {
@@ -120,6 +123,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     }
     let _ = phase.send(Phase::Ended);
     let _ = beats.await;
+    let _ = upkeep.await;
     if let Some(recovery) = recovery {
         let _ = recovery.await;
     }

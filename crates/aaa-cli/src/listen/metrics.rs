@@ -11,6 +11,7 @@ use std::{
 
 use aaa_store::SqliteStore;
 use aaa_webhook::{
+    consumer::Cursors as _,
     metrics::{self, Behind, Probe},
     receiver::Status,
     server::{Limits, Server},
@@ -97,10 +98,18 @@ impl Probe for Look {
                 behind.events = Some(stats.events);
                 behind.deliveries = Some(stats.deliveries);
                 behind.transactions = Some(stats.commits);
+                let lag = |done: u64| stats.last_seq.unwrap_or(0).saturating_sub(done);
                 let printed = self.printed.iter().map(|printed| printed.load(SeqCst));
-                let lag = |printed| stats.last_seq.unwrap_or(0).saturating_sub(printed);
                 behind.consumers =
                     printed.map(|printed| ("terminal".to_owned(), lag(printed))).collect();
+                match self.store.cursors().await {
+                    Ok(cursors) => behind.consumers.extend(
+                        cursors
+                            .iter()
+                            .map(|(name, c)| (name.to_string(), lag(c.progress.cursor()))),
+                    ),
+                    Err(error) => behind.trouble = Some(error.to_string()),
+                }
             }
             Err(error) => behind.trouble = Some(error.to_string()),
         }

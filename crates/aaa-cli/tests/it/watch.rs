@@ -35,7 +35,9 @@ fn value(text: &str, name: &str) -> f64 {
 #[tokio::test]
 async fn metrics_health_and_readiness() {
     let directory = tempfile::tempdir().unwrap();
-    let args = ["--metrics", "127.0.0.1:0", "--format", "json"];
+    // Nobody takes what is forwarded, so it all waits.
+    let dead = ["--forward-to", "http://127.0.0.1:9/"];
+    let args = [&["--metrics", "127.0.0.1:0", "--format", "json"][..], &dead].concat();
     let mut server = Server::start(listen(directory.path(), &args)).await;
     let mut log = BufReader::new(server.child.stderr.take().unwrap()).lines();
     let address = async {
@@ -71,6 +73,7 @@ async fn metrics_health_and_readiness() {
         ("aaa_events_duplicate_total", 1.0),
         (r#"aaa_requests_refused_total{reason="wrong_signature",status="403"}"#, 1.0),
         (r#"aaa_checks_total{result="answered"}"#, 1.0),
+        (r#"aaa_consumer_lag{consumer="forward"}"#, 2.0),
         ("aaa_commit_duration_seconds_count", 3.0),
         ("aaa_store_events", 2.0),
         ("aaa_store_queued", 0.0),

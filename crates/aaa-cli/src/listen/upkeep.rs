@@ -1,0 +1,97 @@
+//! Takes out of the store what is over.
+
+use std::{pin::pin, time::Duration};
+
+use aaa_replay::driver::XClock;
+use aaa_store::{SqliteStore, StoreError, sqlite::Pruned};
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+/// From one time to the next.
+const PERIOD: Duration = Duration::from_secs(5 * 60);
+
+/// Prunes the store every few minutes until the run has ended.
+pub(super) async fn keep_up(store: SqliteStore, clock: XClock, ended: impl Future<Output = ()>) {
+    let mut ended = pin!(ended);
+    let mut held_back = None;
+    loop {
+        let round = async {
+            sleep(PERIOD).await;
+            prune(&store, clock.now()).await
+        };
+        let pruned = tokio::select! {
+            // Dropped in the middle, a round goes on where it was at the next one.
+            () = &mut ended => return,
+            pruned = round => pruned,
+        };
+        match pruned {
+            Ok(pruned) => {
+                tracing::debug!(?pruned, "the store was pruned");
+                if pruned.held_back.is_some() && pruned.held_back != held_back {
+                    tracing::warn!(
+                        seq = pruned.held_back,
+                        "events that are old enough to go are kept: a consumer has not handled \
+                         them; `aaa events stats` shows which"
+                    );
+                }
+                held_back = pruned.held_back;
+            }
+            Err(error) => tracing::warn!(%error, "the store could not be pruned; trying later"),
+        }
+    }
+}
+
+/// Prunes what no consumer still waits for.
+async fn prune(store: &SqliteStore, now: Timestamp) -> Result<Pruned, StoreError> {
+    let slowest = store.slowest_cursor().await?;
+    store.prune(now, slowest.map_or(u64::MAX, |handled| handled.saturating_add(1))).await
+}
+
+#[cfg(test)]
+mod tests {
+    use aaa_store::Settings;
+    use aaa_webhook::{
+        app::App,
+        consumer::Cursors,
+        delivery::Received,
+        inbox::Inbox,
+        signature::{self, Signature},
+    };
+    use http::HeaderMap;
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    async fn arrive(store: &SqliteStore, id: u64, at: Timestamp) {
+        let body = format!(
+            r#"{{"for_user_id":"7","follow_events":[{{"type":"follow","created_timestamp":"{}",
+            "source":{{"id":"{id}"}},"target":{{"id":"7"}}}}]}}"#,
+            at.as_millisecond(),
+        );
+        let app = App::new("default", "secret".parse().unwrap());
+        let signature = Signature::of(app.active(), body.as_bytes()).to_string();
+        let headers = HeaderMap::from_iter([(signature::HEADER, signature.parse().unwrap())]);
+        let received = Received::new(body.into(), at).verify(&headers, &[app]).unwrap();
+        assert_eq!(store.commit(received).await.unwrap().stored, 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_consumer_waits_for_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let hour = Duration::from_secs(60 * 60);
+        let settings =
+            Settings { key_retention: hour, body_retention: Some(hour), ..Settings::default() };
+        let store = SqliteStore::open(directory.path().join("data"), settings).unwrap();
+        let start: Timestamp = "2025-11-22T04:13:00Z".parse().unwrap();
+        arrive(&store, 1, start).await;
+        arrive(&store, 2, start).await;
+        let later = start + SignedDuration::from_hours(3);
+        arrive(&store, 3, later).await;
+
+        // It has handled the first of them.
+        store.open(&"slow".parse().unwrap(), 1).await.unwrap();
+        let pruned = prune(&store, later).await.unwrap();
+        assert_eq!((pruned.events, pruned.held_back), (1, Some(2)));
+        store.close().await.unwrap();
+    }
+}
