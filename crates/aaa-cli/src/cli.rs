@@ -3,6 +3,7 @@
 mod auth;
 mod calls;
 mod events;
+pub(crate) mod store;
 mod subscriptions;
 mod verify;
 mod webhooks;
@@ -65,6 +66,9 @@ pub(crate) enum Command {
     /// Reads the inbox, sends from it again, looks after its consumers
     #[command(after_help = "Example:\n  aaa events list --json --kind favorite_events")]
     Events(EventsArgs),
+    /// Checks the store, copies it, makes it smaller, removes a user from it
+    #[command(after_help = "Example:\n  aaa store check")]
+    Store(store::StoreArgs),
     /// Says why the signature of a saved delivery is wrong
     #[command(after_help = verify::HELP)]
     Verify(VerifyArgs),

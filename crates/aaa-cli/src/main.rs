@@ -15,6 +15,7 @@ mod forward;
 mod listen;
 mod output;
 mod signals;
+mod store;
 mod subscriptions;
 mod table;
 mod verify;
@@ -71,6 +72,7 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
             signals::or_end(auth::run(args, &credentials)).await
         }
         Command::Events(args) => events::run(args, cli.credentials).await,
+        Command::Store(args) => store::run(args),
         Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }
 }

@@ -21,6 +21,7 @@ mod forward;
 mod lab;
 #[cfg(unix)]
 mod receive;
+mod store;
 mod subscriptions;
 mod support;
 #[cfg(unix)]
