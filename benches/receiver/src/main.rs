@@ -33,7 +33,7 @@ use crate::{
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// How many requests are made for a round: more than any receiver takes in that time.
-const REQUESTS: usize = 60_000;
+const REQUESTS: usize = 200_000;
 
 /// How many connections bring deliveries.
 pub(crate) const CONNECTIONS: usize = 64;
