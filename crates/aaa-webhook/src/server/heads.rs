@@ -82,6 +82,8 @@ impl Heads {
     /// Says whether the head that ended with this line is unclear.
     fn line_ended(&mut self) -> bool {
         let line = std::mem::take(&mut self.line);
+        // Of a longer one only the beginning is here, and half a number is another number.
+        let is_whole = line.len() < LINE;
         let line = line.trim_ascii_end();
         match self.place {
             // Empty lines before a request mean nothing.
@@ -92,7 +94,9 @@ impl Heads {
                 (self.lengths, self.length, self.encodings) = (0, None, 0);
             }
             Place::Head if line.is_empty() => {
-                let unclear = self.lengths.saturating_add(self.encodings) > 1;
+                // A length that is longer than a line is looked at could be anything.
+                let unread = self.lengths > 0 && self.length.is_none();
+                let unclear = unread || self.lengths.saturating_add(self.encodings) > 1;
                 self.place = match self.length {
                     _ if unclear || self.encodings > 0 => Place::End,
                     Some(length) if length > 0 => Place::Body(length),
@@ -100,20 +104,21 @@ impl Heads {
                 };
                 return unclear;
             }
-            Place::Head => self.field(line),
+            Place::Head => self.field(line, is_whole),
             Place::Body(_) | Place::End => {}
         }
         false
     }
 
-    fn field(&mut self, line: &[u8]) {
+    fn field(&mut self, line: &[u8], is_whole: bool) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
         let (name, value) = line.split_at_checked(colon).unwrap_or_default();
         if name.eq_ignore_ascii_case(b"content-length") {
             self.lengths = self.lengths.saturating_add(1);
             let value = value.get(1..).unwrap_or_default().trim_ascii();
-            // What is no number is refused by hyper, and the connection ends.
-            self.length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+            // What is no number is refused here as by hyper.
+            let value = std::str::from_utf8(value).ok().filter(|_| is_whole);
+            self.length = value.and_then(|value| value.parse().ok());
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.encodings = self.encodings.saturating_add(1);
         }
@@ -216,6 +221,19 @@ mod tests {
             "GET / HTTP/1.1\r\nx-content-length: 1\r\ncontent-length-x: 1\r\ncontent-length: 0\r\n\r\n",
         ] {
             assert_eq!(unclear(clear.as_bytes()), None, "{clear}");
+        }
+    }
+
+    /// Else the body would be taken for heads here, and not by whoever reads the request.
+    #[test]
+    fn a_length_that_is_not_read_is_not_clear() {
+        for length in ["x", "", "18446744073709551616"] {
+            let head = format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n");
+            assert_eq!(unclear(head.as_bytes()), Some(1), "{head}");
+        }
+        for padding in [" ".repeat(LINE), "0".repeat(LINE)] {
+            let head = format!("POST / HTTP/1.1\r\ncontent-length:{padding}3\r\n\r\n");
+            assert_eq!(unclear(head.as_bytes()), Some(1), "{head}");
         }
     }
 

@@ -128,6 +128,14 @@ fn framing() -> Vec<(&'static str, Vec<u8>)> {
         ("a folded header", delivery(&format!("x: y\r\n z\r\n{length}"), BODY)),
         ("a folded length", delivery(&format!("content-length:\r\n {n}\r\n"), BODY)),
         ("space before the colon", delivery(&format!("content-length : {n}\r\n"), BODY)),
+        (
+            "a length behind many zeros",
+            delivery(&format!("content-length: {}{n}\r\n", "0".repeat(64)), BODY),
+        ),
+        (
+            "a length behind many spaces",
+            delivery(&format!("content-length:{}{n}\r\n", " ".repeat(64)), BODY),
+        ),
         ("a negative length", delivery("content-length: -1\r\n", BODY)),
         ("a length with a plus", delivery(&format!("content-length: +{n}\r\n"), BODY)),
         ("a length in hex", delivery(&format!("content-length: 0x{n:x}\r\n"), BODY)),
