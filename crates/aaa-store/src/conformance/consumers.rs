@@ -96,11 +96,13 @@ pub async fn dead_letters_come_and_go(store: &(impl Inbox + Cursors + DeadLetter
     assert_eq!(all.iter().map(|l| (l.seq, l.attempts)).collect::<Vec<_>>(), [(2, 10), (9, 5)]);
 }
 
-fn name(text: &str) -> ConsumerName {
+/// A consumer's name.
+pub fn name(text: &str) -> ConsumerName {
     text.parse().unwrap()
 }
 
-fn changes(generation: u64) -> Changes {
+/// Changes that change nothing, of whoever holds the generation.
+pub fn changes(generation: u64) -> Changes {
     Changes {
         generation,
         progress: Progress::default(),
@@ -110,7 +112,8 @@ fn changes(generation: u64) -> Changes {
     }
 }
 
-fn letter(seq: u64) -> DeadLetter {
+/// A dead letter.
+pub fn letter(seq: u64) -> DeadLetter {
     DeadLetter {
         seq,
         key: None,
@@ -122,6 +125,7 @@ fn letter(seq: u64) -> DeadLetter {
     }
 }
 
-fn letters_of(consumer: &str, which: WhichLetters) -> DeadLetterQuery {
+/// Asks for the first hundred dead letters of a consumer.
+pub fn letters_of(consumer: &str, which: WhichLetters) -> DeadLetterQuery {
     DeadLetterQuery { consumer: name(consumer), after: 0, limit: 100, which }
 }

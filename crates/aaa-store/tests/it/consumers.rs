@@ -4,44 +4,13 @@ use std::time::Duration;
 
 use aaa_store::{Settings, SqliteBeside, SqliteStore};
 use aaa_webhook::{
-    consumer::{
-        Changes, ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery,
-        DeadLetters, Progress, Totals, WhichLetters,
-    },
+    consumer::{Changes, Cursor, CursorError, Cursors, DeadLetters, WhichLetters},
     inbox::Inbox,
 };
 
-use crate::helper::{Directory, delivery, favorites, now, settings};
-
-fn name(text: &str) -> ConsumerName {
-    text.parse().unwrap()
-}
-
-fn changes(generation: u64) -> Changes {
-    Changes {
-        generation,
-        progress: Progress::default(),
-        totals: Totals::default(),
-        dead: Vec::new(),
-        settled: Vec::new(),
-    }
-}
-
-fn letter(seq: u64) -> DeadLetter {
-    DeadLetter {
-        seq,
-        key: None,
-        reason: format!("event {seq} is bad"),
-        attempts: 5,
-        first_failed_at: now(),
-        last_failed_at: now(),
-        redrive: false,
-    }
-}
-
-fn letters_of(consumer: &str, which: WhichLetters) -> DeadLetterQuery {
-    DeadLetterQuery { consumer: name(consumer), after: 0, limit: 100, which }
-}
+use crate::helper::{
+    Directory, changes, delivery, favorites, letter, letters_of, name, now, settings,
+};
 
 #[tokio::test]
 async fn the_slowest_cursor_is_the_lowest() {

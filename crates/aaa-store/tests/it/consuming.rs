@@ -12,25 +12,17 @@ use std::{
 use aaa_store::{MemoryStore, SqliteBeside, SqliteStore};
 use aaa_webhook::{
     consumer::{
-        Consumer, ConsumerError, ConsumerName, Cursor, Cursors, DeadLetterQuery, DeadLetters,
-        Failed, Limits, RetryPolicy, Settings, Sink, StoredDelivery, Totals, WhichLetters,
+        Consumer, ConsumerError, Cursor, Cursors, DeadLetters, Failed, Limits, RetryPolicy,
+        Settings, Sink, StoredDelivery, Totals, WhichLetters,
     },
     inbox::{Inbox, StoredEvent},
 };
 use tokio::{sync::oneshot, time::timeout};
 
-use crate::helper::{Directory, delivery, delivery_at, favorites, now};
+use crate::helper::{Directory, delivery, delivery_at, favorites, letters_of, name, now};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn name(text: &str) -> ConsumerName {
-    text.parse().unwrap()
-}
-
-fn letters_of(consumer: &str, which: WhichLetters) -> DeadLetterQuery {
-    DeadLetterQuery { consumer: name(consumer), after: 0, limit: 100, which }
-}
 
 /// What a handler was given.
 type Calls = Arc<Mutex<Vec<StoredEvent>>>;

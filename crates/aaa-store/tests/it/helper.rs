@@ -9,7 +9,9 @@ use std::{
 };
 
 pub(crate) use aaa_store::conformance::{
-    all, delivery, delivery_at, delivery_for, favorites, keys, now,
+    all,
+    consumers::{changes, letter, letters_of, name},
+    delivery, delivery_at, delivery_for, favorites, keys, now,
 };
 use aaa_store::{Settings, SqliteReader, SqliteStore};
 use rusqlite::Connection;
