@@ -25,7 +25,8 @@
 //! # Parts
 //!
 //! [`world::World`] is the service as a state machine, without socket and clock: drive it in one
-//! thread, on a time of your own. [`Emulator`] is the shell around it. [`settings`] says how it
+//! thread, on a time of your own; [`rest::Rest`] answers HTTP requests with it. [`Emulator`] is the
+//! shell around both. [`settings`] says how it
 //! behaves, and plays either side where X's documents contradict each other.
 //!
 //! # Two generations
@@ -86,6 +87,7 @@ mod api;
 pub mod control;
 pub mod credentials;
 mod payload;
+pub mod rest;
 mod server;
 pub mod settings;
 pub mod world;

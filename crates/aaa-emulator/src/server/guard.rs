@@ -13,11 +13,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use jiff::Timestamp;
+use http::{HeaderMap, Method, StatusCode, header};
 
-use super::{http_api::add_rate_limit, shared::Shared};
-use crate::control::ErrorAnswer;
+use super::shared::Shared;
+use crate::{
+    control::ErrorAnswer,
+    rest::{add_date, add_rate_limit},
+};
 
 /// Lets a request through or refuses it; adds `Date` and the rate limit.
 pub(super) async fn check(
@@ -30,9 +32,7 @@ pub(super) async fn check(
         None => next.run(request).await,
     };
     let now = shared.now();
-    if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
-        response.headers_mut().insert(header::DATE, date);
-    }
+    add_date(&mut response, now);
     if !response.headers().contains_key("x-rate-limit-limit") {
         let limit = shared.look(|world, now| world.uncounted_call(now));
         add_rate_limit(&mut response, limit);
@@ -108,11 +108,6 @@ fn is_loopback(host: &str) -> bool {
         || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// The format of `Date`.
-fn http_date(time: Timestamp) -> String {
-    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,11 +131,5 @@ mod tests {
         ] {
             assert!(!is_loopback(bad), "{bad}");
         }
-    }
-
-    #[test]
-    fn date() {
-        let time = "2025-11-02T04:05:06.789Z".parse().unwrap();
-        assert_eq!(http_date(time), "Sun, 02 Nov 2025 04:05:06 GMT");
     }
 }

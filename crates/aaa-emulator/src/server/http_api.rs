@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 
 use super::shared::Shared;
-use crate::{
-    api::{self, Reply, Step},
-    world::RateLimit,
-};
+use crate::rest::Called;
 
 /// The largest body that is read.
 const MAX_BODY: usize = 1024 * 1024;
@@ -25,53 +22,30 @@ pub(super) async fn call(State(shared): State<Arc<Shared>>, request: Request) ->
         Ok(body) => body,
         Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
     };
-    let (limit, step, answer, settings) = {
-        let ((limit, step, settings), answer) = shared.visit_and_wait(|v| {
-            let settings = v.world.settings().clone();
-            let clocks = shared.clocks(&settings);
-            let (limit, step) = api::handle(v.world, v.gate, &parts, &body, v.now, &clocks);
-            let ticket = match &step {
-                Step::Wait(_, ticket) => Some(*ticket),
-                Step::Done(_) => None,
-            };
-            ((limit, step, settings), ticket)
-        });
-        (limit, step, answer, settings)
-    };
-    let reply = match (step, answer) {
-        (Step::Done(reply), _) => Some(reply),
+    let request = http::Request::from_parts(parts, body);
+    let ((called, settings), answer) = shared.visit_and_wait(|v| {
+        let settings = v.world.settings().clone();
+        let clocks = shared.clocks(&settings);
+        let called = v.rest.call(v.world, request, v.now, &clocks);
+        let ticket = match &called {
+            Called::Waiting(pending) => Some(pending.ticket()),
+            Called::Answered(_) => None,
+        };
+        ((called, settings), ticket)
+    });
+    let response = match (called, answer) {
+        (Called::Answered(response), _) => Some(response),
         // The check behind it has a deadline, so this ends.
-        (Step::Wait(route, _), Some(answer)) => {
+        (Called::Waiting(pending), Some(answer)) => {
             let outcome = answer.await.ok();
-            outcome.map(|outcome| api::outcome(&route, outcome, &settings))
+            outcome.map(|outcome| pending.answered(outcome, &settings, shared.now()))
         }
-        (Step::Wait(..), None) => None,
+        (Called::Waiting(_), None) => None,
     };
-    let mut response = match reply {
-        Some(reply) => response(reply),
+    match response {
+        // Not by axum's conversion of text, which would name a content type of its own.
+        Some(response) => response.map(Body::from),
         // Reset or stopped meanwhile.
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-    };
-    add_rate_limit(&mut response, limit);
-    response
-}
-
-/// Adds the three headers that say where the caller stands.
-pub(super) fn add_rate_limit(response: &mut Response, limit: RateLimit) {
-    let headers = response.headers_mut();
-    for (name, value) in [
-        ("x-rate-limit-limit", i64::from(limit.limit)),
-        ("x-rate-limit-remaining", i64::from(limit.remaining)),
-        ("x-rate-limit-reset", limit.reset.as_second()),
-    ] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
     }
-}
-
-fn response(reply: Reply) -> Response {
-    // Not by axum's conversion of text, which would name a content type of its own.
-    let mut response = Response::new(axum::body::Body::from(reply.body));
-    *response.status_mut() = reply.status;
-    response.headers_mut().extend(reply.headers);
-    response
 }

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{clock::Clock, outbound::Outbound};
 use crate::{
-    api::Gate,
+    rest::Rest,
     settings::{OauthTime, Settings},
     world::{Effect, Outcome, Ticket, World},
 };
@@ -34,7 +34,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct Inner {
     world: World,
-    gate: Gate,
+    rest: Rest,
     waiting: HashMap<Ticket, oneshot::Sender<Outcome>>,
     tasks: JoinSet<()>,
     stopped: bool,
@@ -43,7 +43,7 @@ struct Inner {
 /// The world, for the length of one lock.
 pub(super) struct Visit<'a> {
     pub(super) world: &'a mut World,
-    pub(super) gate: &'a mut Gate,
+    pub(super) rest: &'a mut Rest,
     pub(super) now: Timestamp,
 }
 
@@ -52,7 +52,7 @@ impl Shared {
         let clock = Clock::new(settings.time);
         let inner = Inner {
             world: World::new(settings, clock.now()),
-            gate: Gate::new(),
+            rest: Rest::new(),
             waiting: HashMap::new(),
             tasks: JoinSet::new(),
             stopped: false,
@@ -93,7 +93,7 @@ impl Shared {
         let before = inner.world.next_wakeup();
         let now = self.clock.now();
         inner.world.wake(now);
-        let visit = Visit { world: &mut inner.world, gate: &mut inner.gate, now };
+        let visit = Visit { world: &mut inner.world, rest: &mut inner.rest, now };
         let (value, ticket) = act(visit);
         let receiver = ticket.map(|ticket| {
             let (sender, receiver) = oneshot::channel();
@@ -132,7 +132,7 @@ impl Shared {
         let now = self.clock.now();
         inner.tasks.abort_all();
         inner.waiting.clear();
-        inner.gate = Gate::new();
+        inner.rest = Rest::new();
         inner.world.reset(now);
         self.rescheduled.notify_one();
         now
