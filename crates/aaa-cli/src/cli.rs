@@ -5,6 +5,7 @@ mod calls;
 mod events;
 pub(crate) mod store;
 mod subscriptions;
+mod trigger;
 mod verify;
 mod webhooks;
 
@@ -22,6 +23,7 @@ pub(crate) use self::{
         ListArgs, RedriveArgs, ResendArgs, ShowArgs, StatsArgs, TailArgs,
     },
     subscriptions::{SubscriptionsArgs, SubscriptionsCommand},
+    trigger::{Field, TriggerArgs},
     verify::VerifyArgs,
     webhooks::{WebhooksArgs, WebhooksCommand},
 };
@@ -72,6 +74,9 @@ pub(crate) enum Command {
     /// Says why the signature of a saved delivery is wrong
     #[command(after_help = verify::HELP)]
     Verify(VerifyArgs),
+    /// Makes something happen, in an emulator or straight at a receiver
+    #[command(after_help = trigger::HELP)]
+    Trigger(TriggerArgs),
 }
 
 #[derive(Debug, Args)]

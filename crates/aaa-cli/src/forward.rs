@@ -65,6 +65,16 @@ pub(crate) struct ForwardUrl {
 }
 
 impl ForwardUrl {
+    /// Returns what is called.
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// Returns how it is called.
+    pub(crate) fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
     /// Says whether everybody on the way can read what is sent.
     pub(crate) fn is_open(&self) -> bool {
         self.scheme == Scheme::HTTP && !self.loopback

@@ -18,6 +18,7 @@ mod signals;
 mod store;
 mod subscriptions;
 mod table;
+mod trigger;
 mod verify;
 mod webhooks;
 
@@ -73,6 +74,7 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
         }
         Command::Events(args) => events::run(args, cli.credentials).await,
         Command::Store(args) => store::run(args),
+        Command::Trigger(args) => signals::or_end(trigger::run(args, cli.credentials)).await,
         Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }
 }

@@ -8,7 +8,7 @@
 //! | Call | Body | Answer |
 //! |---|---|---|
 //! | `POST events`, `?wait=true` | [`Trigger`] | [`Triggered`], once logged, or once delivered or failed |
-//! | `GET ledger` | | [`Ledger`] |
+//! | `GET ledger`, `?id=A&id=B` | | [`Ledger`], or what it says of these events |
 //! | `POST deliver` | [`Deliver`] | [`Delivered`] |
 //! | `POST clock` | [`Advance`] | [`Clock`] |
 //! | `GET state` | | [`State`] |

@@ -26,8 +26,9 @@
 //!
 //! [`world::World`] is the service as a state machine, without socket and clock: drive it in one
 //! thread, on a time of your own; [`rest::Rest`] answers HTTP requests with it. [`Emulator`] is the
-//! shell around both. [`settings`] says how it
-//! behaves, and plays either side where X's documents contradict each other.
+//! shell around both. [`settings`] says how it behaves, and plays either side where X's documents
+//! contradict each other. [`bodies::Bodies`] makes what a webhook would be sent, without any of
+//! that around it.
 //!
 //! # Two generations
 //!
@@ -84,6 +85,7 @@
 //! check. It answers only to loopback names. Everything is kept in memory until it is reset.
 
 mod api;
+pub mod bodies;
 pub mod control;
 pub mod credentials;
 mod payload;

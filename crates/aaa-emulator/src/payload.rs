@@ -14,6 +14,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+pub(crate) use self::user::STRANGER;
 use crate::{credentials, settings::Relations};
 
 /// What a generator may use: time, fresh identifiers, and a serial number that picks a variety.
@@ -30,6 +31,10 @@ pub(crate) struct Fresh {
     pub(crate) hex: String,
     /// Which variety: plain, long, a reply and so on. 0 is the plain one.
     pub(crate) variety: u64,
+    /// The other side of what nobody named another side for.
+    pub(crate) stranger: u64,
+    /// When a user took his permission back; it is told to the second.
+    pub(crate) revoked_at: Timestamp,
 }
 
 /// An item and what goes around it.
@@ -56,10 +61,14 @@ pub(crate) fn is_kind(kind: &str) -> bool {
 
 /// Says whether the items of a kind must be objects, because something is generated for them.
 pub(crate) fn is_generated(kind: &str) -> bool {
-    kind == "user_event" || GENERATED.contains(&kind)
+    matches!(kind, "user_event" | JOB_STATUS) || GENERATED.contains(&kind)
 }
 
-const GENERATED: [&str; 12] = [
+/// The kind that is no event of anybody: it tells how a replay job ended.
+pub(crate) const JOB_STATUS: &str = "replay_job_status";
+
+/// The kinds of lists whose items are generated.
+pub(crate) const GENERATED: [&str; 12] = [
     "tweet_create_events",
     "tweet_delete_events",
     "favorite_events",
@@ -92,12 +101,21 @@ impl Item {
             "direct_message_indicate_typing_events" => direct_message::typing(user, fresh),
             "direct_message_mark_read_events" => direct_message::read(user, fresh),
             "user_event" => revoke(user, fresh),
+            JOB_STATUS => job_status(
+                &fresh.older_id.to_string(),
+                &fresh.id.to_string(),
+                "Complete",
+                "Job completed successfully",
+            ),
             _ => json!({}),
         };
         if let Some(payload) = payload {
             merge(&mut value, payload);
         }
-        let shape = if kind == "user_event" { Shape::Alone } else { Shape::Listed };
+        let shape = match kind {
+            "user_event" | JOB_STATUS => Shape::Alone,
+            _ => Shape::Listed,
+        };
         Self { kind: kind.to_owned(), value, shape }
     }
 
@@ -196,18 +214,22 @@ pub(crate) fn sent_message(
 
 /// Writes the body that ends a replay job.
 pub(crate) fn replay_job_status(webhook: &str, job: &str, state: &str, words: &str) -> Bytes {
-    let body = json!({"replay_job_status": {
+    let body = json!({ JOB_STATUS: job_status(webhook, job, state, words) });
+    Bytes::from(body.to_string())
+}
+
+fn job_status(webhook: &str, job: &str, state: &str, words: &str) -> Value {
+    json!({
         "webhook_id": webhook,
         "job_state": state,
         "job_state_description": words,
         "job_id": job,
-    }});
-    Bytes::from(body.to_string())
+    })
 }
 
 fn revoke(user: UserId, fresh: &Fresh) -> Value {
     json!({"revoke": {
-        "date_time": fresh.now.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string(),
+        "date_time": fresh.revoked_at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string(),
         "target": {"app_id": credentials::APP_ID.to_string()},
         "source": {"user_id": user.to_string()},
     }})

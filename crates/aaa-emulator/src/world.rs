@@ -30,13 +30,13 @@
 mod checks;
 mod deliveries;
 mod effect;
-mod events;
+pub(crate) mod events;
 mod faults;
 mod grants;
 mod ledger;
 mod limits;
 mod messages;
-mod random;
+pub(crate) mod random;
 mod refusal;
 mod replay;
 mod state;

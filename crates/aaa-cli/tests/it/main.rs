@@ -26,6 +26,8 @@ mod subscriptions;
 mod support;
 #[cfg(unix)]
 mod tls;
+#[cfg(unix)]
+mod trigger;
 mod usage;
 mod verify;
 #[cfg(unix)]

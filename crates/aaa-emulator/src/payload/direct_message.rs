@@ -3,10 +3,7 @@
 use aaa_types::UserId;
 use serde_json::{Map, Value, json};
 
-use super::{
-    Fresh,
-    user::{self, STRANGER},
-};
+use super::{Fresh, user};
 use crate::credentials;
 
 /// `user` sends a message. The varieties: plain, with a photo, an answer to a quick reply, from no
@@ -17,7 +14,7 @@ pub(super) fn message(user: UserId, fresh: &Fresh) -> Value {
         "id": fresh.id.to_string(),
         "created_timestamp": fresh.now.as_millisecond().to_string(),
         "message_create": {
-            "target": {"recipient_id": STRANGER.to_string()},
+            "target": {"recipient_id": fresh.stranger.to_string()},
             "sender_id": user.to_string(),
             "message_data": {
                 "text": "Schöne Grüße 👋 https://t.co/example",
@@ -65,7 +62,7 @@ pub(super) fn typing(user: UserId, fresh: &Fresh) -> Value {
     json!({
         "created_timestamp": fresh.millis.to_string(),
         "sender_id": user.to_string(),
-        "target": {"recipient_id": STRANGER.to_string()},
+        "target": {"recipient_id": fresh.stranger.to_string()},
     })
 }
 

@@ -3,29 +3,26 @@
 use aaa_types::UserId;
 use serde_json::{Value, json};
 
-use super::{
-    Fresh, created_at,
-    user::{self, STRANGER},
-};
+use super::{Fresh, created_at, user};
 
 /// A post by `user`. The varieties: plain, long, a reply, a repost, a quote, an edit.
 pub(super) fn create(user: UserId, fresh: &Fresh) -> Value {
     let mut post = plain(&user.to_string(), fresh.id, fresh);
-    let stranger = STRANGER.to_string();
+    let stranger = fresh.stranger.to_string();
     let inner = || plain(&stranger, fresh.older_id, fresh);
     let more = match fresh.variety % 6 {
         1 => long(),
         2 => json!({
-            "text": "@user2244994945 Danke für den Hinweis!",
+            "text": format!("@user{stranger} Danke für den Hinweis!"),
             "in_reply_to_status_id": lossy(fresh.older_id),
             "in_reply_to_status_id_str": fresh.older_id.to_string(),
-            "in_reply_to_user_id": STRANGER,
+            "in_reply_to_user_id": fresh.stranger,
             "in_reply_to_user_id_str": stranger,
-            "in_reply_to_screen_name": "user2244994945",
+            "in_reply_to_screen_name": format!("user{stranger}"),
             "entities": {"user_mentions": [mention(&stranger)]},
         }),
         3 => json!({
-            "text": "RT @user2244994945: Grüße aus dem Emulator 👋",
+            "text": format!("RT @user{stranger}: Grüße aus dem Emulator 👋"),
             "retweeted_status": inner(),
             "entities": {"user_mentions": [mention(&stranger)]},
         }),
@@ -65,7 +62,7 @@ pub(super) fn favorite(user: UserId, fresh: &Fresh) -> Value {
         "id": fresh.hex,
         "created_at": created_at(fresh.now),
         "timestamp_ms": fresh.now.as_millisecond(),
-        "favorited_status": plain(&STRANGER.to_string(), fresh.older_id, fresh),
+        "favorited_status": plain(&fresh.stranger.to_string(), fresh.older_id, fresh),
         "user": user::in_post(&user.to_string()),
     })
 }

@@ -11,6 +11,8 @@ fn fresh(variety: u64) -> Fresh {
         millis: now.as_millisecond(),
         hex: "a7ba59eab0bfcba386f7acedac279542".into(),
         variety,
+        stranger: STRANGER,
+        revoked_at: now,
     }
 }
 

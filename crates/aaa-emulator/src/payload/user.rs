@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// Somebody who has no tokens here and so never a subscription: the other side of what nobody
 /// named another side for.
-pub(super) const STRANGER: u64 = 2_244_994_945;
+pub(crate) const STRANGER: u64 = 2_244_994_945;
 
 /// In posts and favorites: a numeric `id` beside `id_str`, and nulls.
 pub(super) fn in_post(id: &str) -> Value {

@@ -45,8 +45,17 @@ async fn events(State(shared): Core, RawQuery(query): RawQuery, body: Bytes) -> 
     answer(made)
 }
 
-async fn ledger(State(shared): Core) -> Response {
-    Json(shared.look(|world, now| world.ledger(now))).into_response()
+async fn ledger(State(shared): Core, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let ids = query.split('&').filter_map(|pair| pair.strip_prefix("id="));
+    let Ok(ids) = ids.map(str::parse).collect::<Result<Vec<u64>, _>>() else {
+        return refuse(StatusCode::BAD_REQUEST, "an id in the query is not a number");
+    };
+    let ledger = shared.look(|world, now| match ids.as_slice() {
+        [] => world.ledger(now),
+        ids => world.ledger_of(ids, now),
+    });
+    Json(ledger).into_response()
 }
 
 async fn deliver(State(shared): Core, body: Bytes) -> Response {

@@ -111,6 +111,8 @@ impl World {
             millis: self.ids.next_millis(self.now),
             hex: self.random.hex(),
             variety,
+            stranger: payload::STRANGER,
+            revoked_at: self.now,
         }
     }
 
@@ -204,7 +206,7 @@ fn check(ask: &Trigger) -> Result<u32, TriggerError> {
 }
 
 /// Derives kind and key from the bytes of a body, as a receiver does.
-fn identity(body: &Bytes) -> (String, String) {
+pub(crate) fn identity(body: &Bytes) -> (String, String) {
     let events = Body::parse(body).map(|body| body.events()).unwrap_or_default();
     let first = events.first().map(|event| event.identity());
     first.map(|id| (id.kind().to_owned(), id.to_string())).unwrap_or_default()

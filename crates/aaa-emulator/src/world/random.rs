@@ -11,14 +11,14 @@ const LOW_BITS: u32 = 22;
 
 /// A small generator (`SplitMix64`). Nothing here protects anything.
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -27,12 +27,12 @@ impl Random {
     }
 
     /// 32 hex digits, the form of a favorite's id.
-    pub(super) fn hex(&mut self) -> String {
+    pub(crate) fn hex(&mut self) -> String {
         format!("{:016x}{:016x}", self.next(), self.next())
     }
 
     /// Letters and digits, the form of tokens and verifiers.
-    pub(super) fn text(&mut self, length: usize) -> String {
+    pub(crate) fn text(&mut self, length: usize) -> String {
         const ALPHABET: &[u8; 62] =
             b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let index = |random: u64| usize::try_from(random % 62).unwrap_or_default();
@@ -41,12 +41,12 @@ impl Random {
     }
 
     /// Seven digits, the form of a PIN.
-    pub(super) fn digits(&mut self) -> String {
+    pub(crate) fn digits(&mut self) -> String {
         format!("{:07}", self.next() % 10_000_000)
     }
 
     /// The base64 of a UUID: 48 letters and digits, the form of a challenge's token.
-    pub(super) fn token(&mut self) -> String {
+    pub(crate) fn token(&mut self) -> String {
         let (a, b) = (self.next(), self.next());
         let uuid = format!(
             "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
@@ -62,17 +62,17 @@ impl Random {
 
 /// Hands out snowflake ids: unique, rising, and each carries the time it was made.
 #[derive(Debug, Clone)]
-pub(super) struct Ids {
+pub(crate) struct Ids {
     last: u64,
     last_millis: i64,
 }
 
 impl Ids {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { last: 0, last_millis: 0 }
     }
 
-    pub(super) fn next(&mut self, random: &mut Random, now: Timestamp) -> u64 {
+    pub(crate) fn next(&mut self, random: &mut Random, now: Timestamp) -> u64 {
         let millis = (now.as_millisecond() - SNOWFLAKE_EPOCH_MS).max(1);
         let time = u64::try_from(millis).unwrap_or(1) << LOW_BITS;
         // Low bits everywhere, so that a number that went through a double is seen to be wrong.
@@ -83,7 +83,7 @@ impl Ids {
 
     /// A millisecond that no other event has, at or after `now`: kinds without an id are told
     /// apart by their time.
-    pub(super) fn next_millis(&mut self, now: Timestamp) -> i64 {
+    pub(crate) fn next_millis(&mut self, now: Timestamp) -> i64 {
         self.last_millis = now.as_millisecond().max(self.last_millis + 1);
         self.last_millis
     }

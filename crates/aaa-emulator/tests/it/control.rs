@@ -46,6 +46,13 @@ async fn the_whole_story_over_http() {
     assert_eq!((&attempt["cause"], &attempt["status"]), (&json!("live"), &json!(200)));
     assert_eq!((&attempt["job_id"], &attempt["error"]), (&Value::Null, &Value::Null));
     assert_eq!(ledger["jobs"], json!([]));
+    // What it says of some events only.
+    let id = event["id"].as_str().unwrap();
+    let more = json!({"kind": "follow_events", "user_id": "7", "count": 2});
+    control(&emulator, "events?wait=true", &[], more).await;
+    let some = look(&emulator, &format!("ledger?id={id}&id=7")).await;
+    assert_eq!(some["events"], ledger["events"]);
+    assert!(look(&emulator, "ledger?id=seven").await["error"].is_string());
 
     let body = json!({"webhook_id": webhook.to_string(), "body": "{}"});
     let delivered = control(&emulator, "deliver", &[], body).await;

@@ -1,0 +1,186 @@
+//! `aaa trigger`: makes things happen, through an emulator or straight to a receiver.
+
+mod direct;
+mod emulated;
+mod pace;
+mod tally;
+
+use std::sync::Arc;
+
+use aaa_emulator::bodies;
+use aaa_types::UserId;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::task::JoinSet;
+
+use self::{direct::Direct, emulated::Emulated, pace::Pace, tally::Tally};
+use crate::{
+    cli::{Field, TriggerArgs},
+    credentials::{CredentialArgs, Credentials},
+    exit::{Exit, Failure},
+    output,
+};
+
+/// How many events are on their way at once.
+const AT_ONCE: usize = 16;
+
+pub(crate) async fn run(args: TriggerArgs, credentials: CredentialArgs) -> Result<(), Failure> {
+    let payload = payload(args.payload.clone(), &args.fields)?;
+    check(&args, payload.as_ref())?;
+    let what = What { kind: args.kind.clone(), user: args.user, payload };
+    match &args.to {
+        Some(to) => {
+            let secret = Credentials::load(credentials)?.consumer_secret()?;
+            send(Direct::new(to.clone(), secret, what)?, &args).await
+        }
+        None => send(Emulated::find(&args.emulator, what).await?, &args).await,
+    }
+}
+
+/// What is to happen each time.
+struct What {
+    kind: String,
+    user: UserId,
+    payload: Option<Value>,
+}
+
+/// An event for a user, and what its receiver answered.
+#[derive(Debug, Serialize)]
+struct Told {
+    id: String,
+    key: String,
+    kind: String,
+    for_user_id: Option<UserId>,
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// How events come to receivers.
+trait Way: Send + Sync + 'static {
+    /// Makes it happen once; returns what became of it, for each user concerned.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no use in going on.
+    fn once(&self) -> impl Future<Output = Result<Vec<Told>, Failure>> + Send;
+
+    /// Says what to do when a receiver answered so.
+    fn advice(&self, status: u16) -> Option<&'static str>;
+}
+
+/// Makes it happen as often and as fast as the flags say.
+async fn send(way: impl Way, args: &TriggerArgs) -> Result<(), Failure> {
+    let way = Arc::new(way);
+    let mut pace = Pace::new(args.rate.map(|rate| rate.0));
+    let mut tally = Tally::default();
+    let mut tasks = JoinSet::new();
+    let (mut left, mut failure) = (args.count, None);
+    loop {
+        let may_begin = left > 0 && failure.is_none() && tasks.len() < AT_ONCE;
+        tokio::select! {
+            () = pace.turn(), if may_begin => {
+                pace.taken();
+                left -= 1;
+                let way = Arc::clone(&way);
+                tasks.spawn(async move { way.once().await });
+            }
+            Some(done) = tasks.join_next() => match done {
+                Ok(Ok(told)) => {
+                    for told in &told {
+                        tally.add(told);
+                        print(told, args.json)?;
+                    }
+                }
+                // What is on its way is still waited for.
+                Ok(Err(error)) => {
+                    failure.get_or_insert(error);
+                }
+                Err(error) => {
+                    failure.get_or_insert(Exit::Failed.of("a sender ended", error));
+                }
+            },
+            else => break,
+        }
+    }
+    output::note(tally.summary(pace.elapsed()));
+    match failure {
+        Some(failure) => Err(failure),
+        None => tally.judge(|status| way.advice(status)),
+    }
+}
+
+fn print(told: &Told, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::json(told);
+    }
+    let became = match (told.status, &told.error) {
+        (Some(status), _) => tally::named(status),
+        (None, Some(error)) => format!("no answer: {error}"),
+        (None, None) => "not sent".to_owned(),
+    };
+    output::line(output::printable(&format!("{}  {became}", told.key))).map(drop)
+}
+
+/// Refuses what cannot be made, before anything is.
+fn check(args: &TriggerArgs, payload: Option<&Value>) -> Result<(), Failure> {
+    let kind = args.kind.as_str();
+    if kind == bodies::JOB_STATUS && args.to.is_none() {
+        let words = format!("{kind} comes at the end of a replay job, and not by itself");
+        return Err(Exit::Usage.with(words).advise("with --to URL it is made and sent by itself"));
+    }
+    if bodies::KINDS.contains(&kind) {
+        if payload.is_some_and(|payload| !payload.is_object()) {
+            let words = format!("--payload is no JSON object: of {kind} only members can differ");
+            return Err(Exit::Usage.with(words));
+        }
+        return Ok(());
+    }
+    let is_name = kind.len() > "_events".len() && kind.ends_with("_events");
+    if is_name && payload.is_some() {
+        return Ok(());
+    }
+    let known = bodies::KINDS.join(", ");
+    let other = "or another name that ends in _events, with --payload";
+    let words = format!("`{}` is no kind of event that is known here", output::printable(kind));
+    Err(Exit::Usage.with(words).advise(format!("one of {known}; {other}")))
+}
+
+/// Puts together what differs from what is generated.
+fn payload(payload: Option<Value>, fields: &[Field]) -> Result<Option<Value>, Failure> {
+    let mut payload = payload;
+    for Field { path, value } in fields {
+        let mut at = payload.get_or_insert_with(|| Value::Object(Map::new()));
+        for name in path {
+            at = at
+                .as_object_mut()
+                .ok_or_else(|| {
+                    let path = path.join(".");
+                    Exit::Usage
+                        .with(format!("--field {path}: what should hold `{name}` is no object"))
+                })?
+                .entry(name.as_str())
+                .or_insert_with(|| Value::Object(Map::new()));
+        }
+        *at = value.clone();
+    }
+    Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_come_on_top_of_the_payload() {
+        let fields: Vec<Field> =
+            [r#"a.b="x""#, "a.c=[1]", "d=null"].iter().map(|text| text.parse().unwrap()).collect();
+        let whole = payload(Some(json!({"a": {"b": 1, "z": 2}})), &fields).unwrap().unwrap();
+        assert_eq!(whole, json!({"a": {"b": "x", "c": [1], "z": 2}, "d": null}));
+        assert_eq!(payload(None, &[]).unwrap(), None);
+        assert!(payload(Some(json!({"a": 1})), &fields).is_err());
+        assert!(payload(Some(json!([])), &fields).is_err());
+    }
+}
