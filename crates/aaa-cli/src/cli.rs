@@ -3,6 +3,7 @@
 mod auth;
 mod calls;
 mod events;
+mod keeping;
 pub(crate) mod store;
 mod subscriptions;
 mod trigger;
@@ -22,6 +23,7 @@ pub(crate) use self::{
         DeadCommand, DeadListArgs, DropConsumerArgs, EventsArgs, EventsCommand, FilterArgs,
         ListArgs, RedriveArgs, ResendArgs, ShowArgs, StatsArgs, TailArgs,
     },
+    keeping::KeepArgs,
     subscriptions::{SubscriptionsArgs, SubscriptionsCommand},
     trigger::{Field, TriggerArgs},
     verify::VerifyArgs,
@@ -103,6 +105,8 @@ pub(crate) struct ListenArgs {
     pub(crate) apps: Vec<AppAtPath>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
     /// How to print events as they arrive
     #[arg(long, value_enum, default_value_t = Format::Pretty)]
     pub(crate) format: Format,

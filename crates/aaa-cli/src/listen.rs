@@ -24,7 +24,7 @@ use aaa_webhook::{
 use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
-use self::{apps::Apps, recovery::Recovery};
+use self::{apps::Apps, forwarding::Forwarding, recovery::Recovery};
 use crate::{
     cli::{Format, ListenArgs, Recover},
     credentials::Credentials,
@@ -43,9 +43,9 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let tls = tls::load(&args)?;
     let signal = signals::end();
     let format = if args.json { Format::Json } else { args.format };
-    let settings = aaa_store::Settings::default();
+    let settings = aaa_store::Settings::from(&args.keep);
     let period = settings.heartbeat_period;
-    let forwarding = forwarding::Forwarding::prepare(&args.forward, &credentials)?;
+    let forwarding = Forwarding::prepare(&args.forward, &credentials)?;
     let store = SqliteStore::open(&args.store.data_dir, settings)
         .map_err(|error| Exit::Failed.of("could not open the store", error))?;
     let mut receiver = Receiver::shared(store.clone(), Vec::new());
@@ -105,9 +105,9 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     };
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
+    let upkeep = upkeep::Upkeep::new(&store, &clock, forwarding.iter().map(Forwarding::waits_from));
+    let upkeep = tokio::spawn(upkeep.run(run.reached(Phase::Draining)));
     let forwarding = forwarding.map(|forwarding| forwarding.start(&store, &run));
-    let upkeep = upkeep::keep_up(store.clone(), clock.clone(), run.reached(Phase::Draining));
-    let upkeep = tokio::spawn(upkeep);
 
     let end = tokio::select! {
         signal = signal => {

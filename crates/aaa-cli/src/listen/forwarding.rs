@@ -45,6 +45,11 @@ impl Forwarding {
         Ok(Some(Self { name, forwarder, start: args.forward_after.unwrap_or(0) }))
     }
 
+    /// Returns its name, and after which event it begins when it was never there before.
+    pub(super) fn waits_from(&self) -> (ConsumerName, u64) {
+        (self.name.clone(), self.start)
+    }
+
     /// Forwards until nothing more is received. What is left then is forwarded by the next run.
     pub(super) fn start(self, store: &SqliteStore, run: &Run) -> JoinHandle<()> {
         let settings = Settings {

@@ -3,48 +3,74 @@
 use std::{pin::pin, time::Duration};
 
 use aaa_replay::driver::XClock;
-use aaa_store::{SqliteStore, StoreError, sqlite::Pruned};
+use aaa_store::{SqliteStore, sqlite::Pruned};
+use aaa_webhook::consumer::{ConsumerName, CursorError, Cursors};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
 /// From one time to the next.
 const PERIOD: Duration = Duration::from_secs(5 * 60);
 
-/// Prunes the store every few minutes until the run has ended.
-pub(super) async fn keep_up(store: SqliteStore, clock: XClock, ended: impl Future<Output = ()>) {
-    let mut ended = pin!(ended);
-    let mut held_back = None;
-    loop {
-        let round = async {
-            sleep(PERIOD).await;
-            prune(&store, clock.now()).await
-        };
-        let pruned = tokio::select! {
-            // Dropped in the middle, a round goes on where it was at the next one.
-            () = &mut ended => return,
-            pruned = round => pruned,
-        };
-        match pruned {
-            Ok(pruned) => {
-                tracing::debug!(?pruned, "the store was pruned");
-                if pruned.held_back.is_some() && pruned.held_back != held_back {
-                    tracing::warn!(
-                        seq = pruned.held_back,
-                        "events that are old enough to go are kept: a consumer has not handled \
-                         them; `aaa events stats` shows which"
-                    );
-                }
-                held_back = pruned.held_back;
-            }
-            Err(error) => tracing::warn!(%error, "the store could not be pruned; trying later"),
-        }
-    }
+/// Prunes the store.
+pub(super) struct Upkeep {
+    store: SqliteStore,
+    clock: XClock,
+    /// Consumers of this run, and after which event they begin if they have no cursor yet.
+    expected: Vec<(ConsumerName, u64)>,
 }
 
-/// Prunes what no consumer still waits for.
-async fn prune(store: &SqliteStore, now: Timestamp) -> Result<Pruned, StoreError> {
-    let slowest = store.slowest_cursor().await?;
-    store.prune(now, slowest.map_or(u64::MAX, |handled| handled.saturating_add(1))).await
+impl Upkeep {
+    /// Prepares to prune what neither the expected consumers nor any others wait for.
+    pub(super) fn new(
+        store: &SqliteStore,
+        clock: &XClock,
+        expected: impl IntoIterator<Item = (ConsumerName, u64)>,
+    ) -> Self {
+        let expected = expected.into_iter().collect();
+        Self { store: store.clone(), clock: clock.clone(), expected }
+    }
+
+    /// Prunes at once and then every few minutes, until the run has ended.
+    pub(super) async fn run(self, ended: impl Future<Output = ()>) {
+        let mut ended = pin!(ended);
+        let (mut held_back, mut pause) = (None, Duration::ZERO);
+        loop {
+            let round = async {
+                sleep(pause).await;
+                self.prune(self.clock.now()).await
+            };
+            let pruned = tokio::select! {
+                // Dropped in the middle, a round goes on where it was at the next one.
+                () = &mut ended => return,
+                pruned = round => pruned,
+            };
+            pause = PERIOD;
+            match pruned {
+                Ok(pruned) => {
+                    tracing::debug!(?pruned, "the store was pruned");
+                    if pruned.held_back.is_some() && pruned.held_back != held_back {
+                        tracing::warn!(
+                            seq = pruned.held_back,
+                            "events that are old enough to go are kept: a consumer has not handled \
+                             them; `aaa events stats` shows which"
+                        );
+                    }
+                    held_back = pruned.held_back;
+                }
+                Err(error) => tracing::warn!(%error, "the store could not be pruned; trying later"),
+            }
+        }
+    }
+
+    /// Prunes what no consumer still waits for.
+    async fn prune(&self, now: Timestamp) -> Result<Pruned, CursorError> {
+        let cursors = self.store.cursors().await?;
+        let is_new = |name: &ConsumerName| cursors.iter().all(|(known, _)| known != name);
+        let new = self.expected.iter().filter(|(name, _)| is_new(name)).map(|(_, start)| *start);
+        let handled = cursors.iter().map(|(_, cursor)| cursor.progress.cursor()).chain(new).min();
+        let keep_from = handled.map_or(u64::MAX, |handled| handled.saturating_add(1));
+        Ok(self.store.prune(now, keep_from).await?)
+    }
 }
 
 #[cfg(test)]
@@ -89,8 +115,16 @@ mod tests {
         arrive(&store, 3, later).await;
 
         // It has handled the first of them.
-        store.open(&"slow".parse().unwrap(), 1).await.unwrap();
-        let pruned = prune(&store, later).await.unwrap();
+        let slow: ConsumerName = "slow".parse().unwrap();
+        store.open(&slow, 1).await.unwrap();
+        // Another one has not begun yet.
+        let upkeep = |expected: &[(ConsumerName, u64)]| {
+            Upkeep::new(&store, &XClock::new(), expected.iter().cloned())
+        };
+        let new = ("new".parse().unwrap(), 0);
+        let pruned = upkeep(&[new]).prune(later).await.unwrap();
+        assert_eq!((pruned.events, pruned.held_back), (0, Some(1)));
+        let pruned = upkeep(&[(slow, 0)]).prune(later).await.unwrap();
         assert_eq!((pruned.events, pruned.held_back), (1, Some(2)));
         store.close().await.unwrap();
     }

@@ -18,6 +18,8 @@ mod crash;
 mod demo;
 #[cfg(unix)]
 mod forward;
+#[cfg(unix)]
+mod keeping;
 mod lab;
 #[cfg(unix)]
 mod receive;

@@ -1,0 +1,97 @@
+//! How long a receiver keeps what.
+
+use std::time::Duration;
+
+use aaa_replay::plan::Limits;
+use clap::Args;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+/// What is printed, forwarded and recovered is read from the store, so it stays there for a while.
+const SHORTEST_STAY: Duration = Duration::from_secs(60 * 60);
+
+/// How much longer than a replay reaches back a key must be known.
+const MARGIN: SignedDuration = SignedDuration::from_hours(24);
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct KeepArgs {
+    /// Remove events with their bodies after this time, such as 30d; what a consumer still waits
+    /// for stays [default: never]
+    #[arg(long, value_name = "TIME", value_parser = keep_events)]
+    pub(crate) keep_events: Option<Duration>,
+    /// Know the keys of events for so long, by which copies are refused; older events are stored
+    /// as stale and not handled [default: 8d]
+    #[arg(long, value_name = "TIME", value_parser = keep_keys)]
+    pub(crate) keep_keys: Option<Duration>,
+    /// Take the content out of stored posts when X reports their deletion, and out of a user's
+    /// events when he revokes access
+    #[arg(long)]
+    pub(crate) redact_deleted: bool,
+}
+
+impl From<&KeepArgs> for aaa_store::Settings {
+    fn from(args: &KeepArgs) -> Self {
+        let default = Self::default();
+        Self {
+            body_retention: args.keep_events.or(default.body_retention),
+            key_retention: args.keep_keys.unwrap_or(default.key_retention),
+            redact_on_deletion: args.redact_deleted,
+            ..default
+        }
+    }
+}
+
+fn keep_events(text: &str) -> Result<Duration, String> {
+    let time = days(text)?;
+    if time < SHORTEST_STAY {
+        return Err("at least an hour: what is printed, forwarded and recovered is read from the \
+                    store"
+            .to_owned());
+    }
+    Ok(time)
+}
+
+fn keep_keys(text: &str) -> Result<Duration, String> {
+    let time = days(text)?;
+    let look_back = Limits::v2().look_back;
+    let shortest = look_back.saturating_add(MARGIN);
+    if SignedDuration::try_from(time).is_ok_and(|time| time < shortest) {
+        return Err(format!(
+            "at least {} hours: a replay reaches back {} hours, and what it brings is only known \
+             to be a copy, and not an old capture, while its key is there",
+            shortest.as_hours(),
+            look_back.as_hours(),
+        ));
+    }
+    Ok(time)
+}
+
+/// Reads a time such as `12h` or `30d`.
+fn days(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<Span>().ok();
+    let parsed = parsed.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let positive = parsed.and_then(|duration| Duration::try_from(duration).ok());
+    positive.ok_or_else(|| "expected a time such as `12h`, `30d` or `1d 12h`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (text, hours) in [("12h", 12), ("30d", 720), ("1d 12h", 36), ("2w", 336)] {
+            assert_eq!(keep_events(text), Ok(Duration::from_secs(hours * 3600)), "{text}");
+        }
+        for bad in ["", "5", "-5d", "soon", "1 month", "59m", "0d"] {
+            assert!(keep_events(bad).is_err(), "{bad}");
+        }
+        assert_eq!(keep_keys("48h"), Ok(Duration::from_secs(48 * 3600)));
+        insta::assert_snapshot!(keep_keys("47h 59m").unwrap_err(), @"at least 48 hours: a replay reaches back 24 hours, and what it brings is only known to be a copy, and not an old capture, while its key is there");
+    }
+
+    #[test]
+    fn without_a_flag_nothing_changes() {
+        let default = aaa_store::Settings::default();
+        assert_eq!(aaa_store::Settings::from(&KeepArgs::default()), default);
+    }
+}
