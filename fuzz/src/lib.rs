@@ -16,6 +16,7 @@ pub mod answer;
 pub mod api_error;
 pub mod authorization;
 pub mod delivery;
+pub mod source;
 
 use std::{env, fs};
 
@@ -23,11 +24,12 @@ use std::{env, fs};
 pub type Check = fn(&[u8]);
 
 /// Every check and its name, which is also that of its program and of its corpus.
-pub const CHECKS: [(&str, Check); 4] = [
+pub const CHECKS: [(&str, Check); 5] = [
     ("answer", answer::check),
     ("api_error", api_error::check),
     ("authorization", authorization::check),
     ("delivery", delivery::check),
+    ("source", source::check),
 ];
 
 /// Makes the program of a check.

@@ -3,10 +3,11 @@
 //!
 //! The core is pure: [`crc`] and [`signature`] are functions over bytes, [`delivery`] is the way
 //! of a delivery as a typestate, [`diagnosis`] says why a signature does not fit, and [`inbox`] is
-//! the trait that a store implements; [`consumer`] does something with what was stored. With the
-//! feature `axum` (on by default) `receiver` is a tower service, an axum router and an extractor;
-//! with `server` there is an accept loop with header time-outs and a draining shutdown, with `tls`
-//! behind TLS; with `metrics` there is what an operator watches.
+//! the trait that a store implements; [`consumer`] does something with what was stored;
+//! [`networks`] says from where requests may come. With the feature `axum` (on by default)
+//! `receiver` is a tower service, an axum router and an extractor; with `server` there is an accept
+//! loop with time-outs and a draining shutdown, with `tls` behind TLS; with `metrics` there is what
+//! an operator watches.
 //!
 //! ```
 //! use aaa_webhook::{crc::CrcToken, signature::Signature};
@@ -51,6 +52,7 @@ pub mod diagnosis;
 pub mod inbox;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+pub mod networks;
 #[cfg(feature = "axum")]
 pub mod receiver;
 #[cfg(feature = "server")]

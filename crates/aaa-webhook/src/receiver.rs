@@ -5,7 +5,8 @@
 //! | 200 | a delivery is committed; a check is answered |
 //! | 400 | signed but not a JSON object; a token that is refused; unclear framing |
 //! | 401 | no signature, or a malformed one; the body is not read |
-//! | 403 | a wrong signature |
+//! | 403 | a wrong signature; a source that is [not allowed](Receiver::with_sources) |
+//! | 404 | nothing is at this path |
 //! | 405 | neither GET nor POST |
 //! | 408 | the body arrives too slowly |
 //! | 413 | the body is too large |
@@ -17,7 +18,7 @@
 
 mod answer;
 mod body;
-mod clock;
+pub(crate) mod clock;
 mod distribution;
 mod extract;
 mod paths;
@@ -34,7 +35,7 @@ use http::{Method, Request, Response, request::Parts};
 use http_body_util::Full;
 use tracing::Instrument;
 
-use self::answer::Refusal;
+pub(crate) use self::answer::Refusal;
 pub use self::{
     answer::Refused,
     distribution::Distribution,
@@ -47,6 +48,7 @@ use crate::{
     app::App,
     delivery::{Acknowledged, Durable, VerifiedDelivery},
     inbox::{Inbox, InboxError},
+    networks::Sources,
 };
 
 /// How much a receiver takes, and how long.
@@ -146,6 +148,36 @@ impl<I: Inbox> Receiver<I> {
         Self { verifier: self.verifier.with_strict_crc(), ..self }
     }
 
+    /// Answers only what comes from these networks, checks included. For it the address of the
+    /// other side has to be among the extensions of a request, as
+    /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo); one without it is refused. The
+    /// accept loop of the module `server` puts it there, and so does `axum::serve` with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use aaa_webhook::{app::App, inbox::{Inbox, InboxError, Receipt}};
+    /// # use aaa_webhook::{delivery::VerifiedDelivery, receiver::Receiver};
+    /// use aaa_webhook::networks::{Networks, ProxyHeader, Sources, TrustedProxies};
+    /// # struct Store;
+    /// # impl Inbox for Store {
+    /// #     async fn commit(&self, delivery: VerifiedDelivery) -> Result<Receipt, InboxError> {
+    /// #         Ok(Receipt { stored: delivery.events().len(), duplicates: 0 })
+    /// #     }
+    /// # }
+    ///
+    /// let proxies = TrustedProxies::new("127.0.0.1".parse()?, ProxyHeader::XForwardedFor);
+    /// let receiver = Receiver::new(Store, App::new("main", "consumer-secret".parse()?))
+    ///     .with_sources(Sources::new(Networks::of_x()).behind(proxies));
+    /// # let _ = receiver;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_sources(self, sources: Sources) -> Self {
+        Self { verifier: self.verifier.with_sources(sources), ..self }
+    }
+
     /// Counts into a given status, so that several receivers can share one.
     #[must_use]
     pub fn with_status(self, status: Status) -> Self {
@@ -173,11 +205,11 @@ impl<I: Inbox> Receiver<I> {
         B: http_body::Body + Send,
     {
         let (head, body) = request.into_parts();
-        if let Err(refused) = self.verifier.framed(&head.headers) {
+        if let Err(refused) = self.verifier.admitted(&head) {
             return refused.into_response();
         }
         match head.method {
-            Method::GET => self.check(&head),
+            Method::GET => self.verifier.checked(&head),
             Method::POST => self.deliver(&head, body).await,
             _ => self.verifier.refused(Refusal::Method).into_response(),
         }
@@ -200,6 +232,11 @@ impl<I: Inbox> Receiver<I> {
         let committed = self.committed(delivery);
         let committed = tokio::time::timeout(self.verifier.limits().deadline, committed).await;
         committed.unwrap_or_else(|_| Err(self.verifier.refused(Refusal::Late)))
+    }
+
+    /// Refuses a request for another path.
+    fn no_receiver(&self) -> Refused {
+        self.verifier.refused(Refusal::NoReceiver)
     }
 
     async fn deliver<B>(&self, head: &Parts, body: B) -> Response<Full<Bytes>>

@@ -16,12 +16,22 @@ use crate::{
     crc::CrcTokenError,
     delivery::{Acknowledged, Rejection},
     inbox::InboxError,
+    networks::SourceError,
     signature::SignatureError,
 };
 
 /// Why a request is not answered 200.
 #[derive(Debug)]
-pub(super) enum Refusal {
+#[cfg_attr(
+    not(feature = "server"),
+    allow(dead_code, reason = "what is wrong with a head, only the accept loop sees")
+)]
+pub(crate) enum Refusal {
+    Source(Option<SourceError>),
+    NoReceiver,
+    SlowHead,
+    LargeHead,
+    MalformedHead,
     Method,
     Framing,
     Encoded,
@@ -41,6 +51,12 @@ pub(super) enum Refusal {
 impl Refusal {
     fn reason(&self) -> Reason {
         match self {
+            Self::Source(Some(SourceError::Foreign { .. })) => Reason::ForeignSource,
+            Self::Source(_) => Reason::UnclearSource,
+            Self::NoReceiver => Reason::NoReceiver,
+            Self::SlowHead => Reason::SlowHead,
+            Self::LargeHead => Reason::LargeHead,
+            Self::MalformedHead => Reason::MalformedHead,
             Self::Method => Reason::Method,
             Self::Framing => Reason::Framing,
             Self::Encoded => Reason::Encoded,
@@ -65,6 +81,15 @@ impl Refusal {
 
     fn words(&self) -> String {
         match self {
+            // Neither the address nor what a proxy said is anybody's business.
+            Self::Source(Some(SourceError::Foreign { .. })) => {
+                "requests from this network are not taken".to_owned()
+            }
+            Self::Source(_) => "where the request comes from is not clear".to_owned(),
+            Self::NoReceiver => "nothing is here".to_owned(),
+            Self::SlowHead => "the head arrived too slowly".to_owned(),
+            Self::LargeHead => "the head is too large".to_owned(),
+            Self::MalformedHead => "the head cannot be read".to_owned(),
             Self::Method => "only GET and POST are answered".to_owned(),
             Self::Framing => "where the body ends is not clear".to_owned(),
             Self::Encoded => "a body with a Content-Encoding is not taken".to_owned(),
@@ -95,6 +120,23 @@ impl Refused {
     pub(super) fn new(refusal: Refusal, status: &Status) -> Self {
         status.answered(refusal.reason());
         Self(refusal)
+    }
+
+    /// Refuses a request for where it comes from. Anybody can cause this too; but X may be among
+    /// them, if it sends from somewhere new or a proxy is not named.
+    pub(super) fn elsewhere(source: Option<SourceError>, status: &Status) -> Self {
+        let refusal = Refusal::Source(source);
+        let count = status.count(refusal.reason()).wrapping_add(1);
+        let why = match source {
+            Some(source) => source.to_string(),
+            None => "no address came with the request".to_owned(),
+        };
+        if count.is_power_of_two() {
+            tracing::warn!(count, why, "a request was refused for where it comes from");
+        } else {
+            tracing::debug!(count, why, "a request was refused for where it comes from");
+        }
+        Self::new(refusal, status)
     }
 
     /// Refuses a body that was not read. Anybody can cause this, so only every power of two is a

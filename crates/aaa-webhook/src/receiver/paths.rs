@@ -68,7 +68,10 @@ impl<I: Inbox> Paths<I> {
         Router::new().fallback(move |request: Request| async move {
             match receivers.get(request.uri().path()) {
                 Some(receiver) => receiver.answer(request).await.into_response(),
-                None => StatusCode::NOT_FOUND.into_response(),
+                None => match receivers.values().next() {
+                    Some(any) => IntoResponse::into_response(any.no_receiver()),
+                    None => StatusCode::NOT_FOUND.into_response(),
+                },
             }
         })
     }

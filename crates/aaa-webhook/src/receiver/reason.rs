@@ -13,6 +13,18 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
+    /// It comes from none of the allowed networks: 403.
+    ForeignSource,
+    /// Where it comes from cannot be told, though it matters: 403.
+    UnclearSource,
+    /// Nothing is at this path: 404.
+    NoReceiver,
+    /// A head that was not whole in time: 408.
+    SlowHead,
+    /// A head that is too large: 431.
+    LargeHead,
+    /// A head that is not HTTP: 400.
+    MalformedHead,
     /// Neither GET nor POST: 405.
     Method,
     /// It is unclear where the body ends: 400.
@@ -51,7 +63,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 23] = [
+        Self::ForeignSource,
+        Self::UnclearSource,
+        Self::NoReceiver,
+        Self::SlowHead,
+        Self::LargeHead,
+        Self::MalformedHead,
         Self::Method,
         Self::Framing,
         Self::Encoded,
@@ -74,6 +92,12 @@ impl Reason {
     /// Returns the reason as one word.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::ForeignSource => "foreign_source",
+            Self::UnclearSource => "unclear_source",
+            Self::NoReceiver => "no_receiver",
+            Self::SlowHead => "slow_head",
+            Self::LargeHead => "large_head",
+            Self::MalformedHead => "malformed_head",
             Self::Method => "method",
             Self::Framing => "framing",
             Self::Encoded => "encoded",
@@ -98,17 +122,24 @@ impl Reason {
     pub fn status(self) -> http::StatusCode {
         use http::StatusCode;
         match self {
+            Self::NoReceiver => StatusCode::NOT_FOUND,
+            Self::LargeHead => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::Framing | Self::Incomplete | Self::CheckToken | Self::NotADelivery => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::SlowHead | Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::MalformedHead
+            | Self::Framing
+            | Self::Incomplete
+            | Self::CheckToken
+            | Self::NotADelivery => StatusCode::BAD_REQUEST,
             Self::MissingSignature | Self::MalformedSignature | Self::CheckSignature => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::WrongSignature | Self::ForgedCheck => StatusCode::FORBIDDEN,
+            Self::ForeignSource
+            | Self::UnclearSource
+            | Self::WrongSignature
+            | Self::ForgedCheck => StatusCode::FORBIDDEN,
             Self::NoRoom | Self::NotStored | Self::Late | Self::AmbiguousCheck => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -118,7 +149,12 @@ impl Reason {
     /// Says whether bytes of the request are left unread, so that the connection cannot go on.
     pub(super) fn closes(self) -> bool {
         match self {
-            Self::Framing
+            Self::ForeignSource
+            | Self::UnclearSource
+            | Self::SlowHead
+            | Self::LargeHead
+            | Self::MalformedHead
+            | Self::Framing
             | Self::Encoded
             | Self::TooLarge
             | Self::Incomplete
@@ -126,7 +162,8 @@ impl Reason {
             | Self::NoRoom
             | Self::MissingSignature
             | Self::MalformedSignature => true,
-            Self::Method
+            Self::NoReceiver
+            | Self::Method
             | Self::WrongSignature
             | Self::NotADelivery
             | Self::NotStored

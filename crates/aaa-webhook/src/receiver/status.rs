@@ -210,6 +210,11 @@ impl Status {
         self.cells.unread.fetch_add(1, SeqCst).wrapping_add(1)
     }
 
+    /// Returns how often a request was refused for this reason.
+    pub(super) fn count(&self, reason: Reason) -> u64 {
+        self.cells.refused.get(reason as usize).map_or(0, |count| count.load(Relaxed))
+    }
+
     /// Counts an answer other than 200.
     pub(super) fn answered(&self, reason: Reason) {
         if let Some(count) = self.cells.refused.get(reason as usize) {
@@ -231,6 +236,12 @@ impl Status {
     #[cfg(feature = "server")]
     pub(crate) fn unclear(&self) -> super::Refused {
         super::Refused::unread(super::Refusal::Framing, self)
+    }
+
+    /// Refuses what is no request yet, or never will be.
+    #[cfg(feature = "server")]
+    pub(crate) fn refuse_head(&self, why: super::Refusal) -> super::Refused {
+        super::Refused::new(why, self)
     }
 
     /// Counts a connection for as long as the guard lives.

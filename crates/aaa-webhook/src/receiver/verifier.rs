@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, request::Parts};
 use http_body_util::Full;
@@ -15,6 +16,7 @@ use crate::{
     app::App,
     crc::CrcToken,
     delivery::{Received, Rejection, VerifiedDelivery},
+    networks::Sources,
     signature::{Signature, SignatureError},
 };
 
@@ -57,6 +59,7 @@ struct Shared {
     limits: Limits,
     room: Room,
     strict_crc: bool,
+    sources: Option<Sources>,
     status: Status,
     now: fn() -> Timestamp,
 }
@@ -76,6 +79,7 @@ impl Verifier {
             limits,
             room: Room::new(limits.bodies),
             strict_crc: false,
+            sources: None,
             status: Status::default(),
             now: clock::now,
         };
@@ -105,6 +109,13 @@ impl Verifier {
         self.with(|shared| shared.strict_crc = true)
     }
 
+    /// Answers only what comes from these networks, see
+    /// [`Receiver::with_sources`](super::Receiver::with_sources).
+    #[must_use]
+    pub fn with_sources(self, sources: Sources) -> Self {
+        self.with(|shared| shared.sources = Some(sources))
+    }
+
     /// Counts into a given status.
     #[must_use]
     pub fn with_status(self, status: Status) -> Self {
@@ -118,6 +129,13 @@ impl Verifier {
 
     /// Answers a challenge-response check. It touches nothing but the apps' secrets.
     pub fn check(&self, head: &Parts) -> Response<Full<Bytes>> {
+        match self.sourced(head) {
+            Ok(()) => self.checked(head),
+            Err(refused) => refused.into_response(),
+        }
+    }
+
+    pub(super) fn checked(&self, head: &Parts) -> Response<Full<Bytes>> {
         let began = clock::instant();
         let status = &self.shared.status;
         match self.token_answer(head) {
@@ -146,16 +164,17 @@ impl Verifier {
         B: http_body::Body + Send,
     {
         let (head, body) = request.into_parts();
-        self.framed(&head.headers)?;
+        self.admitted(&head)?;
         if head.method != Method::POST {
             return Err(self.refused(Refusal::Method));
         }
         self.delivery(&head.headers, body).await
     }
 
-    /// Refuses unclear framing.
-    pub(super) fn framed(&self, headers: &HeaderMap) -> Result<(), Refused> {
-        body::check_framing(headers).map_err(|refusal| self.unread(refusal))
+    /// Refuses what comes from elsewhere, and unclear framing.
+    pub(super) fn admitted(&self, head: &Parts) -> Result<(), Refused> {
+        self.sourced(head)?;
+        body::check_framing(&head.headers).map_err(|refusal| self.unread(refusal))
     }
 
     pub(super) async fn delivery<B>(
@@ -191,6 +210,19 @@ impl Verifier {
 
     pub(super) fn refused(&self, refusal: Refusal) -> Refused {
         Refused::new(refusal, &self.shared.status)
+    }
+
+    fn sourced(&self, head: &Parts) -> Result<(), Refused> {
+        let Some(sources) = &self.shared.sources else { return Ok(()) };
+        let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
+        let admitted = match peer {
+            Some(ConnectInfo(peer)) => sources.admit(peer.ip(), &head.headers).map_err(Some),
+            None => Err(None),
+        };
+        match admitted {
+            Ok(_) => Ok(()),
+            Err(why) => Err(Refused::elsewhere(why, &self.shared.status)),
+        }
     }
 
     fn token_answer(&self, head: &Parts) -> Result<String, Refusal> {
