@@ -4,20 +4,26 @@
 //! A request whose end is unclear is answered 400 and the connection closed: two lengths, even
 //! equal ones, or a length beside `chunked`. A server in front may have understood it in another
 //! way, and what it took for a body would be a request of somebody else's here. After a chunked
-//! request the connection is closed. A head that is not whole in time gets no answer.
+//! request the connection is closed. A head that is not whole in time is answered 408; a connection
+//! on which none has begun is closed without a word.
+//!
+//! Each request carries the address of the other side as
+//! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 //!
 //! # When all connections are in use
 //!
 //! X may be among those who wait, so a refusal is counted every second until there is room again.
-//! Holding a connection costs an attacker one small request every few seconds. So, every second
-//! as well, each connection that has carried no delivery with a right signature is asked to end:
-//! at once between two requests, else after the one it is in. One that was taken a moment ago is
-//! spared once, and one that does not end in [`Limits::header_time`] and [`Limits::drain_time`] is
-//! cut off. Who has a consumer secret keeps the connection. This lets X in again; it does not
-//! stop somebody who opens connections faster than that, for which a firewall is the place.
+//! Holding a connection costs an attacker one small request every few seconds. So each connection
+//! that is a second old and has carried no delivery with a right signature is asked to end: at once
+//! when no request is there or only a part of its head, else after the one it is in; and one that
+//! does not end in [`Limits::drain_time`] is cut off. Who has a consumer secret keeps the connection. The same is done when the process
+//! has no file descriptors left. This lets X in again; it does not stop somebody who opens
+//! connections faster than that, for which a firewall is the place.
 
 mod connection;
 mod heads;
+mod progress;
+mod slow;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -37,7 +43,17 @@ use crate::receiver::Status;
 
 /// How often a full server counts a refusal: several times in a heartbeat of five seconds, so that
 /// no two heartbeats with equal counts cover a time without a free connection.
-const FULL_PERIOD: Duration = Duration::from_secs(1);
+const COUNT_PERIOD: Duration = Duration::from_secs(1);
+
+/// How often a full server asks its connections to end.
+const CALL_PERIOD: Duration = Duration::from_millis(250);
+
+/// How old a connection is, at least, when it is asked: time for the first request to arrive, also
+/// from far away and behind a greeting of TLS.
+const SPARED: Duration = Duration::from_secs(1);
+
+/// How long to wait before another connection is tried to be taken when one could not be.
+const STARVED_PAUSE: Duration = Duration::from_millis(50);
 
 /// How many connections a server takes, and how patient it is with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +61,17 @@ const FULL_PERIOD: Duration = Duration::from_secs(1);
 pub struct Limits {
     /// Open connections, 1,024 by default. What happens beyond is told [above](self).
     pub connections: usize,
-    /// How long the head of a request may take, idle time before it included; 10 s by default.
+    /// How long the head of a request may take from its first byte, how long a connection may be
+    /// idle before its first delivery, and how long a greeting of TLS may take; 10 s by default.
     pub header_time: Duration,
+    /// How long a connection that has carried a delivery with a right signature may be idle, 75 s
+    /// by default. Where a proxy keeps connections open, it should be the one to close them: what
+    /// it sends on one that is being closed here is lost. Most do so after 60 s or less.
+    pub idle_time: Duration,
     /// The largest head of a request in bytes, 32 KiB by default. A larger one is answered 431.
     pub header_bytes: usize,
     /// How long running requests may take to end at shutdown, and on connections that a full
-    /// server wants back; 5 s by default.
+    /// server wants back, and how long an answer may wait to be read; 5 s by default.
     pub drain_time: Duration,
 }
 
@@ -59,6 +80,7 @@ impl Default for Limits {
         Self {
             connections: 1024,
             header_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(75),
             header_bytes: 32 * 1024,
             drain_time: Duration::from_secs(5),
         }
@@ -138,21 +160,16 @@ impl Server {
                 () = &mut shutdown => break,
                 accepted = self.accept(&mut places) => accepted,
             };
-            if let Some((stream, permit)) = accepted {
+            if let Some((stream, peer, permit)) = accepted {
                 // The answer is one small packet; waiting for more would only delay it.
                 let _ = stream.set_nodelay(true);
                 let (calls, status) = (places.calls.subscribe(), places.status.clone());
-                let connection = Connection::new(router.clone(), calls, self.limits, status);
+                let connection = Connection::new(router.clone(), peer, calls, self.limits, status);
                 #[cfg(feature = "tls")]
                 if let Some(tls) = &self.tls {
                     let greeting = tls.acceptor().accept(stream);
-                    let greeting = tokio::time::timeout(self.limits.header_time, greeting);
                     tokio::spawn(async move {
-                        match greeting.await {
-                            Ok(Ok(stream)) => connection.run(stream).await,
-                            Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
-                            Err(_) => tracing::debug!("no TLS in time"),
-                        }
+                        connection.greet(greeting).await;
                         drop(permit);
                     });
                     continue;
@@ -173,59 +190,132 @@ impl Server {
     }
 
     /// Waits for a free place, then for a connection; those beyond wait in the kernel's queue.
-    async fn accept(&self, places: &mut Places) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(
+        &self,
+        places: &mut Places,
+    ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let permit = places.take().await?;
         match self.listener.accept().await {
-            Ok((stream, _)) => Some((stream, permit)),
+            Ok((stream, peer)) => {
+                places.told &= places.crowded;
+                Some((stream, peer, permit))
+            }
+            // Whoever it was is gone, which says nothing about anybody else.
+            Err(error) if is_of_the_connection(&error) => None,
             Err(error) => {
-                // Out of file descriptors, say. Accepting again at once would spin.
-                places.status.refused();
-                tracing::warn!(%error, "a connection could not be taken");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                places.starved(&error).await;
                 None
             }
         }
     }
 }
 
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
 /// The places for connections, and what happens when there are none.
 struct Places {
     permits: Arc<Semaphore>,
     calls: watch::Sender<Call>,
-    pace: Interval,
+    count: Interval,
+    call: Interval,
     status: Status,
+    /// Whether the last connection had to wait for its place.
+    crowded: bool,
+    /// Whether the log has it that there are none. Said once until it is over, since whoever
+    /// causes it could fill the log.
+    told: bool,
 }
 
 impl Places {
     fn new(connections: usize, status: Status) -> Self {
-        let mut pace = tokio::time::interval(FULL_PERIOD);
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let [count, call] = [COUNT_PERIOD, CALL_PERIOD].map(|period| {
+            let mut interval = tokio::time::interval(period);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        });
         let permits = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
-        Self { permits, calls: watch::Sender::default(), pace, status }
+        Self {
+            permits,
+            calls: watch::Sender::default(),
+            count,
+            call,
+            status,
+            crowded: false,
+            told: false,
+        }
     }
 
     /// Takes a place, and makes room while there is none.
     async fn take(&mut self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Some(permit);
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
+        self.crowded = permit.is_none();
+        if permit.is_some() {
+            return permit;
         }
         let permit = Arc::clone(&self.permits).acquire_owned();
         let mut permit = std::pin::pin!(permit);
-        let mut told = false;
         let permit = loop {
             tokio::select! {
                 permit = &mut permit => break permit,
-                _ = self.pace.tick() => {
+                _ = self.count.tick() => {
                     self.status.refused();
-                    if !std::mem::replace(&mut told, true) {
+                    if !std::mem::replace(&mut self.told, true) {
                         tracing::warn!("all connections are in use");
                     }
-                    self.calls.send_modify(|call| call.full = call.full.wrapping_add(1));
                 }
+                _ = self.call.tick() => self.calls.send_modify(Call::full),
             }
         };
         // Whoever came since the last count was not taken either.
         self.status.refused();
         permit.ok()
+    }
+
+    /// Makes room when a place is of no use: out of file descriptors, say. Accepting again at once
+    /// would spin.
+    async fn starved(&mut self, error: &io::Error) {
+        self.status.refused();
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::warn!(%error, "a connection could not be taken");
+        }
+        tokio::select! {
+            _ = self.call.tick() => self.calls.send_modify(Call::full),
+            () = tokio::time::sleep(STARVED_PAUSE) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process without file descriptors has places that are of no use, and the connections that
+    /// hold the descriptors are asked to end all the same.
+    #[tokio::test(start_paused = true)]
+    async fn without_file_descriptors_connections_are_asked_to_end() {
+        let status = Status::default();
+        let mut places = Places::new(10, status.clone());
+        let mut calls = places.calls.subscribe();
+        let error = io::Error::from_raw_os_error(24);
+        assert!(!is_of_the_connection(&error));
+        for _ in 0..100 {
+            places.starved(&error).await;
+        }
+        assert_eq!(status.counts().refusals, 100);
+        assert!(calls.has_changed().unwrap() && !calls.borrow_and_update().draining);
+        // It neither spins nor sleeps while others come.
+        assert!(places.take().await.is_some());
+    }
+
+    /// Else anybody could make it look as if deliveries were missed.
+    #[test]
+    fn who_hangs_up_early_opens_no_gap() {
+        for kind in [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset] {
+            assert!(is_of_the_connection(&kind.into()));
+        }
+        assert!(!is_of_the_connection(&io::ErrorKind::OutOfMemory.into()));
     }
 }

@@ -5,18 +5,6 @@
 //! body of one request could then be read here as the head of the next. So the lines are counted
 //! here, and such a request is refused.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
-    task::{Context, Poll, ready},
-};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
 /// As much of a line as is looked at; no line that matters is longer.
 const LINE: usize = 64;
 
@@ -74,6 +62,15 @@ impl Heads {
         }
     }
 
+    /// Says whether the first bytes of a head are there and its last ones are not.
+    pub(super) fn is_within(&self) -> bool {
+        match self.place {
+            Place::Head => true,
+            Place::Start => !self.line.trim_ascii().is_empty(),
+            Place::Body(_) | Place::End => false,
+        }
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
         let room = LINE.saturating_sub(self.line.len());
         self.line.extend(bytes.iter().take(room));
@@ -122,80 +119,6 @@ impl Heads {
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.encodings = self.encodings.saturating_add(1);
         }
-    }
-}
-
-/// A stream whose heads are watched.
-#[derive(Debug)]
-pub(super) struct Watched<S> {
-    stream: S,
-    heads: Heads,
-    unclear: Unclear,
-}
-
-/// The number of the first unclear request of a connection, once it is known.
-#[derive(Debug, Clone)]
-pub(super) struct Unclear(Arc<AtomicU64>);
-
-impl Unclear {
-    /// Says whether it is this one.
-    pub(super) fn is(&self, request: u64) -> bool {
-        self.0.load(SeqCst) == request
-    }
-}
-
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S) -> (Self, Unclear) {
-        // Requests are counted from 1.
-        let unclear = Unclear(Arc::new(AtomicU64::new(0)));
-        (Self { stream, heads: Heads::default(), unclear: unclear.clone() }, unclear)
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        let read = buffer.filled().get(before..).unwrap_or_default();
-        if let Some(request) = this.heads.read(read) {
-            this.unclear.0.store(request, SeqCst);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

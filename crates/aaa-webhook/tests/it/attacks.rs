@@ -173,7 +173,14 @@ fn heads() -> Vec<(&'static str, Vec<u8>)> {
         ("a header without a name", right_but(&post, ": y\r\n")),
         ("bytes above ASCII", right_but(&post, "x: ä\r\n")),
         ("a head that never ends", b"POST / HTTP/1.1\r\nhost: x\r\n".to_vec()),
+        ("a target that never ends", format!("POST {PATH}?x").into_bytes()),
+        ("a next head that never ends", {
+            let mut bytes = right_but(&post, "");
+            bytes.truncate(bytes.len() - 2);
+            bytes
+        }),
         ("nothing", Vec::new()),
+        ("nothing but line ends", b"\r\n\r\n".to_vec()),
         ("no host", format!("GET /next HTTP/1.1\r\n\r\n{NEXT}").into_bytes()),
         ("HTTP/1.0", right_but(&format!("POST {PATH} HTTP/1.0"), "")),
         ("HTTP/2.0", right_but(&format!("POST {PATH} HTTP/2.0"), "")),

@@ -154,6 +154,35 @@ fn errors_name_the_file_and_tell_no_key() {
     }
 }
 
+/// A full server does not wait for greetings.
+#[tokio::test]
+async fn who_does_not_greet_keeps_nobody_out() {
+    let tls = Tls::from_files(file("first.pem"), file("first.key.pem")).unwrap();
+    let mut limits = Limits::default();
+    limits.connections = 1;
+    limits.header_time = Duration::from_secs(3600);
+    limits.drain_time = Duration::from_secs(3600);
+    let (address, _) = start(tls, limits).await;
+    let _silent = TcpStream::connect(address).await.unwrap();
+    let mut stream = connect(address, "first").await.unwrap();
+    assert_eq!(deliver(&mut stream).await, "HTTP/1.1 200");
+}
+
+/// Over TLS as well.
+#[tokio::test]
+async fn a_slow_head_is_answered() {
+    let tls = Tls::from_files(file("first.pem"), file("first.key.pem")).unwrap();
+    let mut limits = Limits::default();
+    limits.header_time = Duration::from_millis(500);
+    let (address, _) = start(tls, limits).await;
+    let mut stream = connect(address, "first").await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\n").await.unwrap();
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer);
+    tokio::time::timeout(Duration::from_secs(20), read).await.expect("it stays open").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
 /// Who does not greet has no place for ever, and plain text is no greeting.
 #[tokio::test]
 async fn no_greeting_is_cut_off() {

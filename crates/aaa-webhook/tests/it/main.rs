@@ -10,10 +10,14 @@
 mod answers;
 #[cfg(feature = "server")]
 mod attacks;
+#[cfg(all(unix, feature = "server"))]
+mod crowd;
 mod embedding;
 #[cfg(feature = "tls")]
 mod encrypted;
 mod seen;
 #[cfg(feature = "server")]
 mod sockets;
+#[cfg(feature = "server")]
+mod sources;
 mod support;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use aaa_webhook::{
-    receiver::Receiver,
+    receiver::{Reason, Receiver},
     server::{Limits, Server},
     signature::{HEADER, Signature},
 };
@@ -139,15 +139,119 @@ async fn a_huge_head_is_a_431() {
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
+fn refused(server: &Running, reason: Reason) -> u64 {
+    let refused = server.receiver.status().figures().refused;
+    refused.into_iter().find(|(other, _)| *other == reason).unwrap().1
+}
+
 #[tokio::test]
-async fn a_head_that_never_ends_is_cut_off() {
+async fn a_head_that_never_ends_is_a_408() {
     let mut limits = Limits::default();
     limits.header_time = Duration::from_millis(100);
     let server = start(Behaviour::Store, limits).await;
-    let answer = exchange(server.address, "POST / HTTP/1.1\r\nhost: x\r\n").await;
-    assert!(answer.is_empty(), "{answer}");
-    let idle = exchange(server.address, "").await;
-    assert!(idle.is_empty(), "{idle}");
+    let heads = ["P", "POST / HTTP/1.1", "POST / HTTP/1.1\r\nhost: x\r\n", "\r\n\r\nPOST /"];
+    for head in heads {
+        let answer = exchange(server.address, head).await;
+        assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head}: {answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nthe head arrived too slowly"), "{answer}");
+    }
+    // The next one on a connection, some of it in one packet with the one before.
+    let whole = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let answer = exchange(server.address, &format!("{whole}GET / HT")).await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 408 ").count(), 1, "{answer}");
+    assert_eq!(refused(&server, Reason::SlowHead), heads.len() as u64 + 1);
+    // A byte now and then is no head either.
+    let mut dripping = TcpStream::connect(server.address).await.unwrap();
+    let dripped = async {
+        while dripping.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), dripped).await.expect("it is never closed");
+    // Nobody waits for an answer where nothing was asked.
+    let before = refused(&server, Reason::SlowHead);
+    for nothing in ["", "\r\n", "\r\n\n\r\n"] {
+        let idle = exchange(server.address, nothing).await;
+        assert!(idle.is_empty(), "{idle}");
+    }
+    let asked = exchange(server.address, whole).await;
+    assert_eq!(asked.matches("HTTP/1.1").count(), 1, "{asked}");
+    assert_eq!(refused(&server, Reason::SlowHead), before);
+    assert_eq!(server.receiver.status().counts().refusals, 0);
+}
+
+/// What hyper refuses by itself is counted as well, once.
+#[tokio::test]
+async fn heads_that_cannot_be_read_are_counted() {
+    let server = start(Behaviour::Store, Limits::default()).await;
+    exchange(server.address, "no HTTP\r\n\r\n").await;
+    exchange(server.address, &format!("GET /{} HTTP/1.1\r\n", "x".repeat(64 * 1024))).await;
+    exchange(server.address, "GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    for reason in [Reason::MalformedHead, Reason::LargeHead, Reason::NoReceiver] {
+        assert_eq!(refused(&server, reason), 1, "{reason:?}");
+    }
+    let all: u64 = server.receiver.status().figures().refused.into_iter().map(|(_, n)| n).sum();
+    assert_eq!(all, 3);
+}
+
+/// A proxy keeps connections open for a minute, and what it sends on one that was closed is lost.
+#[tokio::test]
+async fn who_has_delivered_may_be_idle_for_longer() {
+    let mut limits = Limits::default();
+    limits.header_time = Duration::from_millis(100);
+    limits.idle_time = Duration::from_secs(3600);
+    let server = start(Behaviour::Store, limits).await;
+    let mut delivering = TcpStream::connect(server.address).await.unwrap();
+    deliver(&mut delivering).await;
+    let idle = exchange(server.address, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(idle.starts_with("HTTP/1.1 404 "), "{idle}");
+    deliver(&mut delivering).await;
+    // A head is a head, whoever sends it.
+    delivering.write_all(b"POST / HTTP/1.1\r\n").await.unwrap();
+    assert!(read_to_end(&mut delivering).await.starts_with("HTTP/1.1 408 "));
+
+    limits.idle_time = Duration::from_millis(100);
+    let server = start(Behaviour::Store, limits).await;
+    let mut delivering = TcpStream::connect(server.address).await.unwrap();
+    deliver(&mut delivering).await;
+    assert_eq!(read_to_end(&mut delivering).await, "");
+}
+
+/// A place costs an attacker one byte every few seconds, too.
+#[tokio::test]
+async fn a_full_server_does_not_wait_for_heads() {
+    let mut limits = Limits::default();
+    limits.connections = 3;
+    limits.header_time = Duration::from_secs(3600);
+    limits.drain_time = Duration::from_secs(3600);
+    let server = start(Behaviour::Store, limits).await;
+    let mut slow = Vec::new();
+    for head in ["P", "POST / HTTP/1.1\r\nhost: x\r\n", "GET / HTTP/1.1\r\n\r\nGET /"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    let delivery = request(BODY, &format!("content-length: {}\r\n", BODY.len()));
+    let answer = exchange(server.address, &delivery).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    for stream in &mut slow {
+        read_to_end(stream).await;
+    }
+}
+
+/// Also where there is room.
+#[tokio::test]
+async fn who_does_not_read_is_closed() {
+    let mut limits = Limits::default();
+    limits.header_time = Duration::from_secs(3600);
+    limits.drain_time = Duration::from_millis(200);
+    let server = start(Behaviour::Store, limits).await;
+    let mut deaf = TcpStream::connect(server.address).await.unwrap();
+    let requests = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+    let sent = async { while deaf.write_all(requests.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(20), sent).await.expect("it is never closed");
 }
 
 #[tokio::test]

@@ -1,0 +1,146 @@
+//! How far a connection is, as its stream and its service see it.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::heads::Heads;
+
+/// What one connection is doing. Stream and service note it while the connection is polled, and
+/// whoever polls it looks at it afterwards.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress(Arc<Notes>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    /// The number of the first request whose end is unclear; requests are counted from 1.
+    unclear: AtomicU64,
+    /// A head has begun and is not whole.
+    within_head: AtomicBool,
+    /// The other side does not read what it is sent.
+    stuck: AtomicBool,
+    called: AtomicU64,
+    answered: AtomicU64,
+}
+
+/// What a connection is waiting for. Two that are equal are the same wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The first byte of a request, after so many.
+    Idle(u64),
+    /// The rest of a head, after so many requests.
+    Head(u64),
+    /// The answer to a request, or that it is read to its end.
+    Busy,
+    /// That the other side takes what it was sent, after so many requests.
+    Stuck(u64),
+}
+
+impl Progress {
+    pub(super) fn phase(&self) -> Phase {
+        let notes = &self.0;
+        let called = notes.called.load(SeqCst);
+        if notes.answered.load(SeqCst) < called {
+            Phase::Busy
+        } else if notes.stuck.load(SeqCst) {
+            Phase::Stuck(called)
+        } else if notes.within_head.load(SeqCst) {
+            Phase::Head(called)
+        } else {
+            Phase::Idle(called)
+        }
+    }
+
+    /// Says that a request is handed to the service, and whether its end is unclear.
+    pub(super) fn called(&self) -> bool {
+        let number = self.0.called.fetch_add(1, SeqCst).wrapping_add(1);
+        self.0.unclear.load(SeqCst) == number
+    }
+
+    /// Says that the service has answered.
+    pub(super) fn answered(&self) {
+        self.0.answered.fetch_add(1, SeqCst);
+    }
+
+    fn read(&self, heads: &mut Heads, bytes: &[u8]) {
+        if let Some(request) = heads.read(bytes) {
+            self.0.unclear.store(request, SeqCst);
+        }
+        self.0.within_head.store(heads.is_within(), SeqCst);
+    }
+}
+
+/// A stream that notes what is read and written.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    stream: S,
+    heads: Heads,
+    progress: Progress,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, progress: Progress) -> Self {
+        Self { stream, heads: Heads::default(), progress }
+    }
+
+    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
+        self.progress.0.stuck.store(poll.is_pending(), SeqCst);
+        poll
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        this.progress.read(&mut this.heads, read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.wrote(poll)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.stream).poll_flush(context);
+        self.wrote(poll)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.wrote(poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
