@@ -4,6 +4,7 @@ mod auth;
 mod calls;
 mod events;
 mod keeping;
+mod sources;
 pub(crate) mod store;
 mod subscriptions;
 mod trigger;
@@ -24,6 +25,7 @@ pub(crate) use self::{
         ListArgs, RedriveArgs, ResendArgs, ShowArgs, StatsArgs, TailArgs,
     },
     keeping::KeepArgs,
+    sources::SourceArgs,
     subscriptions::{SubscriptionsArgs, SubscriptionsCommand},
     trigger::{Field, TriggerArgs},
     verify::VerifyArgs,
@@ -130,8 +132,10 @@ pub(crate) struct ListenArgs {
     /// Answer /metrics, /healthz and /readyz here, and never on the public listener
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
     /// Speak TLS, with this chain of certificates in PEM, the server's own first; read again when
-    /// it changes
+    /// it changes. The first line then says `listening on https://ADDR`
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key in PEM

@@ -1,10 +1,12 @@
 //! `aaa listen`: the receiver as a process.
 
 mod apps;
+mod files;
 mod forwarding;
 mod live;
 mod metrics;
 mod recovery;
+mod sources;
 mod tls;
 mod upkeep;
 
@@ -52,6 +54,9 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     if args.strict_crc {
         receiver = receiver.with_strict_crc();
     }
+    if let Some(sources) = sources::find(&args) {
+        receiver = receiver.with_sources(sources);
+    }
     let clock = XClock::new();
     let last_seen = remember(&store, &clock).await?;
     let recover = args.recover.unwrap_or_else(|| default_recovery(&credentials));
@@ -71,6 +76,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let server = Server::bind(args.bind)
         .await
         .map_err(|error| Exit::Failed.of(&format!("could not listen on {}", args.bind), error))?;
+    let server = server.with_limits(files::limits());
     let (server, scheme) = match &tls {
         Some(tls) => (server.with_tls(tls.clone()), "https"),
         None => (server, "http"),

@@ -23,6 +23,7 @@ mod keeping;
 mod lab;
 #[cfg(unix)]
 mod receive;
+mod sources;
 mod store;
 mod subscriptions;
 mod support;
