@@ -7,6 +7,11 @@
 //! with growing pauses, then it becomes a dead letter and the others go on; a dead letter can be
 //! handled once more ([`DeadLetters::redrive`]). Stale events are never handled, only counted.
 //!
+//! An event whose handler ends the whole process, so that no failure is ever noted, becomes a dead
+//! letter too: when the process died twice and the cursor did not move, whatever may have been in
+//! flight is handled alone, one after another, and noted before; what it dies of twice then is
+//! given up.
+//!
 //! [`Agenda`] decides, and does nothing else. With the feature `consumer`, `Consumer` drives it on
 //! tokio.
 //!
@@ -29,7 +34,7 @@ pub use self::{
     retry::RetryPolicy,
     storage::{
         Changes, ConsumerName, ConsumerNameError, Cursor, CursorError, Cursors, DeadLetter,
-        DeadLetterQuery, DeadLetters, Totals, WhichLetters,
+        DeadLetterQuery, DeadLetters, Totals, Trial, WhichLetters,
     },
     work::{Failed, Handler, Sink, StoredDelivery},
 };

@@ -3,7 +3,7 @@
 use aaa_webhook::{
     consumer::{
         Changes, ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery,
-        DeadLetters, Progress, Totals, WhichLetters,
+        DeadLetters, Progress, Totals, Trial, WhichLetters,
     },
     inbox::Inbox,
 };
@@ -20,6 +20,7 @@ macro_rules! consumer_conformance {
         $crate::consumer_conformance!(@ $make:
             a_cursor_comes_back_as_it_was_saved,
             whoever_opened_last_saves,
+            an_opening_is_a_death_until_a_save_says_otherwise,
             dead_letters_come_and_go,
         );
     };
@@ -65,6 +66,22 @@ pub async fn whoever_opened_last_saves(store: &impl Cursors) {
     assert_eq!(store.cursors().await.unwrap()[0].1.progress, Progress::default());
 }
 
+/// Openings are counted, and a save says how many the next one finds, and what was tried alone.
+pub async fn an_opening_is_a_death_until_a_save_says_otherwise(store: &impl Cursors) {
+    for deaths in 0..3 {
+        let opened = store.open(&name("a"), 0).await.unwrap();
+        assert_eq!((opened.deaths, opened.trial), (deaths, None));
+    }
+    let Cursor { generation, .. } = store.open(&name("a"), 0).await.unwrap();
+    let trial = Some(Trial { seq: 7, deaths: 2 });
+    store.save(&name("a"), &Changes { deaths: 9, trial, ..changes(generation) }).await.unwrap();
+    let opened = store.open(&name("a"), 0).await.unwrap();
+    assert_eq!((opened.deaths, opened.trial), (9, trial));
+    store.save(&name("a"), &changes(opened.generation)).await.unwrap();
+    let opened = store.open(&name("a"), 0).await.unwrap();
+    assert_eq!((opened.deaths, opened.trial), (0, None));
+}
+
 /// Dead letters are listed, asked for once more, replaced and removed.
 pub async fn dead_letters_come_and_go(store: &(impl Inbox + Cursors + DeadLetters)) {
     store.commit(delivery(&favorites("7", &["a", "b"]))).await.unwrap();
@@ -107,6 +124,8 @@ pub fn changes(generation: u64) -> Changes {
         generation,
         progress: Progress::default(),
         totals: Totals::default(),
+        deaths: 0,
+        trial: None,
         dead: Vec::new(),
         settled: Vec::new(),
     }

@@ -18,7 +18,9 @@ impl Cursors for MemoryStore {
         };
         let kept = state.consumers.entry(consumer.clone()).or_insert_with(first);
         kept.cursor.generation += 1;
-        Ok(kept.cursor.clone())
+        let opened = kept.cursor.clone();
+        kept.cursor.deaths += 1;
+        Ok(opened)
     }
 
     async fn save(&self, consumer: &ConsumerName, changes: &Changes) -> Result<(), CursorError> {
@@ -30,6 +32,8 @@ impl Cursors for MemoryStore {
             .ok_or(CursorError::Taken)?;
         kept.cursor.progress = changes.progress.clone();
         kept.cursor.totals = changes.totals;
+        kept.cursor.deaths = changes.deaths;
+        kept.cursor.trial = changes.trial;
         for seq in &changes.settled {
             kept.dead.remove(seq);
         }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use aaa_webhook::consumer::{
     Changes, ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery, DeadLetters,
-    Progress, Totals, WhichLetters,
+    Progress, Totals, Trial, WhichLetters,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::error::StoreError;
 
-const CURSOR: &str =
-    "SELECT generation, cursor, ahead, handled, stale, dead, consumer FROM cursors";
+const CURSOR: &str = "SELECT generation, cursor, ahead, handled, stale, dead, consumer, deaths, trial, trial_deaths \
+     FROM cursors";
 
 impl SqliteStore {
     /// Returns the cursor of the slowest consumer, if there is any. Events behind it are still to
@@ -135,24 +135,25 @@ pub(super) fn forget(db: &Connection, consumer: &ConsumerName) -> rusqlite::Resu
 fn open(db: &Connection, consumer: &ConsumerName, start: u64) -> Result<Cursor, ReadError> {
     // Not from 1: a consumer that was forgotten and made anew must not be taken for the old one.
     db.execute(
-        "INSERT INTO cursors (consumer, generation, cursor, ahead, handled, stale, dead) \
-         VALUES (?, abs(random() % 1000000007), ?, '', 0, 0, 0) \
-         ON CONFLICT (consumer) DO UPDATE SET generation = generation + 1",
+        "INSERT INTO cursors (consumer, generation, cursor, ahead, handled, stale, dead, deaths) \
+         VALUES (?, abs(random() % 1000000007), ?, '', 0, 0, 0, 1) \
+         ON CONFLICT (consumer) DO UPDATE SET generation = generation + 1, deaths = deaths + 1",
         params![consumer.as_str(), number(start)],
     )?;
     let mut statement = db.prepare(&format!("{CURSOR} WHERE consumer = ?"))?;
     let mut rows = statement.query([consumer.as_str()])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    cursor(row)
+    let cursor = cursor(row)?;
+    Ok(Cursor { deaths: cursor.deaths.saturating_sub(1), ..cursor })
 }
 
 /// Says whether the cursor still was that of the saver; if not, nothing is changed.
 fn save(db: &Connection, consumer: &ConsumerName, changes: &Changes) -> rusqlite::Result<bool> {
-    let Changes { generation, progress, totals, dead, settled } = changes;
+    let Changes { generation, progress, totals, deaths, trial, dead, settled } = changes;
     let saved = db
         .prepare(
-            "UPDATE cursors SET cursor = ?, ahead = ?, handled = ?, stale = ?, dead = ? \
-             WHERE consumer = ? AND generation = ?",
+            "UPDATE cursors SET cursor = ?, ahead = ?, handled = ?, stale = ?, dead = ?, \
+             deaths = ?, trial = ?, trial_deaths = ? WHERE consumer = ? AND generation = ?",
         )?
         .execute(params![
             number(progress.cursor()),
@@ -160,6 +161,9 @@ fn save(db: &Connection, consumer: &ConsumerName, changes: &Changes) -> rusqlite
             number(totals.handled),
             number(totals.stale),
             number(totals.dead),
+            deaths,
+            trial.map(|trial| number(trial.seq)),
+            trial.map_or(0, |trial| trial.deaths),
             consumer.as_str(),
             number(*generation),
         ])?;
@@ -211,6 +215,11 @@ fn cursor(row: &Row<'_>) -> Result<Cursor, ReadError> {
             handled: count(row.get(3)?),
             stale: count(row.get(4)?),
             dead: count(row.get(5)?),
+        },
+        deaths: row.get(7)?,
+        trial: match row.get(8)? {
+            Some(seq) => Some(Trial { seq: count(seq), deaths: row.get(9)? }),
+            None => None,
         },
     })
 }

@@ -79,6 +79,14 @@ impl Claim {
     }
 }
 
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child process that is being started holds it too, for
+        // a moment.
+        let _ = self.lock.unlock();
+    }
+}
+
 /// Reads the mark of a clean end, and removes it for certain: what is written from now on may
 /// not be covered by it.
 fn take_mark(mut lock: &File) -> io::Result<Option<String>> {
@@ -190,4 +198,21 @@ fn refuse_exposed(path: &Path) -> Result<(), StoreError> {
 #[cfg(not(unix))]
 fn refuse_exposed(_path: &Path) -> Result<(), StoreError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_back_is_free_although_somebody_inherited_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path().join("data");
+        let claim = Claim::new(&directory).unwrap();
+        let inherited = claim.lock.try_clone().unwrap();
+        assert!(matches!(Claim::new(&directory), Err(StoreError::InUse { .. })));
+        drop(claim);
+        Claim::new(&directory).unwrap();
+        drop(inherited);
+    }
 }

@@ -29,7 +29,10 @@ const APPLICATION_ID: i64 = 0x4141_4131;
 /// still to be redacted: those of a user in an app, behind `after` and before `until`. The
 /// signature of a delivery that was redacted is empty. `ahead` in `cursors` is what a consumer has
 /// finished beyond its cursor, as text: `12-15,17`.
-const MIGRATIONS: [&str; 2] = [
+///
+/// Version 3 counts how often the process died under a consumer since its cursor last moved, the
+/// run that has it open included, and notes what was being tried alone.
+const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE deliveries (
     id         INTEGER PRIMARY KEY,
@@ -126,6 +129,11 @@ CREATE TABLE dead_letters (
     PRIMARY KEY (consumer, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dead_letters_to_redrive ON dead_letters (consumer, seq) WHERE redrive = 1;
+",
+    "
+ALTER TABLE cursors ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cursors ADD COLUMN trial INTEGER;
+ALTER TABLE cursors ADD COLUMN trial_deaths INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

@@ -15,6 +15,7 @@ mod damage;
 mod directory;
 mod full_disk;
 mod helper;
+mod killing;
 mod ledger;
 mod model;
 mod reading;

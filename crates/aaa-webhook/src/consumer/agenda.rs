@@ -1,5 +1,7 @@
 //! What is to be done next, decided without doing any of it.
 
+mod caution;
+
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -8,6 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
+use self::caution::Caution;
 use super::{
     Progress, RetryPolicy,
     storage::{Changes, Cursor, DeadLetter, Totals},
@@ -95,6 +98,9 @@ pub enum Verdict {
 /// [`Agenda::start`] returns, tells how that ended ([`Agenda::finish`]), and saves
 /// ([`Agenda::changes`], [`Agenda::saved`]).
 ///
+/// When the process keeps dying, what may have been in flight begins only after a save that notes
+/// it, and alone; what it died of too often, [`Agenda::give_up`] makes a dead letter.
+///
 /// # Examples
 ///
 /// ```
@@ -143,6 +149,7 @@ pub struct Agenda {
     ended: usize,
     saving: Option<usize>,
     changed: bool,
+    caution: Caution,
     dead: Vec<DeadLetter>,
     settled: Vec<u64>,
     redrives_ended: Vec<u64>,
@@ -158,13 +165,16 @@ struct Job {
     first_failed_at: Option<Timestamp>,
     /// How often it was tried before it became a dead letter.
     earlier: Option<u32>,
+    /// Whether the process may have died of it.
+    doubtful: bool,
 }
 
 impl Agenda {
     /// Goes on where a cursor stands.
     pub fn new(cursor: Cursor, limits: Limits, retry: RetryPolicy) -> Self {
-        let Cursor { generation, progress, totals } = cursor;
         let limits = Limits { in_flight: limits.in_flight.max(1), window: limits.window.max(1) };
+        let caution = Caution::new(&cursor, limits.window);
+        let Cursor { generation, progress, totals, .. } = cursor;
         Self {
             limits,
             retry,
@@ -181,6 +191,7 @@ impl Agenda {
             ended: 0,
             saving: None,
             changed: false,
+            caution,
             dead: Vec::new(),
             settled: Vec::new(),
             redrives_ended: Vec::new(),
@@ -203,7 +214,8 @@ impl Agenda {
     pub fn take(&mut self, items: Vec<Item>, read: u64, stale: u64) {
         for item in items {
             self.open.extend(&item.seqs);
-            self.push(item, None, None);
+            let doubtful = self.caution.doubts(item.seqs.len());
+            self.push(item, None, None, doubtful);
         }
         self.changed |= read > self.read;
         self.read = self.read.max(read);
@@ -214,7 +226,8 @@ impl Agenda {
     pub fn redrive(&mut self, lane: Lane, letter: &DeadLetter) {
         if self.redriven.insert(letter.seq) {
             let item = Item { lane, seqs: vec![letter.seq] };
-            self.push(item, Some(letter.attempts), Some(letter.first_failed_at));
+            let doubtful = self.caution.is_careful();
+            self.push(item, Some(letter.attempts), Some(letter.first_failed_at), doubtful);
         }
     }
 
@@ -223,9 +236,33 @@ impl Agenda {
         self.redriven.contains(&seq)
     }
 
+    /// Learns that everything was read that there was. What comes from now on was never handled.
+    pub fn all_read(&mut self) {
+        self.caution.all_read();
+    }
+
+    /// Says whether the process died so often that something is to be tried alone.
+    pub fn is_careful(&self) -> bool {
+        self.caution.is_careful()
+    }
+
+    /// Makes a dead letter of what the process died of too often, and returns it. To be called
+    /// before [`Agenda::start`], which would try it once more.
+    pub fn give_up(&mut self, now: Now) -> Option<Item> {
+        let trial = self.caution.hopeless()?;
+        let (seq, lane) = self.ready.iter().find(|(seq, _)| *seq == trial.seq)?.clone();
+        let mut job = self.lanes.get_mut(&lane)?.pop_front()?;
+        self.ready.remove(&(seq, lane.clone()));
+        self.caution.gave_up();
+        job.failures = job.failures.saturating_add(trial.deaths);
+        let reason = format!("the process died while handling it ({} times)", trial.deaths);
+        self.bury(&lane, &job, &reason, now);
+        Some(Item { lane, seqs: job.seqs })
+    }
+
     /// Returns what may begin now.
     pub fn start(&mut self, now: Now) -> Option<Start> {
-        if self.in_flight() >= self.limits.in_flight {
+        if self.in_flight() >= self.limits.in_flight || self.caution.is_alone() {
             return None;
         }
         while let Some(entry) = self.waiting.first()
@@ -234,6 +271,18 @@ impl Agenda {
             if let Some((_, seq, lane)) = self.waiting.pop_first() {
                 self.ready.insert((seq, lane));
             }
+        }
+        let (seq, lane) = self.ready.first()?;
+        let job = self.lanes.get(lane)?.front()?;
+        if job.doubtful {
+            if self.running > 0 {
+                return None;
+            }
+            if !self.caution.may_try(*seq) {
+                self.changed = true;
+                return None;
+            }
+            self.caution.begins();
         }
         let (_, lane) = self.ready.pop_first()?;
         let job = self.lanes.get(&lane)?.front()?;
@@ -266,6 +315,10 @@ impl Agenda {
             return Verdict::Done;
         };
         self.running = self.running.saturating_sub(1);
+        if job.doubtful {
+            self.caution.survived(job.seqs.first().copied().unwrap_or(0));
+            self.changed = true;
+        }
         let failed = match result {
             Ok(()) => {
                 self.totals.handled += job.seqs.len() as u64;
@@ -278,9 +331,13 @@ impl Agenda {
             Err(failed) => failed,
         };
         job.failures = job.failures.saturating_add(1);
-        let first_failed_at = *job.first_failed_at.get_or_insert(now.wall);
+        job.first_failed_at.get_or_insert(now.wall);
         let alive = match failed.retry() {
-            Retry::ForEver => true,
+            Retry::ForEver => {
+                // It can take hours, and the others are not to stand aside for all of them.
+                job.doubtful = false;
+                true
+            }
             Retry::Bounded => {
                 job.strikes = job.strikes.saturating_add(1);
                 job.strikes < self.retry.attempts
@@ -297,18 +354,7 @@ impl Agenda {
             }
             return Verdict::Again(pause);
         }
-        self.totals.dead += job.seqs.len() as u64;
-        let attempts = job.failures.saturating_add(job.earlier.unwrap_or(0));
-        self.dead.extend(job.seqs.iter().map(|seq| DeadLetter {
-            seq: *seq,
-            key: None,
-            reason: failed.reason().to_owned(),
-            attempts,
-            first_failed_at,
-            last_failed_at: now.wall,
-            redrive: false,
-        }));
-        self.end(lane, &job);
+        self.bury(lane, &job, failed.reason(), now);
         Verdict::Dead
     }
 
@@ -320,10 +366,14 @@ impl Agenda {
         self.changed = false;
         self.saving = Some(std::mem::take(&mut self.ended));
         self.redrives_saving = std::mem::take(&mut self.redrives_ended);
+        let progress = self.progress();
+        let (deaths, trial) = self.caution.save(progress.cursor(), self.redriven.is_empty());
         Some(Changes {
             generation: self.generation,
-            progress: self.progress(),
+            progress,
             totals: self.totals,
+            deaths,
+            trial,
             dead: std::mem::take(&mut self.dead),
             settled: std::mem::take(&mut self.settled),
         })
@@ -332,9 +382,17 @@ impl Agenda {
     /// Learns that what [`Agenda::changes`] returned is durable.
     pub fn saved(&mut self) {
         self.saving = None;
+        self.caution.saved();
         for seq in self.redrives_saving.drain(..) {
             self.redriven.remove(&seq);
         }
+    }
+
+    /// Says that the run ends as it should, so that it does not count as a death. What it changed
+    /// has to be saved.
+    pub fn close(&mut self) {
+        self.caution.end();
+        self.changed = true;
     }
 
     /// Returns what is finished, by this run and those before.
@@ -357,14 +415,36 @@ impl Agenda {
         Progress::new(0, ranges)
     }
 
-    fn push(&mut self, item: Item, earlier: Option<u32>, first_failed_at: Option<Timestamp>) {
+    fn push(
+        &mut self,
+        item: Item,
+        earlier: Option<u32>,
+        first_failed_at: Option<Timestamp>,
+        doubtful: bool,
+    ) {
         let Item { lane, seqs } = item;
         let Some(first) = seqs.first().copied() else { return };
         let jobs = self.lanes.entry(lane.clone()).or_default();
         if jobs.is_empty() {
             self.ready.insert((first, lane));
         }
-        jobs.push_back(Job { seqs, failures: 0, strikes: 0, first_failed_at, earlier });
+        jobs.push_back(Job { seqs, failures: 0, strikes: 0, first_failed_at, earlier, doubtful });
+    }
+
+    /// Makes dead letters of the events of a job.
+    fn bury(&mut self, lane: &Lane, job: &Job, reason: &str, now: Now) {
+        self.totals.dead += job.seqs.len() as u64;
+        let attempts = job.failures.saturating_add(job.earlier.unwrap_or(0));
+        self.dead.extend(job.seqs.iter().map(|seq| DeadLetter {
+            seq: *seq,
+            key: None,
+            reason: reason.to_owned(),
+            attempts,
+            first_failed_at: job.first_failed_at.unwrap_or(now.wall),
+            last_failed_at: now.wall,
+            redrive: false,
+        }));
+        self.end(lane, job);
     }
 
     /// Notes that a job needs no more attempts, and lets the next of its lane follow.

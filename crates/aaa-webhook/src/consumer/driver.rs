@@ -119,7 +119,14 @@ where
             }
         };
         let Settings { limits, retry, .. } = self.settings;
+        let deaths = cursor.deaths;
         let agenda = Agenda::new(cursor, limits, retry);
+        if agenda.is_careful() {
+            tracing::warn!(
+                consumer = %self.name, deaths,
+                "the process died again and again: what may be the reason is handled alone"
+            );
+        }
         let run = Running {
             consumer: &self,
             agenda,
@@ -131,6 +138,7 @@ where
             watching: true,
             caught_up: false,
             look_at: Duration::ZERO,
+            closed: false,
         };
         run.until(ended).await
     }
@@ -216,6 +224,8 @@ struct Running<'c, S, W> {
     watching: bool,
     caught_up: bool,
     look_at: Duration,
+    /// Whether the end is being noted.
+    closed: bool,
 }
 
 impl<S, W> Running<'_, S, W>
@@ -240,6 +250,10 @@ where
                 self.start().await;
             } else if deadline.is_some_and(|deadline| now >= deadline) {
                 self.tasks.abort_all();
+            }
+            if deadline.is_some() && self.tasks.is_empty() && !self.closed {
+                self.closed = true;
+                self.agenda.close();
             }
             if saving.is_none()
                 && let Some(changes) = self.agenda.changes()
@@ -310,6 +324,9 @@ where
                 Err(error) => return self.cannot_read(&error),
             };
             self.caught_up = page.is_empty();
+            if self.caught_up {
+                self.agenda.all_read();
+            }
             self.take(page);
             if self.agenda.in_flight() == 0 {
                 // First things first: the others are read while these are handled.
@@ -365,6 +382,10 @@ where
 
     /// Begins what may begin.
     async fn start(&mut self) {
+        while let Some(Item { seqs, .. }) = self.agenda.give_up(self.clock.now()) {
+            let (consumer, first) = (&self.consumer.name, seqs.first());
+            tracing::warn!(%consumer, first, "the process died of an event; it became a dead letter");
+        }
         while let Some(Start { item, attempt }) = self.agenda.start(self.clock.now()) {
             let events = match self.events_of(&item).await {
                 Ok(events) => events,

@@ -46,7 +46,8 @@ pub struct ConsumerNameError(());
 /// Keeps the cursors of consumers.
 pub trait Cursors: Send + Sync + 'static {
     /// Takes a cursor over, and makes it at `start` where there is none. Whoever held it before
-    /// can save nothing any more.
+    /// can save nothing any more. From then on [`Cursor::deaths`] is one more, until a save says
+    /// otherwise; what is returned is as it was before.
     fn open(
         &self,
         consumer: &ConsumerName,
@@ -133,6 +134,19 @@ pub struct Cursor {
     pub progress: Progress,
     /// What was counted over all runs.
     pub totals: Totals,
+    /// How many runs ended without saying so since the cursor last moved.
+    pub deaths: u32,
+    /// What the last of them was trying alone.
+    pub trial: Option<Trial>,
+}
+
+/// Something that is handled while nothing else is, since the process keeps dying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trial {
+    /// Its first event.
+    pub seq: u64,
+    /// How often the process died of it, if it does so now.
+    pub deaths: u32,
 }
 
 /// What a consumer did with events.
@@ -155,6 +169,10 @@ pub struct Changes {
     pub progress: Progress,
     /// What was counted over all runs.
     pub totals: Totals,
+    /// What [`Cursor::deaths`] is if this is the last that is heard of the run.
+    pub deaths: u32,
+    /// What begins to be tried alone when this is durable; nothing any more, if none.
+    pub trial: Option<Trial>,
     /// Dead letters to be added or replaced.
     pub dead: Vec<DeadLetter>,
     /// Dead letters to be removed, since they were handled after all.

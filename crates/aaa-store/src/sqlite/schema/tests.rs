@@ -184,7 +184,7 @@ fn a_newer_file_names_both_versions() {
     version_1(&path).pragma_update(None, "user_version", 9).unwrap();
     let error = open(&path).unwrap_err().to_string();
     let error = error.replace(directory.path().to_str().unwrap(), "DIR");
-    insta::assert_snapshot!(error, @"`DIR/aaa.db` has schema version 9, and this program knows versions up to 2: use the newer program, or a backup that was made before it first ran");
+    insta::assert_snapshot!(error, @"`DIR/aaa.db` has schema version 9, and this program knows versions up to 3: use the newer program, or a backup that was made before it first ran");
 }
 
 #[test]

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 
 use super::*;
+use crate::consumer::Trial;
 
 const LIMITS: Limits = Limits { in_flight: 4, window: 12 };
 const PAGE: usize = 5;
@@ -32,6 +33,8 @@ enum Nature {
     Fails(u8),
     /// It never succeeds.
     Poison,
+    /// The process dies of it.
+    Kills,
     Stale,
     /// The number was never given.
     Hole,
@@ -54,6 +57,10 @@ struct World {
     /// How often an event may be done once more, since it was in flight when everything crashed.
     allowed: HashMap<u64, u32>,
     last_of_lane: HashMap<Lane, u64>,
+    /// How often the process died of an event.
+    kills: u32,
+    /// How often an event was noted as being tried alone when the process died.
+    blamed: HashMap<u64, u32>,
 }
 
 impl World {
@@ -62,7 +69,7 @@ impl World {
             natures,
             seed,
             time: 0,
-            stored: Cursor::default(),
+            stored: Cursor { deaths: 1, ..Cursor::default() },
             dead: BTreeMap::new(),
             agenda: agenda(LIMITS),
             running: Vec::new(),
@@ -72,6 +79,8 @@ impl World {
             done: HashMap::new(),
             allowed: HashMap::new(),
             last_of_lane: HashMap::new(),
+            kills: 0,
+            blamed: HashMap::new(),
         }
     }
 
@@ -89,7 +98,7 @@ impl World {
         let last = self.natures.len() as u64;
         let present = (after + 1..=last).filter(|seq| !matches!(self.nature(*seq).1, Nature::Hole));
         let page: Vec<u64> = present.take(PAGE).collect();
-        let Some(read) = page.last().copied() else { return };
+        let Some(read) = page.last().copied() else { return self.agenda.all_read() };
         let (mut items, mut stale) = (Vec::new(), 0);
         for seq in page.into_iter().filter(|seq| !self.agenda.is_finished(*seq)) {
             match self.nature(seq) {
@@ -102,8 +111,15 @@ impl World {
     }
 
     fn start(&mut self) {
+        if let Some(item) = self.agenda.give_up(now(self.time)) {
+            self.ended.extend(&item.seqs);
+        }
         let Some(start) = self.agenda.start(now(self.time)) else { return };
         let seq = start.item.seqs[0];
+        let trial = self.stored.trial.filter(|_| self.agenda.caution.is_alone());
+        if let Some(trial) = trial {
+            assert!(trial.seq == seq && self.running.is_empty(), "{seq} is tried alone");
+        }
         assert!(self.running.iter().all(|other| other.item.lane != start.item.lane), "in order");
         let last = self.last_of_lane.insert(start.item.lane.clone(), seq).unwrap_or(0);
         assert!(last < seq || (last == seq && start.attempt > 1), "{last} before {seq}");
@@ -121,6 +137,11 @@ impl World {
         let seq = item.seqs[0];
         let result = match self.nature(seq).1 {
             Nature::Poison => Err(Failed::poison("poison")),
+            Nature::Kills => {
+                self.kills += 1;
+                self.running.push(Start { item, attempt: 1 });
+                return self.crash();
+            }
             Nature::Fails(times) => {
                 let failed = self.failures.entry(seq).or_default();
                 *failed += 1;
@@ -162,7 +183,7 @@ impl World {
         for seq in 1..=self.natures.len() as u64 {
             let unfinished = match self.nature(seq).1 {
                 Nature::Stale | Nature::Hole => false,
-                Nature::Poison | Nature::Fails(_) => {
+                Nature::Poison | Nature::Kills | Nature::Fails(_) => {
                     !self.done.contains_key(&seq) && !self.dead.contains_key(&seq)
                 }
             };
@@ -170,6 +191,7 @@ impl World {
         }
         self.stored.progress = changes.progress;
         self.stored.totals = changes.totals;
+        (self.stored.deaths, self.stored.trial) = (changes.deaths, changes.trial);
     }
 
     fn crash(&mut self) {
@@ -187,8 +209,12 @@ impl World {
         for seq in lost {
             *self.allowed.entry(seq).or_default() += 1;
         }
+        if let Some(trial) = self.stored.trial {
+            *self.blamed.entry(trial.seq).or_default() += 1;
+        }
         let retry = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
         self.agenda = Agenda::new(self.stored.clone(), LIMITS, retry);
+        self.stored.deaths += 1;
         self.last_of_lane.clear();
     }
 
@@ -210,6 +236,7 @@ impl World {
 
     /// Goes on without crashes until nothing is left to be done.
     fn end(&mut self) {
+        self.kills = 0;
         for _ in 0..10_000 {
             self.read();
             self.start();
@@ -223,7 +250,11 @@ impl World {
             let (done, dead) = (self.done.get(&seq).copied().unwrap_or(0), self.dead.get(&seq));
             match self.nature(seq).1 {
                 Nature::Hole | Nature::Stale => assert_eq!((done, dead), (0, None)),
+                Nature::Poison if died(dead) => assert!(done == 0 && self.blamed[&seq] > 1),
                 Nature::Poison => assert_eq!((done, dead.unwrap().attempts), (0, 1)),
+                Nature::Kills => assert!(done == 0 && died(dead)),
+                // Whatever killed the process, this was being tried alone then, twice.
+                Nature::Fails(_) if died(dead) => assert!(self.blamed[&seq] > 1),
                 Nature::Fails(_) => {
                     // Two of its failures are one that counts, and three of these are too many.
                     assert_eq!(done > 0, dead.is_none(), "{seq}");
@@ -232,10 +263,17 @@ impl World {
                 }
             }
         }
+        // Four for each, and some while the cursor still moves.
+        let killers = self.natures.iter().filter(|(_, n)| matches!(n, Nature::Kills)).count();
+        assert!(self.kills <= 8 * killers as u32, "{} deaths of {killers}", self.kills);
         let there = (1..=last).rev().find(|seq| !matches!(self.nature(*seq).1, Nature::Hole));
         assert_eq!(self.stored.progress, Progress::new(there.unwrap_or(0), []));
         assert!(self.agenda.lanes.is_empty() && self.agenda.in_flight() == 0);
     }
+}
+
+fn died(dead: Option<&DeadLetter>) -> bool {
+    dead.is_some_and(|dead| dead.reason.starts_with("the process died"))
 }
 
 fn nature() -> impl Strategy<Value = Nature> {
@@ -244,6 +282,7 @@ fn nature() -> impl Strategy<Value = Nature> {
         3 => (1_u8..4).prop_map(Nature::Fails),
         1 => (6_u8..12).prop_map(Nature::Fails),
         1 => Just(Nature::Poison),
+        1 => Just(Nature::Kills),
         1 => Just(Nature::Stale),
         1 => Just(Nature::Hole),
     ]
@@ -362,4 +401,118 @@ fn what_is_not_saved_yet_is_in_flight() {
     assert_eq!((agenda.start(now(0)), agenda.changes()), (None, None));
     agenda.saved();
     assert!(agenda.start(now(0)).is_some());
+}
+
+/// Opens the cursor once more, without an end of the run before.
+fn reopened(stored: &mut Cursor) -> Agenda {
+    let agenda = Agenda::new(stored.clone(), LIMITS, RetryPolicy::default());
+    stored.deaths += 1;
+    agenda
+}
+
+fn saved(agenda: &mut Agenda, stored: &mut Cursor) {
+    let changes = agenda.changes().unwrap();
+    (stored.deaths, stored.trial) = (changes.deaths, changes.trial);
+    stored.progress = changes.progress;
+    agenda.saved();
+}
+
+fn two_users() -> Vec<Item> {
+    vec![item(7, 1), item(8, 2)]
+}
+
+#[test]
+fn what_the_process_dies_of_is_found() {
+    let mut stored = Cursor::default();
+    for _ in 0..2 {
+        let mut agenda = reopened(&mut stored);
+        agenda.take(two_users(), 2, 0);
+        assert!(agenda.start(now(0)).is_some() && agenda.start(now(0)).is_some());
+        assert_eq!(agenda.changes().unwrap().trial, None, "nothing is noted yet");
+    }
+    // The first is noted and survives, the second is noted and does not.
+    for deaths in 1..=2 {
+        let mut agenda = reopened(&mut stored);
+        assert!(agenda.is_careful());
+        agenda.take(two_users(), 2, 0);
+        if deaths == 1 {
+            assert_eq!(agenda.start(now(0)), None);
+            saved(&mut agenda, &mut stored);
+            assert_eq!(stored.trial, Some(Trial { seq: 1, deaths: 1 }));
+            assert_eq!(agenda.start(now(0)).unwrap().item, item(7, 1));
+            assert_eq!(agenda.start(now(0)), None, "it is alone");
+            let away = Failed::unavailable("away");
+            agenda.finish(&lane(7), Err(away), 0, now(0));
+        } else {
+            // It survived, and waited for somebody else. That is long ago.
+            stored.progress = Progress::new(1, []);
+            agenda = reopened(&mut stored);
+            agenda.take(vec![item(8, 2)], 2, 0);
+        }
+        assert_eq!((agenda.give_up(now(0)), agenda.start(now(0))), (None, None));
+        saved(&mut agenda, &mut stored);
+        assert_eq!(stored.trial, Some(Trial { seq: 2, deaths }));
+        assert_eq!(agenda.start(now(0)).unwrap().item, item(8, 2));
+    }
+    let mut agenda = reopened(&mut stored);
+    agenda.take(vec![item(8, 2)], 2, 0);
+    assert_eq!(agenda.give_up(now(3)), Some(item(8, 2)));
+    assert_eq!(agenda.start(now(3)), None);
+    let dead = agenda.changes().unwrap().dead;
+    assert_eq!(dead[0].reason, "the process died while handling it (2 times)");
+    assert_eq!((dead[0].seq, dead[0].attempts, dead[0].last_failed_at), (2, 2, now(3).wall));
+    assert_eq!(agenda.progress(), Progress::new(2, []));
+}
+
+#[test]
+fn who_says_good_bye_is_not_dead() {
+    let mut stored = Cursor::default();
+    for _ in 0..10 {
+        let mut agenda = reopened(&mut stored);
+        assert!(!agenda.is_careful());
+        agenda.close();
+        saved(&mut agenda, &mut stored);
+    }
+    // And who is killed while he has nothing to do is not careful about what comes later.
+    let mut agenda = (0..10).map(|_| reopened(&mut stored)).last().unwrap();
+    assert!(agenda.is_careful());
+    agenda.all_read();
+    agenda.take(two_users(), 2, 0);
+    assert!(agenda.start(now(0)).is_some() && agenda.start(now(0)).is_some());
+}
+
+#[test]
+fn a_cursor_that_moves_is_no_sign_of_poison() {
+    let mut stored = Cursor::default();
+    for seq in 1..10 {
+        let mut agenda = reopened(&mut stored);
+        assert!(!agenda.is_careful());
+        agenda.take(vec![item(7, seq)], seq, 0);
+        agenda.start(now(0)).unwrap();
+        agenda.finish(&lane(7), Ok(()), 0, now(0));
+        saved(&mut agenda, &mut stored);
+        assert_eq!(stored.deaths, 1);
+    }
+    // But a dead letter that is handled once more is not in its way.
+    let letter = DeadLetter {
+        seq: 1,
+        key: None,
+        reason: "no".to_owned(),
+        attempts: 5,
+        first_failed_at: now(0).wall,
+        last_failed_at: now(0).wall,
+        redrive: true,
+    };
+    let mut agenda = reopened(&mut stored);
+    agenda.redrive(lane(8), &letter);
+    agenda.take(vec![item(7, 10)], 10, 0);
+    assert!(agenda.start(now(0)).is_some() && agenda.start(now(0)).is_some());
+    agenda.finish(&lane(7), Ok(()), 0, now(0));
+    saved(&mut agenda, &mut stored);
+    assert_eq!((stored.deaths, stored.progress.cursor()), (2, 10));
+    let mut agenda = reopened(&mut stored);
+    agenda.redrive(lane(8), &letter);
+    assert_eq!(agenda.start(now(0)), None);
+    saved(&mut agenda, &mut stored);
+    assert_eq!(stored.trial, Some(Trial { seq: 1, deaths: 1 }));
 }
