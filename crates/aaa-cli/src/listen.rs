@@ -13,7 +13,7 @@ mod upkeep;
 use std::time::Duration;
 
 use aaa_replay::{
-    coverage::RunId,
+    coverage::{RunId, Tally},
     driver::{XClock, heartbeat, heartbeats},
     engine::Health,
     ledger::Ledger,
@@ -167,7 +167,14 @@ enum Phase {
 
 impl Run {
     fn health(&self) -> Health {
-        Health { run: self.id, refusals: self.status.counts().refusals }
+        let counts = self.status.counts();
+        let tally = Tally {
+            refusals: counts.refusals,
+            verified: counts.verified.saturating_add(counts.signed_checks),
+            rejected: counts.rejections,
+            arrived: counts.verified.saturating_add(counts.checks),
+        };
+        Health::new(self.id, tally)
     }
 
     /// Returns a future that is ready when the run has come so far.

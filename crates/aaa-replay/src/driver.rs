@@ -4,69 +4,35 @@
 //! coverage that the gaps are read from; both share an [`XClock`].
 
 mod clock;
+mod desk;
 mod heartbeat;
 mod refusal;
+mod target;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use aaa_client::{Client, ClientError, RetryPolicy, Transport};
-use aaa_types::{WebhookId, WebhookUrl, api::Webhook, payload::ReplayJobStatus};
+use aaa_client::{Client, ClientError, Operation, RetryPolicy, Transport};
+use aaa_types::{WebhookId, payload::ReplayJobStatus};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+use self::desk::Desk;
 pub use self::{
     clock::{XClock, offset_of},
     heartbeat::{heartbeat, heartbeats},
     refusal::classify,
+    target::{Target, TargetError},
 };
 use crate::{
-    coverage::gaps,
-    engine::{self, Action, Engine, Health, Input, Refusal, RefusalKind, Settings},
-    ledger::{Ledger, LedgerError, Outcome},
-    plan::{Lost, LostReason},
+    engine::{
+        self, Action, Engine, Figures, Fleet, Health, Input, Quota, Refusal, RefusalKind, Settings,
+    },
+    ledger::{Ledger, LedgerError, Outcome, Role},
+    plan::Lost,
 };
 
-/// Which webhook to replay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Target {
-    /// This one.
-    Id(WebhookId),
-    /// The one with this URL.
-    Url(WebhookUrl),
-    /// The app's only one.
-    Only,
-}
-
-impl Target {
-    /// Finds the webhook in a list.
-    ///
-    /// # Errors
-    ///
-    /// Fails when it is not there, or when it is not clear which of several is meant.
-    pub fn find<'a>(&self, webhooks: &'a [Webhook]) -> Result<&'a Webhook, TargetError> {
-        let found = match (self, webhooks) {
-            (Self::Id(id), _) => webhooks.iter().find(|webhook| webhook.id == *id),
-            (Self::Url(url), _) => webhooks.iter().find(|webhook| webhook.url == *url),
-            (Self::Only, [only]) => Some(only),
-            (Self::Only, []) => None,
-            (Self::Only, several) => return Err(TargetError::Several(several.len())),
-        };
-        found.ok_or(TargetError::None)
-    }
-}
-
-/// It is not clear which webhook to replay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TargetError {
-    /// There is none.
-    #[error("the app has no such webhook: register one, or name another")]
-    None,
-    /// There are several.
-    #[error("the app has {0} webhooks: name the one to recover by its id or its public URL")]
-    Several(usize),
-}
+/// How long the lease may take to be given back at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How often the driver looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,20 +52,23 @@ impl Pace {
     }
 }
 
-/// Recovers the gaps of one receiver, unattended.
+/// Recovers the gaps of one receiver, unattended, for one or several webhooks that lead to it.
 pub struct Driver<L, T> {
-    ledger: L,
     client: Client<T>,
     clock: XClock,
-    target: Target,
+    desk: Desk<L>,
+    targets: Vec<Target>,
     settings: Settings,
     pace: Pace,
-    engine: Option<Engine>,
-    /// When to look for the webhook again, in the time since the run started.
+    fleet: Fleet,
+    /// Whether the ledger has more attempts, gaps or declared gaps than the engines know of.
+    fresh: bool,
+    /// When to look for webhooks again, in the time since the run started.
     look_again: Option<SignedDuration>,
     clock_tried: Option<SignedDuration>,
     /// Which stretches were named as lost: where they begin, and where they ended then.
     told: BTreeMap<Timestamp, Timestamp>,
+    figures: watch::Sender<Figures>,
 }
 
 impl<L: Ledger, T: Transport> Driver<L, T> {
@@ -113,17 +82,40 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         pace: Pace,
     ) -> Self {
         Self {
-            ledger,
             client: client.with_retry(RetryPolicy::none()),
+            desk: Desk::new(ledger, clock.clone(), settings),
             clock,
-            target,
+            targets: vec![target],
             settings,
             pace,
-            engine: None,
+            fleet: Fleet::default(),
+            fresh: true,
             look_again: None,
             clock_tried: None,
             told: BTreeMap::new(),
+            figures: watch::Sender::default(),
         }
+    }
+
+    /// Recovers one more webhook.
+    #[must_use]
+    pub fn and(mut self, target: Target) -> Self {
+        if !self.targets.contains(&target) {
+            self.targets.push(target);
+        }
+        self
+    }
+
+    /// Says who holds the lease of the ledger: by default `aaa listen`, a listener.
+    #[must_use]
+    pub fn held_by(mut self, name: &str, role: Role) -> Self {
+        self.desk.held_by(name, role);
+        self
+    }
+
+    /// Watches figures about what is done, as of the last look.
+    pub fn figures(&self) -> watch::Receiver<Figures> {
+        self.figures.subscribe()
     }
 
     /// Reads X's clock once, so that the first heartbeat is written with a known offset.
@@ -140,7 +132,9 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
     /// Works until `shutdown` is ready. `completions` brings the `replay_job_status` events of the
     /// inbox, `health` what the receiver says of itself.
     ///
-    /// What cannot be recovered any more is said once, as an error in the log.
+    /// Jobs are only asked for while the lease of the ledger is held; while somebody else holds
+    /// it, the driver waits for its end. What cannot be recovered any more is said once, as an
+    /// error in the log.
     pub async fn run(
         mut self,
         mut completions: mpsc::Receiver<ReplayJobStatus>,
@@ -152,16 +146,18 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let completed = tokio::select! {
-                () = &mut shutdown => return,
+                () = &mut shutdown => break,
                 Some(status) = completions.recv() => Some(status),
                 _ = tick.tick() => None,
             };
             // A call that is cut off is safe: its intent is in the ledger.
             tokio::select! {
-                () = &mut shutdown => return,
+                () = &mut shutdown => break,
                 () = self.work(completed, &health) => {}
             }
         }
+        // A store that does not answer must not keep us.
+        let _ = tokio::time::timeout(LAST_WORDS, self.desk.leave()).await;
     }
 
     async fn work(
@@ -172,31 +168,35 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         if let Some(status) = completed {
             tracing::info!(job = %status.job_id, state = ?status.job_state, "replay job ended");
             let now = self.clock.moment();
-            if let Some(engine) = &mut self.engine {
-                // What the receiver refused up to now counts against this job.
-                engine.on(Input::Health(health()), now);
-                engine.on(Input::Completed(status), now);
-            }
+            // What the receiver refused up to now counts against this job.
+            self.fleet.on_all(&Input::Health(health()), now);
+            self.fleet.on_all(&Input::Completed(status), now);
         }
         self.keep_clock().await;
         if let Err(error) = self.step(health).await {
-            tracing::error!(%error, "recovery has to wait");
+            if matches!(error, LedgerError::NotHeld | LedgerError::Held(_)) {
+                // Whoever has it now knows more than these engines.
+                self.fleet = Fleet::default();
+            }
+            self.desk.tell(&error);
         }
+        let now = self.clock.moment();
+        self.figures.send_replace(self.fleet.figures(now));
         self.tell_lost();
     }
 
     /// Names what is lost, each stretch once, and again when it has grown by an hour.
     fn tell_lost(&mut self) {
-        let Some(engine) = &self.engine else { return };
-        for lost in engine.plan(self.clock.moment()).lost {
-            let told = self.told.get(&lost.from);
-            if told.is_none_or(|to| lost.to.duration_since(*to) >= SignedDuration::from_hours(1)) {
-                self.told.insert(lost.from, lost.to);
-                let Lost { from, to, reason } = lost;
-                if reason == LostReason::BeforeWebhook {
-                    tracing::warn!(%from, %to, %reason, "cannot be replayed");
-                } else {
+        let now = self.clock.moment();
+        let lost = self.fleet.engines().flat_map(|engine| engine.plan(now).lost.clone());
+        for Lost { from, to, reason } in lost.collect::<Vec<_>>() {
+            let told = self.told.get(&from);
+            if told.is_none_or(|told| to.duration_since(*told) >= SignedDuration::from_hours(1)) {
+                self.told.insert(from, to);
+                if reason.is_certain() {
                     tracing::error!(%from, %to, %reason, "LOST: cannot be replayed any more");
+                } else {
+                    tracing::warn!(%from, %to, %reason, "perhaps it cannot be replayed");
                 }
             }
         }
@@ -216,76 +216,118 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
 
     /// Looks at the gaps and does everything that can be done now.
     async fn step(&mut self, health: &(impl Fn() -> Health + Sync)) -> Result<(), LedgerError> {
-        let gaps = gaps(&self.ledger.spans().await?, MARGIN);
-        if self.engine.is_none() && !gaps.is_empty() {
-            self.engine = self.resume(health()).await?;
+        if self.desk.hold(health().run).await? {
+            // What the engines knew may be old by now.
+            self.fleet = Fleet::default();
         }
-        let Some(engine) = &mut self.engine else { return Ok(()) };
-        engine.on(Input::Gaps(gaps), self.clock.moment());
+        self.fresh |= self.desk.look().await?;
+        if !self.desk.is_idle() {
+            self.fresh |= self.resume(health()).await?;
+        }
+        if std::mem::take(&mut self.fresh) {
+            let now = self.clock.moment();
+            self.fleet.on_all(&Input::Gaps(self.desk.gaps().to_vec()), now);
+            self.fleet.on_all(&Input::Declared(self.desk.declared().to_vec()), now);
+        }
         loop {
             let now = self.clock.moment();
-            engine.on(Input::Health(health()), now);
-            let input = match engine.next_action(now) {
-                None => break,
-                Some(Action::Intend(intent)) => {
-                    tracing::info!(window = %intent.request, "asking for a replay");
-                    Input::Intended(self.ledger.intend(intent).await?)
-                }
-                Some(Action::Create { webhook, request }) => {
-                    match self.client.app().create_replay(webhook, request).await {
-                        Ok(job) => Input::Accepted(job.job_id),
-                        Err(error) => {
-                            tracing::warn!(%error, "no replay job");
-                            let kind = classify(&error, self.clock.now());
-                            if kind == RefusalKind::Invalid {
-                                validate(&self.client, webhook).await;
-                            }
-                            Input::Refused(Refusal { kind, words: error.to_string() })
-                        }
-                    }
-                }
-                Some(Action::Settle { attempt, outcome }) => {
-                    match &outcome {
-                        Outcome::Recovered { job } => tracing::info!(%job, "gap recovered"),
-                        Outcome::Failed { reason, .. } | Outcome::Incomplete { reason, .. } => {
-                            tracing::warn!(reason, "not recovered");
-                        }
-                        Outcome::Intended | Outcome::Running { .. } => {}
-                    }
-                    self.ledger.settle(attempt, outcome, now.x).await?;
-                    Input::Settled
-                }
-            };
-            engine.on(input, self.clock.moment());
+            self.fleet.on_all(&Input::Health(health()), now);
+            let Some((webhook, action)) = self.fleet.next_action(now) else { break };
+            let input = self.perform(action, now).await?;
+            let now = self.clock.moment();
+            let quota = matches!(input, Input::Accepted(_) | Input::Refused(_));
+            self.fleet.on(webhook, input, now);
+            if let Some(quota) = self.quota().filter(|_| quota) {
+                self.fleet.on_all(&Input::Quota(quota), now);
+            }
         }
-        if engine.is_gone() {
-            tracing::warn!("the webhook is gone: looking for the one that took its place");
-            self.engine = None;
+        for webhook in self.fleet.drain_gone() {
+            tracing::warn!(%webhook, "the webhook is gone: looking for one that took its place");
             self.look_again = Some(self.clock.uptime().saturating_add(self.settings.pause));
         }
         Ok(())
     }
 
-    /// Finds the webhook and creates its engine from the ledger.
-    async fn resume(&mut self, health: Health) -> Result<Option<Engine>, LedgerError> {
-        if self.look_again.is_some_and(|uptime| self.clock.uptime() < uptime) {
-            return Ok(None);
+    /// Does one thing.
+    async fn perform(&mut self, action: Action, now: engine::Moment) -> Result<Input, LedgerError> {
+        Ok(match action {
+            Action::Intend(intent) => {
+                tracing::info!(window = %intent.request, "asking for a replay");
+                Input::Intended(self.desk.intend(intent).await?)
+            }
+            Action::Create { webhook, request } => {
+                match self.client.app().create_replay(webhook, request).await {
+                    Ok(job) => Input::Accepted(job.job_id),
+                    Err(error) => {
+                        tracing::warn!(%error, "no replay job");
+                        let kind = classify(&error, self.clock.now());
+                        if kind == RefusalKind::Invalid {
+                            validate(&self.client, webhook).await;
+                        }
+                        Input::Refused(Refusal { kind, words: error.to_string() })
+                    }
+                }
+            }
+            Action::Settle { attempt, outcome } => {
+                let found = self.desk.settle(attempt, outcome.clone(), now.x).await?;
+                match &outcome {
+                    Outcome::Recovered { job } => tracing::info!(%job, found, "minutes recovered"),
+                    Outcome::Failed { reason, .. } | Outcome::Incomplete { reason, .. } => {
+                        tracing::warn!(reason, "not recovered");
+                    }
+                    Outcome::Intended | Outcome::Running { .. } => {}
+                }
+                Input::Settled { found }
+            }
+        })
+    }
+
+    /// Returns what X said of its rate limit, as far as it said both parts.
+    fn quota(&self) -> Option<Quota> {
+        let limit = self.client.rate_limit(Operation::CreateReplay)?;
+        Some(Quota { remaining: limit.remaining?, reset: limit.reset? })
+    }
+
+    /// Finds the webhooks that have no engine, and creates their engines from the ledger; says
+    /// whether there were any.
+    async fn resume(&mut self, health: Health) -> Result<bool, LedgerError> {
+        let all = self.fleet.engines().count() >= self.targets.len();
+        if all || self.look_again.is_some_and(|uptime| self.clock.uptime() < uptime) {
+            return Ok(false);
         }
-        let webhook = match self.client.app().list_webhooks().await {
-            Ok(webhooks) => self.target.find(&webhooks).cloned().map_err(|e| e.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        let webhook = match webhook {
-            Ok(webhook) => engine::Webhook { id: webhook.id, created_at: webhook.created_at },
+        let webhooks = match self.client.app().list_webhooks().await {
+            Ok(webhooks) => webhooks,
             Err(error) => {
-                tracing::error!(error, "the webhook to recover is not known");
-                self.look_again = Some(self.clock.uptime().saturating_add(self.settings.pause));
-                return Ok(None);
+                self.not_known(&error.to_string());
+                return Ok(false);
             }
         };
-        let mut attempts = self.ledger.attempts().await?;
-        attempts.retain(|attempt| attempt.intent.webhook == webhook.id);
-        Ok(Some(Engine::new(webhook, self.settings, health, attempts)))
+        let mut attempts = None;
+        let mut found = false;
+        for target in self.targets.clone() {
+            let webhook = match target.find(&webhooks) {
+                Ok(webhook) => engine::Webhook { id: webhook.id, created_at: webhook.created_at },
+                Err(error) => {
+                    self.not_known(&error.to_string());
+                    continue;
+                }
+            };
+            if self.fleet.engine(webhook.id).is_some() {
+                continue;
+            }
+            let attempts = match &attempts {
+                Some(attempts) => attempts,
+                None => attempts.insert(self.desk.attempts().await?),
+            };
+            self.fleet.add(Engine::new(webhook, self.settings, health, attempts.clone()));
+            found = true;
+        }
+        Ok(found)
+    }
+
+    fn not_known(&mut self, error: &str) {
+        tracing::error!(error, "the webhook to recover is not known");
+        self.look_again = Some(self.clock.uptime().saturating_add(self.settings.pause));
     }
 }
 
@@ -296,7 +338,3 @@ async fn validate<T: Transport>(client: &Client<T>, webhook: WebhookId) {
         Err(error) => tracing::error!(%error, "the webhook is invalid"),
     }
 }
-
-/// How much a gap is widened: the request deadline, a heartbeat period and what the offset of X's
-/// clock may be wrong by, rounded up generously. It costs a few copies, which are dropped.
-const MARGIN: SignedDuration = SignedDuration::from_secs(60);

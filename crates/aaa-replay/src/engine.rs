@@ -2,7 +2,7 @@
 //!
 //! The driver asks [`Engine::next_action`], does it, and tells [`Engine::on`] what happened. Time,
 //! store and network are the driver's, so the engine can be led through any history on a fake
-//! clock.
+//! clock. An [`Engine`] is for one webhook, a [`Fleet`] for all webhooks of an app.
 //!
 //! # Invariants
 //!
@@ -10,34 +10,44 @@
 //! * An intent is recorded before the call it announces, an outcome after.
 //! * A window counts as recovered only if its job ended `Complete` and the receiver, in one run,
 //!   refused nothing from the call to the completion: replayed deliveries are not retried.
-//! * A window is given up only when X itself, often enough, said that its job was incomplete.
+//! * What X ends incomplete is asked for a few times more, then in halves, down to a minute. Only
+//!   a minute is given up, and only when X itself, often enough, said that its job was incomplete.
 //!   What fails for another reason is tried until X no longer has it.
+//! * No more calls are made than X takes.
 //! * With work pending there is always an action or a time to wake up.
 
+mod budget;
+mod figures;
+mod fleet;
+mod halving;
+mod judge;
 mod patience;
+mod settings;
+mod step;
 mod words;
+mod work;
 
-use std::collections::BTreeMap;
-
-use aaa_types::{
-    JobId, ReplayWindow,
-    payload::{JobState, ReplayJobStatus},
-};
 use jiff::SignedDuration;
 
-use self::patience::Patience;
-pub use self::words::{Action, Health, Input, Moment, Refusal, RefusalKind, Settings, Webhook};
-use crate::{
-    coverage::Gap,
-    ledger::{Attempt, Intent, Outcome},
-    plan::{Lost, LostReason, Plan, outstanding, plan},
+#[cfg(feature = "broken")]
+pub use self::settings::Flaw;
+use self::{
+    budget::Budget,
+    judge::failed,
+    patience::Patience,
+    step::{Live, Step},
+    work::Work,
 };
-
-/// How near to the look-back a refused window has to begin for the look-back to be doubted.
-const NEAR_THE_EDGE: SignedDuration = SignedDuration::from_hours(1);
-
-/// By how much the look-back is then shortened.
-const LESS_LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
+pub use self::{
+    figures::Figures,
+    fleet::Fleet,
+    settings::{Rate, Settings},
+    words::{Action, Health, Input, Moment, Quota, Refusal, RefusalKind, Webhook},
+};
+use crate::{
+    ledger::{Attempt, Intent, Outcome, Purpose},
+    plan::Plan,
+};
 
 /// The state machine for one webhook.
 #[derive(Debug)]
@@ -45,51 +55,18 @@ pub struct Engine {
     webhook: Webhook,
     settings: Settings,
     health: Health,
-    missing: Vec<Gap>,
-    settled: Vec<Attempt>,
+    work: Work,
     step: Step,
     patience: Patience,
+    budget: Budget,
+    figures: Figures,
     gone: bool,
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Idle,
-    Intending(Intent),
-    /// The intent is durable; the call is made or about to be.
-    Creating {
-        live: Live,
-        called: bool,
-        early: Vec<ReplayJobStatus>,
-    },
-    /// The job is to be recorded as running.
-    Noting {
-        live: Live,
-        job: JobId,
-        early: Vec<ReplayJobStatus>,
-    },
-    Running {
-        live: Live,
-        job: JobId,
-    },
-    Settling {
-        live: Live,
-        outcome: Outcome,
-    },
-}
-
-/// An attempt that is not settled.
-#[derive(Debug, Clone, Copy)]
-struct Live {
-    number: u64,
-    intent: Intent,
-    /// The receiver's health before the call.
-    health: Health,
-    since: SignedDuration,
+    stopped: bool,
 }
 
 impl Engine {
-    /// Creates an engine from what the ledger remembers.
+    /// Creates an engine from what the ledger remembers; attempts for other webhooks only tell
+    /// how many calls were made.
     ///
     /// An attempt that an earlier run left open is settled first, as failed: whether its job
     /// delivered everything was not seen from beginning to end. Asking again is safe, since
@@ -100,20 +77,43 @@ impl Engine {
         health: Health,
         attempts: Vec<Attempt>,
     ) -> Self {
-        let (open, settled): (Vec<_>, Vec<_>) =
-            attempts.into_iter().partition(|attempt| attempt.outcome.is_open());
-        let step = open.into_iter().next_back().map_or(Step::Idle, |attempt| {
+        let mut engine = Self {
+            webhook,
+            settings,
+            health,
+            work: Work::new(webhook, settings.tries),
+            step: Step::Idle,
+            patience: Patience::new(settings.pause, settings.long_pause),
+            budget: Budget::new(settings.rate),
+            figures: Figures::default(),
+            gone: false,
+            stopped: false,
+        };
+        for attempt in attempts {
+            engine.budget.note(attempt.intent.at);
+            if attempt.intent.webhook != webhook.id {
+                continue;
+            }
+            if !attempt.outcome.is_open() {
+                engine.figures.note(&attempt);
+                engine.work.settle(&attempt);
+                continue;
+            }
             let job = match attempt.outcome {
                 Outcome::Running { job } => Some(job),
                 _ => None,
             };
             let Attempt { number, intent, .. } = attempt;
             let live = Live { number, intent, health, since: SignedDuration::ZERO };
-            Step::Settling { live, outcome: failed(job, "the receiver stopped before the end") }
-        });
-        let patience = Patience::new(settings.pause, settings.long_pause);
-        let missing = Vec::new();
-        Self { webhook, settings, health, missing, settled, step, patience, gone: false }
+            let outcome = failed(job, "the receiver stopped before the end");
+            engine.step = Step::Settling { live, outcome };
+        }
+        engine
+    }
+
+    /// Returns the webhook.
+    pub fn webhook(&self) -> Webhook {
+        self.webhook
     }
 
     /// Returns what is to be done now, or `None` when there is nothing to do but wait.
@@ -121,18 +121,21 @@ impl Engine {
     /// The same action is returned until its result is told.
     pub fn next_action(&mut self, now: Moment) -> Option<Action> {
         if matches!(self.step, Step::Idle) {
-            let ready = self.plan(now).now;
-            let free = |core| self.patience.wait(core, now.uptime).is_zero();
-            let window = ready.into_iter().find(|window| free(window.core))?;
-            let (webhook, core, request) = (self.webhook.id, window.core, window.request);
-            self.step = Step::Intending(Intent { webhook, core, request, at: now.x });
+            let intent = self.next_intent(now)?;
+            self.step = Step::begin(intent, &self.settings, self.health, now);
         }
         match &mut self.step {
             Step::Idle => None,
-            Step::Intending(intent) => Some(Action::Intend(*intent)),
+            Step::Intending(intent) | Step::IntendingLate { intent, .. } => {
+                Some(Action::Intend(*intent))
+            }
             Step::Creating { live, called, .. } => {
-                *called = true;
-                let Intent { webhook, request, .. } = live.intent;
+                if !*called {
+                    *called = true;
+                    self.budget.note(now.x);
+                }
+                let Intent { webhook, core, request, .. } = live.intent;
+                let request = self.settings.asked(core, request);
                 Some(Action::Create { webhook, request })
             }
             Step::Noting { live, job, .. } => Some(Action::Settle {
@@ -154,16 +157,47 @@ impl Engine {
         }
     }
 
+    /// Returns the first window whose time has come, gaps before sweeps.
+    fn next_intent(&mut self, now: Moment) -> Option<Intent> {
+        if self.stopped || !self.budget.wait(now.x).is_zero() {
+            return None;
+        }
+        let Self { webhook, settings, work, patience, .. } = self;
+        let plans = work.plans(None, &settings.kept_limits(), now);
+        [Purpose::Gap, Purpose::Sweep].into_iter().find_map(|purpose| {
+            let mut ready = plans.of(purpose).now.iter();
+            let window = ready.find(|window| patience.wait(window.core, now.uptime).is_zero())?;
+            let (core, request) = (window.core, window.request);
+            Some(Intent { webhook: webhook.id, core, request, at: now.x, purpose })
+        })
+    }
+
     /// Returns after how long to ask again although nothing happened; `None` when nothing is
     /// pending. X's clock may be set forward meanwhile, so asking earlier does no harm.
-    pub fn next_wakeup(&self, now: Moment) -> Option<SignedDuration> {
+    pub fn next_wakeup(&mut self, now: Moment) -> Option<SignedDuration> {
         match &self.step {
+            Step::Idle if self.stopped => None,
             Step::Idle => {
-                let plan = self.plan(now);
-                let ready = plan.now.iter().map(|w| self.patience.wait(w.core, now.uptime));
-                let all = self.patience.wait_all(now.uptime);
-                let later = plan.later.iter().map(|l| l.at.duration_since(now.x).max(all));
-                ready.chain(later).min()
+                let all = self.patience.wait_all(now.uptime).max(self.budget.wait(now.x));
+                let Self { settings, work, patience, .. } = self;
+                let plans = work.plans(None, &settings.kept_limits(), now);
+                [&plans.gaps, &plans.sweep]
+                    .into_iter()
+                    .filter_map(|plan| {
+                        let mut soonest: Option<SignedDuration> = None;
+                        for window in &plan.now {
+                            let wait = patience.wait(window.core, now.uptime).max(all);
+                            soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait)));
+                            if soonest == Some(all) {
+                                break;
+                            }
+                        }
+                        // What becomes ready first need not be in front: windows differ in length.
+                        let later = plan.later.iter().map(|later| later.at).min();
+                        let later = later.map(|at| at.duration_since(now.x).max(all));
+                        soonest.into_iter().chain(later).min()
+                    })
+                    .min()
             }
             Step::Running { live, .. } => {
                 let since = now.uptime.saturating_sub(live.since);
@@ -174,102 +208,42 @@ impl Engine {
         }
     }
 
-    /// Takes note of what happened.
+    /// Takes note of what happened. What does not fit, such as the completion of another job or a
+    /// second one of the same, changes nothing.
     pub fn on(&mut self, input: Input, now: Moment) {
-        let step = std::mem::replace(&mut self.step, Step::Idle);
-        self.step = match (step, input) {
-            (step, Input::Gaps(gaps)) => {
-                self.missing = gaps;
-                step
-            }
-            (step, Input::Health(health)) => {
-                self.health = health;
-                step
-            }
-            (Step::Intending(intent), Input::Intended(number)) => {
-                let live = Live { number, intent, health: self.health, since: now.uptime };
-                Step::Creating { live, called: false, early: Vec::new() }
-            }
-            (Step::Creating { live, called: true, early }, Input::Accepted(job)) => {
-                self.patience.relieve();
-                Step::Noting { live, job, early }
-            }
-            (Step::Creating { live, called: true, .. }, Input::Refused(refusal)) => {
-                self.refuse(refusal.kind, live.intent, now);
-                Step::Settling { live, outcome: failed(None, &refusal.words) }
-            }
-            // A short job may end before X's answer to its creation is read.
-            (Step::Creating { live, called, mut early }, Input::Completed(status)) => {
-                early.push(status);
-                Step::Creating { live, called, early }
-            }
-            (Step::Noting { live, job, mut early }, Input::Completed(status)) => {
-                early.push(status);
-                Step::Noting { live, job, early }
-            }
-            (Step::Noting { live, job, early }, Input::Settled) => {
-                match early.into_iter().find(|status| status.job_id == job) {
-                    Some(status) => Step::Settling { live, outcome: self.judge(live, &status) },
-                    None => Step::Running { live, job },
-                }
-            }
-            (Step::Running { live, job }, Input::Completed(status)) if status.job_id == job => {
-                Step::Settling { live, outcome: self.judge(live, &status) }
-            }
-            (Step::Settling { live, outcome }, Input::Settled) => {
-                let job_failed = match &outcome {
-                    Outcome::Incomplete { .. } => true,
-                    Outcome::Failed { job, .. } => job.is_some(),
-                    _ => false,
-                };
-                if job_failed {
-                    self.patience.hold(live.intent.core, now.uptime);
-                }
-                let Live { number, intent, .. } = live;
-                self.settled.push(Attempt { number, intent, outcome, settled_at: now.x });
-                Step::Idle
-            }
-            (step, _) => step,
-        };
+        match input {
+            Input::Gaps(gaps) => self.work.set_gaps(gaps),
+            Input::Declared(declared) => self.work.set_declared(declared),
+            Input::Health(health) => self.health = health,
+            Input::Quota(quota) => self.budget.learn(quota),
+            Input::Called => self.budget.note(now.x),
+            input => self.advance(input, now),
+        }
     }
 
-    /// Returns the plan as it stands, without the window of a live job: what can be asked for
-    /// now, what has to wait, and what is lost, windows that were given up included.
-    pub fn plan(&self, now: Moment) -> Plan {
-        let live = match &self.step {
-            Step::Idle => None,
-            Step::Intending(intent) => Some(intent.core),
-            Step::Creating { live, .. }
-            | Step::Noting { live, .. }
-            | Step::Running { live, .. }
-            | Step::Settling { live, .. } => Some(live.intent.core),
-        };
-        let recovered = self.settled.iter().filter_map(|attempt| match attempt.outcome {
-            Outcome::Recovered { .. } => Some(attempt.intent.core),
-            _ => None,
-        });
-        let given_up = self.given_up();
-        let closed: Vec<_> = recovered.chain(given_up.iter().copied()).chain(live).collect();
-        let missing = outstanding(&self.missing, &closed);
-        let (early, missing) = match self.webhook.created_at {
-            Some(created_at) => split_at(&missing, created_at),
-            None => (Vec::new(), missing),
-        };
-        let mut plan = plan(&missing, now.x, &self.settings.limits);
-        let lost = |core: ReplayWindow, reason| Lost {
-            from: core.from_date().start(),
-            to: core.to_date().start(),
-            reason,
-        };
-        let tries = self.settings.tries;
-        plan.lost.extend(early.into_iter().map(|core| lost(core, LostReason::BeforeWebhook)));
-        let given_up = given_up.into_iter();
-        plan.lost.extend(given_up.map(|core| lost(core, LostReason::GivenUp { tries })));
-        plan
+    /// Returns the plan for the gaps as it stands, without the window of a live job: what can be
+    /// asked for now, what has to wait, and what is lost, minutes that were given up included.
+    pub fn plan(&mut self, now: Moment) -> &Plan {
+        self.plan_for(Purpose::Gap, now)
+    }
+
+    /// Returns the plan for a purpose.
+    pub fn plan_for(&mut self, purpose: Purpose, now: Moment) -> &Plan {
+        let live = self.step.live();
+        self.work.plans(live, &self.settings.kept_limits(), now).of(purpose)
+    }
+
+    /// Returns figures about the engine at this moment.
+    pub fn figures(&mut self, now: Moment) -> Figures {
+        let running = usize::from(matches!(self.step, Step::Running { .. }));
+        let figures = self.figures;
+        let live = self.step.live();
+        let plans = self.work.plans(live, &self.settings.kept_limits(), now);
+        figures.of(plans, running)
     }
 
     /// Says whether anything is missing that may still be had, or a job is under way.
-    pub fn is_pending(&self, now: Moment) -> bool {
+    pub fn is_pending(&mut self, now: Moment) -> bool {
         self.next_wakeup(now).is_some()
     }
 
@@ -278,80 +252,6 @@ impl Engine {
     pub fn is_gone(&self) -> bool {
         self.gone && matches!(self.step, Step::Idle)
     }
-
-    fn judge(&self, live: Live, status: &ReplayJobStatus) -> Outcome {
-        let job = status.job_id;
-        let words = status.job_state_description.as_deref();
-        match &status.job_state {
-            JobState::Complete if live.health == self.health => Outcome::Recovered { job },
-            JobState::Complete => failed(Some(job), "the receiver refused deliveries meanwhile"),
-            JobState::Incomplete => {
-                let reason = words.unwrap_or("the job ended incomplete").to_owned();
-                Outcome::Incomplete { job, reason }
-            }
-            other => Outcome::Incomplete { job, reason: format!("the job ended as {other:?}") },
-        }
-    }
-
-    fn refuse(&mut self, kind: RefusalKind, intent: Intent, now: Moment) {
-        match kind {
-            RefusalKind::Conflict
-            | RefusalKind::Passing
-            | RefusalKind::Invalid
-            | RefusalKind::RateLimited(None) => {
-                self.patience.back_off(now.uptime);
-            }
-            RefusalKind::RateLimited(Some(reset)) => {
-                self.patience.rest(reset.duration_since(now.x), now.uptime);
-            }
-            RefusalKind::Window => {
-                self.patience.hold(intent.core, now.uptime);
-                self.doubt_look_back(intent, now);
-            }
-            RefusalKind::Gone => {
-                self.gone = true;
-                self.patience.back_off(now.uptime);
-            }
-            RefusalKind::Lasting => self.patience.rest_long(now.uptime),
-        }
-    }
-
-    /// X refused a window that begins near the look-back: its own is shorter than we think, and
-    /// without the oldest minutes the rest of the window can be had.
-    fn doubt_look_back(&mut self, intent: Intent, now: Moment) {
-        let look_back = &mut self.settings.limits.look_back;
-        let age = now.x.duration_since(intent.request.from_date().start());
-        if age.saturating_add(NEAR_THE_EDGE) >= *look_back && *look_back > LESS_LOOK_BACK * 2 {
-            *look_back = look_back.saturating_sub(LESS_LOOK_BACK);
-        }
-    }
-
-    /// Returns the cores that X has ended incomplete as often as is tried.
-    fn given_up(&self) -> Vec<ReplayWindow> {
-        let mut failures: BTreeMap<ReplayWindow, usize> = BTreeMap::new();
-        for attempt in &self.settled {
-            if matches!(attempt.outcome, Outcome::Incomplete { .. }) {
-                *failures.entry(attempt.intent.core).or_default() += 1;
-            }
-        }
-        failures.retain(|_, count| *count >= self.settings.tries);
-        failures.into_keys().collect()
-    }
-}
-
-fn failed(job: Option<JobId>, reason: &str) -> Outcome {
-    Outcome::Failed { job, reason: reason.to_owned() }
-}
-
-/// Cuts windows at a time, into what is before its minute and what is from it on.
-fn split_at(
-    windows: &[ReplayWindow],
-    time: jiff::Timestamp,
-) -> (Vec<ReplayWindow>, Vec<ReplayWindow>) {
-    let minute = aaa_types::UtcMinute::floor(time);
-    let before = |w: &ReplayWindow| ReplayWindow::new(w.from_date(), w.to_date().min(minute)).ok();
-    let after = |w: &ReplayWindow| ReplayWindow::new(w.from_date().max(minute), w.to_date()).ok();
-    (windows.iter().filter_map(before).collect(), windows.iter().filter_map(after).collect())
 }
 
 #[cfg(test)]

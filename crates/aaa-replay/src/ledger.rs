@@ -1,16 +1,29 @@
 //! What was asked of X and what came of it, so that a restart knows.
 
+mod attempt;
+mod book;
+mod declared;
+mod lease;
+
 use std::future::Future;
 
-use aaa_types::{JobId, ReplayWindow, WebhookId};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
-use crate::coverage::{Heartbeat, Span};
+pub use self::{
+    attempt::{Attempt, Intent, Outcome, Purpose},
+    book::Book,
+    declared::{Declaration, Declared},
+    lease::{Holder, Lease, LeaseId, Role},
+};
+use crate::coverage::{Heartbeat, Proof, Span};
 
-/// Remembers coverage and replay jobs. `aaa-store` implements it in SQLite.
+/// Remembers coverage, declared gaps and replay jobs. `aaa-store` implements it in SQLite and in
+/// memory.
 ///
-/// Every method answers only when its effect is durable.
+/// Every method answers only when its effect is durable. Several processes may use one ledger:
+/// anybody may [declare](Self::declare) a gap, but only the holder of the [`Lease`] asks for jobs,
+/// and every write about a job names the lease it is made under.
 pub trait Ledger: Send + Sync + 'static {
     /// Adds a heartbeat through the writer that stores deliveries, so that it proves that they
     /// could be stored.
@@ -19,148 +32,154 @@ pub trait Ledger: Send + Sync + 'static {
         heartbeat: Heartbeat,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Returns the spans of coverage in the order of their writing.
-    fn spans(&self) -> impl Future<Output = Result<Vec<Span>, LedgerError>> + Send;
+    /// Returns the spans of coverage with their numbers, which count up from 1, in the order of
+    /// their writing and from a number on. All but the last are final.
+    fn spans_from(
+        &self,
+        number: u64,
+    ) -> impl Future<Output = Result<Vec<(u64, Span)>, LedgerError>> + Send;
+
+    /// Returns the stretches of coverage in which something arrived, in the order of their
+    /// writing.
+    fn proofs(&self) -> impl Future<Output = Result<Vec<Proof>, LedgerError>> + Send;
+
+    /// Takes the lease, or keeps it for longer, when [`Lease::take`] allows it.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Held`] when somebody else holds it.
+    fn take_lease(
+        &self,
+        holder: Holder,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Lease, LedgerError>> + Send;
+
+    /// Gives the lease back; somebody else's is left alone.
+    fn release_lease(&self, lease: LeaseId)
+    -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Returns the lease as it was last taken, whether it is over or not.
+    fn lease(&self) -> impl Future<Output = Result<Option<Lease>, LedgerError>> + Send;
 
     /// Records that a job is about to be asked for, before the call; returns the attempt's
     /// number, which counts up from 1.
-    fn intend(&self, intent: Intent) -> impl Future<Output = Result<u64, LedgerError>> + Send;
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NotHeld`] when this is not the lease that counts.
+    fn intend(
+        &self,
+        lease: LeaseId,
+        intent: Intent,
+    ) -> impl Future<Output = Result<u64, LedgerError>> + Send;
 
-    /// Records what became of an attempt.
+    /// Records what became of an attempt; returns how many events [it found](Attempt::found).
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NotHeld`] when this is not the lease that counts.
     fn settle(
         &self,
+        lease: LeaseId,
         attempt: u64,
         outcome: Outcome,
         at: Timestamp,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    ) -> impl Future<Output = Result<u64, LedgerError>> + Send;
 
     /// Returns all attempts in their order.
     fn attempts(&self) -> impl Future<Output = Result<Vec<Attempt>, LedgerError>> + Send;
+
+    /// Records a gap that heartbeats cannot tell; returns its number, which counts up from 1.
+    /// Whoever holds the lease finds it.
+    fn declare(
+        &self,
+        declaration: Declaration,
+    ) -> impl Future<Output = Result<u64, LedgerError>> + Send;
+
+    /// Moves the end of a declared gap, never back; says whether it is there.
+    fn prolong(
+        &self,
+        number: u64,
+        to: Timestamp,
+    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    /// Takes a declared gap back; says whether it was there.
+    fn withdraw(&self, number: u64) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    /// Returns the declared gaps in their order.
+    fn declared(&self) -> impl Future<Output = Result<Vec<Declared>, LedgerError>> + Send;
+
+    /// Removes what ended before a time on X's clock and so matters no more, but for the last
+    /// span, the last sweep and what is open. It is counted in the [`Summary`].
+    fn trim(&self, before: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Returns what is left of what was trimmed.
+    fn summary(&self) -> impl Future<Output = Result<Summary, LedgerError>> + Send;
+
+    /// Returns all spans of coverage in the order of their writing.
+    fn spans(&self) -> impl Future<Output = Result<Vec<Span>, LedgerError>> + Send {
+        async { Ok(self.spans_from(0).await?.into_iter().map(|(_, span)| span).collect()) }
+    }
 }
 
-/// A job that is about to be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The webhook.
-    pub webhook: WebhookId,
-    /// The minutes that are missing.
-    pub core: ReplayWindow,
-    /// The minutes that are asked for: the core, and what X's rules and the overlap add.
-    pub request: ReplayWindow,
-    /// When, on X's clock.
-    pub at: Timestamp,
-}
-
-/// A job that was asked for, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// Its number.
-    pub number: u64,
-    /// What was asked for.
-    pub intent: Intent,
-    /// What came of it so far.
-    pub outcome: Outcome,
-    /// When that was recorded, on X's clock.
-    pub settled_at: Timestamp,
-}
-
-/// What became of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+/// What is left of what a ledger has trimmed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub enum Outcome {
-    /// The call was about to be made; whether X heard it is not known.
-    Intended,
-    /// X accepted the job; its completion has not arrived.
-    Running {
-        /// The job.
-        job: JobId,
-    },
-    /// The job completed, and nothing was refused meanwhile: the core is recovered.
-    Recovered {
-        /// The job.
-        job: JobId,
-    },
-    /// X says that the job did not deliver everything.
-    Incomplete {
-        /// The job.
-        job: JobId,
-        /// X's words.
-        reason: String,
-    },
-    /// The attempt recovered nothing for sure, for a reason that says nothing about the events;
-    /// the text says which.
-    Failed {
-        /// The job, when there was one.
-        job: Option<JobId>,
-        /// Why.
-        reason: String,
-    },
+pub struct Summary {
+    /// When coverage began, on X's clock.
+    pub since: Option<Timestamp>,
+    /// How much time the spans that are gone covered.
+    #[serde(serialize_with = "seconds")]
+    pub covered: SignedDuration,
+    /// How many spans are gone.
+    pub spans: u64,
+    /// How many attempts are gone.
+    pub attempts: u64,
+    /// How many events those to close gaps found.
+    pub found: u64,
+    /// How many events those to sweep found.
+    pub swept: u64,
 }
 
-impl Outcome {
-    /// Says whether the attempt may still end well.
-    pub fn is_open(&self) -> bool {
-        matches!(self, Self::Intended | Self::Running { .. })
+impl Summary {
+    /// Adds a span that goes.
+    pub fn add_span(&mut self, span: &Span) {
+        let (from, to) = (span.first.x_time(), span.last.x_time());
+        self.since = Some(self.since.map_or(from, |since| since.min(from)));
+        let length = to.duration_since(from).max(SignedDuration::ZERO);
+        self.covered = self.covered.saturating_add(length);
+        self.spans += 1;
     }
-}
 
-/// A ledger cannot be read or written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the replay ledger cannot be used: {0}")]
-pub struct LedgerError(pub String);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_of_an_attempt() {
-        let window = |from: &str, to: &str| {
-            ReplayWindow::new(from.parse().unwrap(), to.parse().unwrap()).unwrap()
-        };
-        let at = "2025-11-22T04:43:00Z".parse().unwrap();
-        let attempt = |outcome| Attempt {
-            number: 1,
-            intent: Intent {
-                webhook: "12".parse().unwrap(),
-                core: window("202511220413", "202511220420"),
-                request: window("202511220412", "202511220421"),
-                at,
-            },
-            outcome,
-            settled_at: at,
-        };
-        let job = "1095098195724558337".parse().unwrap();
-        insta::assert_json_snapshot!(attempt(Outcome::Running { job }), @r#"
-        {
-          "number": 1,
-          "intent": {
-            "webhook": "12",
-            "core": {
-              "from_date": "202511220413",
-              "to_date": "202511220420"
-            },
-            "request": {
-              "from_date": "202511220412",
-              "to_date": "202511220421"
-            },
-            "at": "2025-11-22T04:43:00Z"
-          },
-          "outcome": {
-            "state": "running",
-            "job": "1095098195724558337"
-          },
-          "settled_at": "2025-11-22T04:43:00Z"
+    /// Adds an attempt that goes.
+    pub fn add_attempt(&mut self, attempt: &Attempt) {
+        self.attempts += 1;
+        match attempt.intent.purpose {
+            Purpose::Gap => self.found += attempt.found,
+            Purpose::Sweep => self.swept += attempt.found,
         }
-        "#);
-        let outcomes = [
-            Outcome::Intended,
-            Outcome::Recovered { job },
-            Outcome::Incomplete { job, reason: "retry".to_owned() },
-            Outcome::Failed { job: None, reason: "refused".to_owned() },
-        ];
-        insta::assert_snapshot!(serde_json::to_string(&outcomes).unwrap(), @r#"[{"state":"intended"},{"state":"recovered","job":"1095098195724558337"},{"state":"incomplete","job":"1095098195724558337","reason":"retry"},{"state":"failed","job":null,"reason":"refused"}]"#);
-        assert!(outcomes[0].is_open() && outcomes[1..].iter().all(|outcome| !outcome.is_open()));
     }
+}
+
+fn seconds<S: serde::Serializer>(time: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(time.as_secs())
+}
+
+/// A ledger did not do what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// It cannot be read or written.
+    #[error("the replay ledger cannot be used: {0}")]
+    Unavailable(String),
+    /// Somebody else looks after the replays.
+    #[error("replays are looked after by {} until {}", .0.holder.name, .0.expires_at)]
+    Held(Box<Lease>),
+    /// Somebody else has taken the lease over.
+    #[error("somebody else looks after the replays by now")]
+    NotHeld,
+    /// There is no such attempt.
+    #[error("there is no attempt {0}")]
+    NoAttempt(u64),
 }

@@ -6,10 +6,11 @@
 //! engine decides, with a real client and a real clock.
 //!
 //! ```
-//! use aaa_replay::{coverage::Gap, plan::{Limits, outstanding, plan}};
+//! use aaa_replay::{coverage::{Cause, Gap}, plan::{Limits, outstanding, plan}};
 //!
 //! // The receiver was down for six minutes.
-//! let gap = Gap { from: "2025-11-22T04:13:20Z".parse()?, to: "2025-11-22T04:19:30Z".parse()? };
+//! let (from, to) = ("2025-11-22T04:13:20Z".parse()?, "2025-11-22T04:19:30Z".parse()?);
+//! let gap = Gap::new(from, to, Cause::Down);
 //! let missing = outstanding(&[gap], &[]);
 //! let plan = plan(&missing, "2025-11-22T05:00:00Z".parse()?, &Limits::v2());
 //! assert_eq!(plan.now[0].request.to_string(), "202511220413..202511220421");
@@ -22,3 +23,4 @@ pub mod driver;
 pub mod engine;
 pub mod ledger;
 pub mod plan;
+pub mod sweep;

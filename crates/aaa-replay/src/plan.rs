@@ -4,12 +4,14 @@
 //! ago. The functions here turn gaps into windows that satisfy those rules; they cost time in
 //! proportion to gaps and windows.
 
-use std::fmt;
+mod words;
+
+use std::{collections::BTreeSet, ops::Bound};
 
 use aaa_types::{ReplayWindow, UtcMinute};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Serialize, Serializer, ser::SerializeStruct};
 
+pub use self::words::{LaterWindow, Lost, LostReason, Plan, Window};
 use crate::coverage::Gap;
 
 /// X's rules for the minutes of a replay job, and our own caution.
@@ -74,123 +76,36 @@ impl Limits {
     }
 }
 
-/// What to do about the missing minutes.
-///
-/// In JSON: `{"now":[{"from_date","to_date"}],"later":[{"from_date","to_date","at"}],
-/// "lost":[{"from","to","reason"}]}`, the windows as they will be asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Plan {
-    /// Windows that can be asked for at once, what expires first in front.
-    pub now: Vec<Window>,
-    /// Windows that X does not take yet.
-    pub later: Vec<LaterWindow>,
-    /// Minutes that cannot be had any more.
-    pub lost: Vec<Lost>,
-}
-
-/// Missing minutes, and the window to ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// The missing minutes.
-    pub core: ReplayWindow,
-    /// What is asked for, at least the core.
-    pub request: ReplayWindow,
-}
-
-impl Serialize for Window {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.request.serialize(serializer)
-    }
-}
-
-/// A window that X does not take yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LaterWindow {
-    /// The window; its request may begin earlier once the time has come.
-    pub window: Window,
-    /// When it can be asked for, on X's clock.
-    pub at: Timestamp,
-}
-
-impl Serialize for LaterWindow {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut later = serializer.serialize_struct("LaterWindow", 3)?;
-        later.serialize_field("from_date", &self.window.request.from_date())?;
-        later.serialize_field("to_date", &self.window.request.to_date())?;
-        later.serialize_field("at", &self.at)?;
-        later.end()
-    }
-}
-
-/// Minutes that cannot be recovered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Lost {
-    /// The first moment.
-    pub from: Timestamp,
-    /// The first moment that is not lost.
-    pub to: Timestamp,
-    /// Why.
-    pub reason: LostReason,
-}
-
-/// Why minutes cannot be recovered. In JSON it is its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LostReason {
-    /// X no longer has them.
-    TooOld {
-        /// How far back a replay reaches.
-        look_back: SignedDuration,
-    },
-    /// X replays nothing to a webhook from before its registration. Perhaps nothing was sent
-    /// then; perhaps it was sent to a webhook that this one replaced.
-    BeforeWebhook,
-    /// X ended every job for them incomplete.
-    GivenUp {
-        /// How many jobs there were.
-        tries: usize,
-    },
-}
-
-impl fmt::Display for LostReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooOld { look_back } => {
-                let hours = look_back.as_mins() / 60;
-                write!(f, "older than the look-back of {hours} hours")
-            }
-            Self::BeforeWebhook => f.write_str("before the webhook was registered"),
-            Self::GivenUp { tries } => write!(f, "{tries} replay jobs ended incomplete"),
-        }
-    }
-}
-
-impl Serialize for LostReason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// Returns the minutes that are missing: the gaps, joined and aligned to minutes, without what
 /// was recovered. In order, without overlap.
 pub fn outstanding(gaps: &[Gap], recovered: &[ReplayWindow]) -> Vec<ReplayWindow> {
     let aligned = gaps.iter().filter_map(|gap| {
         ReplayWindow::new(UtcMinute::floor(gap.from), UtcMinute::ceil(gap.to)).ok()
     });
-    let recovered = joined(recovered.iter().copied());
-    let mut missing = Vec::new();
-    for gap in joined(aligned) {
-        let mut from = gap.from_date();
-        for window in &recovered {
-            if window.to_date() <= from || gap.to_date() <= window.from_date() {
-                continue;
+    without(joined(aligned), &joined(recovered.iter().copied()))
+}
+
+/// Takes windows away from others. Both are in order and without overlap; so is the result.
+pub(crate) fn without(windows: Vec<ReplayWindow>, taken: &[ReplayWindow]) -> Vec<ReplayWindow> {
+    let mut left = Vec::with_capacity(windows.len());
+    let mut taken = taken.iter().peekable();
+    for window in windows {
+        let mut from = window.from_date();
+        while let Some(next) = taken.peek() {
+            if window.to_date() <= next.from_date() {
+                break;
             }
-            missing.extend(ReplayWindow::new(from, window.from_date()));
-            from = window.to_date();
+            left.extend(ReplayWindow::new(from, next.from_date()));
+            from = from.max(next.to_date());
+            if window.to_date() < next.to_date() {
+                // It reaches into the next window as well.
+                break;
+            }
+            taken.next();
         }
-        missing.extend(ReplayWindow::new(from, gap.to_date()));
+        left.extend(ReplayWindow::new(from, window.to_date()));
     }
-    missing
+    left
 }
 
 /// Plans the replay of missing minutes as seen from `now`, on X's clock.
@@ -210,6 +125,16 @@ pub fn outstanding(gaps: &[Gap], recovered: &[ReplayWindow]) -> Vec<ReplayWindow
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn plan(missing: &[ReplayWindow], now: Timestamp, limits: &Limits) -> Plan {
+    plan_with(missing, &BTreeSet::new(), now, limits)
+}
+
+/// Plans, and cuts windows at some minutes besides.
+pub(crate) fn plan_with(
+    missing: &[ReplayWindow],
+    cuts: &BTreeSet<UtcMinute>,
+    now: Timestamp,
+    limits: &Limits,
+) -> Plan {
     let mut plan = Plan::default();
     let earliest = limits.earliest(now);
     for gap in joined(missing.iter().copied()) {
@@ -224,7 +149,7 @@ pub fn plan(missing: &[ReplayWindow], now: Timestamp, limits: &Limits) -> Plan {
         let Ok(rest) = ReplayWindow::new(gap.from_date().max(earliest), gap.to_date()) else {
             continue;
         };
-        for core in split(rest, limits.longest - limits.overlap) {
+        for core in split(rest, cuts, limits.longest - limits.overlap) {
             let window = Window { core, request: limits.request(core, now) };
             let at = limits.ready_at(core);
             if at <= now {
@@ -237,11 +162,14 @@ pub fn plan(missing: &[ReplayWindow], now: Timestamp, limits: &Limits) -> Plan {
     plan
 }
 
-/// Cuts a window into pieces of at most `longest` minutes.
-fn split(window: ReplayWindow, longest: i64) -> Vec<ReplayWindow> {
+/// Cuts a window into pieces of at most `longest` minutes, none of which reaches across a cut.
+fn split(window: ReplayWindow, cuts: &BTreeSet<UtcMinute>, longest: i64) -> Vec<ReplayWindow> {
     let mut pieces = Vec::new();
     let mut from = window.from_date();
-    while let Ok(piece) = ReplayWindow::new(from, from.plus(longest.max(1)).min(window.to_date())) {
+    while from < window.to_date() {
+        let to = from.plus(longest.max(1)).min(window.to_date());
+        let cut = cuts.range((Bound::Excluded(from), Bound::Excluded(to))).next();
+        let Ok(piece) = ReplayWindow::new(from, cut.copied().unwrap_or(to)) else { break };
         from = piece.to_date();
         pieces.push(piece);
     }
@@ -249,7 +177,7 @@ fn split(window: ReplayWindow, longest: i64) -> Vec<ReplayWindow> {
 }
 
 /// Sorts windows and joins those that overlap or touch.
-fn joined(windows: impl Iterator<Item = ReplayWindow>) -> Vec<ReplayWindow> {
+pub(crate) fn joined(windows: impl Iterator<Item = ReplayWindow>) -> Vec<ReplayWindow> {
     let mut windows: Vec<_> = windows.collect();
     windows.sort_unstable();
     let mut joined: Vec<ReplayWindow> = Vec::new();

@@ -21,6 +21,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a check fails by panicking")]
 
 pub mod consumers;
+pub mod ledger;
 
 use std::{
     future::poll_fn,

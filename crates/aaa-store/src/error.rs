@@ -229,7 +229,7 @@ impl From<StoreError> for CursorError {
 
 impl From<StoreError> for LedgerError {
     fn from(error: StoreError) -> Self {
-        Self(error.to_string())
+        Self::Unavailable(error.to_string())
     }
 }
 

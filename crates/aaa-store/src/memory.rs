@@ -1,6 +1,7 @@
 //! A store that forgets.
 
 mod consumers;
+mod ledger;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -8,13 +9,14 @@ use std::{
     time::Duration,
 };
 
+use aaa_replay::ledger::Book;
 use aaa_types::{EventKey, event::Body};
 use aaa_webhook::{
     consumer::{ConsumerName, Cursor, DeadLetter},
     delivery::VerifiedDelivery,
     inbox::{EventLog, EventQuery, Inbox, InboxError, Origin, Receipt, StoredEvent},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::watch;
 
@@ -36,7 +38,7 @@ impl MemoryStore {
     pub fn new(key_retention: Duration) -> Self {
         Self {
             key_retention: signed(key_retention),
-            state: Mutex::default(),
+            state: Mutex::new(State::new(signed(Settings::default().heartbeat_period))),
             last_seq: watch::Sender::new(0),
         }
     }
@@ -45,6 +47,14 @@ impl MemoryStore {
     /// something new.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.last_seq.subscribe()
+    }
+
+    /// Says how often heartbeats come; 5 s unless told otherwise. What was written so far is
+    /// forgotten.
+    #[must_use]
+    pub fn with_heartbeat_period(self, period: Duration) -> Self {
+        self.state().book = Book::new(signed(period));
+        self
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -58,12 +68,28 @@ impl Default for MemoryStore {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     keys: HashSet<EventKey>,
     events: Vec<StoredEvent>,
+    /// When each of them happened, if it says so.
+    occurred: Vec<Option<Timestamp>>,
     deliveries: u64,
     consumers: BTreeMap<ConsumerName, Kept>,
+    book: Book,
+}
+
+impl State {
+    fn new(heartbeat_period: SignedDuration) -> Self {
+        Self {
+            keys: HashSet::new(),
+            events: Vec::new(),
+            occurred: Vec::new(),
+            deliveries: 0,
+            consumers: BTreeMap::new(),
+            book: Book::new(heartbeat_period),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +133,7 @@ impl Inbox for MemoryStore {
                 },
             };
             state.events.push(stored);
+            state.occurred.push(event.occurred_at());
         }
         let last = state.events.len() as u64;
         drop(state);

@@ -49,7 +49,10 @@ mod writer;
 
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
-use aaa_replay::{coverage::Span, ledger::Attempt};
+use aaa_replay::{
+    coverage::{Proof, Span},
+    ledger::{Attempt, Declared, Lease, Summary},
+};
 use aaa_webhook::{
     delivery::VerifiedDelivery,
     inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt, StoredEvent},
@@ -63,6 +66,7 @@ pub use self::{
     check::{Depth, Fault, Finding, Report, check},
     files::DATABASE,
     forget::{Forgotten, Vacuumed, forget, vacuum},
+    ledger::SqliteLedger,
     prune::Pruned,
 };
 use self::{
@@ -333,7 +337,56 @@ impl SqliteReader {
     ///
     /// Fails when the file cannot be read.
     pub async fn spans(&self) -> Result<Vec<Span>, StoreError> {
-        self.thread.ask(ledger::spans).await
+        Ok(self.spans_from(0).await?.into_iter().map(|(_, span)| span).collect())
+    }
+
+    /// Returns the spans of coverage with their numbers, from one on.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn spans_from(&self, number: u64) -> Result<Vec<(u64, Span)>, StoreError> {
+        self.thread.ask(move |db| ledger::spans_from(db, number)).await
+    }
+
+    /// Returns the stretches of coverage in which something arrived.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn proofs(&self) -> Result<Vec<Proof>, StoreError> {
+        self.thread.ask(|db| ledger::proofs(db)).await
+    }
+
+    /// Returns the declared gaps in their order.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn declared(&self) -> Result<Vec<Declared>, StoreError> {
+        self.thread.ask(|db| ledger::declared(db)).await
+    }
+
+    /// Returns the lease as it was last taken, whether it is over or not.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn lease(&self) -> Result<Option<Lease>, StoreError> {
+        self.thread.ask(|db| ledger::lease(db)).await
+    }
+
+    /// Returns what is left of the coverage and the attempts that were trimmed.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn summary(&self) -> Result<Summary, StoreError> {
+        self.thread.ask(|db| ledger::summary(db)).await
+    }
+
+    async fn found(&self, attempt: u64) -> Result<u64, StoreError> {
+        self.thread.ask(move |db| ledger::found(db, attempt)).await
     }
 
     /// Returns all replay attempts in their order.
@@ -342,7 +395,7 @@ impl SqliteReader {
     ///
     /// Fails when the file cannot be read.
     pub async fn attempts(&self) -> Result<Vec<Attempt>, StoreError> {
-        self.thread.ask(ledger::attempts).await
+        self.thread.ask(|db| ledger::attempts(db)).await
     }
 }
 

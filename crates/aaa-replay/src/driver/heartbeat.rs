@@ -38,7 +38,7 @@ pub async fn heartbeats(
 pub fn heartbeat(clock: &XClock, health: Health) -> Heartbeat {
     Heartbeat {
         run: health.run,
-        refusals: health.refusals,
+        tally: health.tally,
         offset: clock.offset(),
         offset_read: clock.age().is_some(),
         wall: clock.wall(),

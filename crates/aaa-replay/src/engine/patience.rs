@@ -15,6 +15,8 @@ pub(super) struct Patience {
     /// How many failures followed one another that had nothing to do with the window.
     failures: u32,
     held: BTreeMap<ReplayWindow, Held>,
+    /// How many minutes the longest held window has.
+    widest: i64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,7 +28,7 @@ struct Held {
 impl Patience {
     pub(super) fn new(pause: SignedDuration, longest: SignedDuration) -> Self {
         let all = SignedDuration::MIN;
-        Self { pause, longest, all, failures: 0, held: BTreeMap::new() }
+        Self { pause, longest, all, failures: 0, held: BTreeMap::new(), widest: 0 }
     }
 
     /// Nothing is asked for until a time has passed.
@@ -55,16 +57,24 @@ impl Patience {
         let failures = self.held.get(&core).copied().unwrap_or_default().failures;
         let until = now.saturating_add(self.grown(failures));
         self.held.insert(core, Held { until, failures: failures.saturating_add(1) });
+        self.widest = self.widest.max(core.minutes());
+    }
+
+    /// This window needs no patience any more.
+    pub(super) fn release(&mut self, core: ReplayWindow) {
+        self.held.remove(&core);
     }
 
     /// Returns how long a window still has to wait; zero when it need not.
     ///
     /// The edges of a window move with time, so whatever overlaps a held one is held too.
     pub(super) fn wait(&self, core: ReplayWindow, now: SignedDuration) -> SignedDuration {
-        let overlaps = |other: &ReplayWindow| {
-            other.from_date() < core.to_date() && core.from_date() < other.to_date()
-        };
-        let held = self.held.iter().filter(|(other, _)| overlaps(other));
+        // Whatever begins earlier than the longest of them could reach ends before this one.
+        let first = core.from_date().plus(-self.widest);
+        let first = ReplayWindow::new(first, first.plus(1)).unwrap_or(core);
+        let near =
+            self.held.range(first..).take_while(|(other, _)| other.from_date() < core.to_date());
+        let held = near.filter(|(other, _)| core.from_date() < other.to_date());
         let until = held.map(|(_, held)| held.until).fold(self.all, SignedDuration::max);
         until.saturating_sub(now).max(SignedDuration::ZERO)
     }

@@ -4,9 +4,8 @@ use aaa_types::{JobId, ReplayWindow, WebhookId, payload::ReplayJobStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    coverage::{Gap, RunId},
-    ledger::{Intent, Outcome},
-    plan::Limits,
+    coverage::{Gap, Heartbeat, RunId, Tally},
+    ledger::{Declared, Intent, Outcome},
 };
 
 /// A moment on two clocks: X's, which decides what can be asked for, and a steady one, by which
@@ -26,34 +25,6 @@ pub struct Webhook {
     pub id: WebhookId,
     /// When it was registered; nothing from before can be replayed to it.
     pub created_at: Option<Timestamp>,
-}
-
-/// How patient the engine is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// X's rules.
-    pub limits: Limits,
-    /// How often X may end a window's job incomplete before the window is given up.
-    pub tries: usize,
-    /// How long a completion may take before it counts as missed.
-    pub completion_timeout: SignedDuration,
-    /// How long to wait after a failure, doubled with each that follows.
-    pub pause: SignedDuration,
-    /// The longest such wait, and the wait after a refusal that will not pass by itself.
-    pub long_pause: SignedDuration,
-}
-
-impl Settings {
-    /// Returns the settings for a set of rules.
-    pub const fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            tries: 5,
-            completion_timeout: SignedDuration::from_mins(30),
-            pause: SignedDuration::from_secs(30),
-            long_pause: SignedDuration::from_mins(10),
-        }
-    }
 }
 
 /// What the driver has to do.
@@ -79,11 +50,13 @@ pub enum Action {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Input {
     /// These are the gaps now, old ones included.
     Gaps(Vec<Gap>),
-    /// The receiver's run, and how many verified deliveries it has refused. To be told before
-    /// every other input.
+    /// These are the declared gaps now, those of other webhooks included.
+    Declared(Vec<Declared>),
+    /// What the receiver says of itself. To be told before every other input.
     Health(Health),
     /// The intent is durable under this number.
     Intended(u64),
@@ -91,10 +64,29 @@ pub enum Input {
     Accepted(JobId),
     /// X did not accept the job, or its answer was lost.
     Refused(Refusal),
+    /// X said how many calls are left.
+    Quota(Quota),
+    /// Somebody else asked for a job with the same app.
+    Called,
     /// The outcome is durable.
-    Settled,
+    Settled {
+        /// How many events the attempt [found](crate::ledger::Attempt::found).
+        found: u64,
+    },
     /// A job ended.
     Completed(ReplayJobStatus),
+    /// No more jobs are wanted. The live one is settled as failed: whether it completes is not
+    /// waited for.
+    Stop,
+}
+
+/// How many calls X still takes, as it said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// So many.
+    pub remaining: u32,
+    /// Until then, on X's clock.
+    pub reset: Timestamp,
 }
 
 /// What the receiver says of itself.
@@ -102,8 +94,37 @@ pub enum Input {
 pub struct Health {
     /// Its run.
     pub run: RunId,
-    /// How many verified deliveries it has refused in this run.
-    pub refusals: u64,
+    /// What it has counted in this run.
+    pub tally: Tally,
+}
+
+impl Health {
+    /// Returns the health of a run.
+    pub const fn new(run: RunId, tally: Tally) -> Self {
+        Self { run, tally }
+    }
+
+    /// Says whether one run refused nothing from an earlier moment up to this one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_replay::{coverage::{RunId, Tally}, engine::Health};
+    ///
+    /// let before = Health::new(RunId(1), Tally { refusals: 3, ..Tally::default() });
+    /// let after = Health::new(RunId(1), Tally { refusals: 3, verified: 80, ..Tally::default() });
+    /// assert!(after.took_all_since(&before));
+    /// assert!(!Health::new(RunId(2), after.tally).took_all_since(&before));
+    /// ```
+    pub fn took_all_since(&self, earlier: &Self) -> bool {
+        self.run == earlier.run && self.tally.refusals == earlier.tally.refusals
+    }
+}
+
+impl From<&Heartbeat> for Health {
+    fn from(heartbeat: &Heartbeat) -> Self {
+        Self { run: heartbeat.run, tally: heartbeat.tally }
+    }
 }
 
 /// Why there is no job.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::coverage::Cause;
 
 /// Minute 0 of the tests.
 fn minute(number: i64) -> UtcMinute {
@@ -22,10 +23,8 @@ fn numbers(windows: &[ReplayWindow]) -> Vec<(i64, i64)> {
 
 #[test]
 fn gaps_are_aligned_joined_and_cleared_of_what_is_recovered() {
-    let gap = |from: i64, to: i64| Gap {
-        from: at(0) + SignedDuration::from_secs(from),
-        to: at(0) + SignedDuration::from_secs(to),
-    };
+    let second = |n: i64| at(0) + SignedDuration::from_secs(n);
+    let gap = |from, to| Gap::new(second(from), second(to), Cause::Down);
     let missing = outstanding(&[gap(90, 100), gap(600, 660), gap(100, 121)], &[]);
     assert_eq!(numbers(&missing), [(1, 3), (10, 11)]);
     let recovered = [window(0, 2), window(10, 30)];
@@ -141,5 +140,46 @@ proptest! {
         }
         prop_assert!(plan.later.iter().all(|later| later.at > now));
         prop_assert!(plan.now.is_sorted_by_key(|w| w.core.from_date()));
+    }
+}
+
+#[test]
+fn a_cut_ends_a_window() {
+    let cuts = BTreeSet::from([minute(0), minute(30), minute(31), minute(400)]);
+    let pieces = split(window(0, 300), &cuts, 119);
+    assert_eq!(numbers(&pieces), [(0, 30), (30, 31), (31, 150), (150, 269), (269, 300)]);
+}
+
+/// A hundred thousand gaps, and as many windows that were recovered, are no work: a plan that
+/// compared each with each would take minutes.
+#[test]
+fn a_hundred_thousand_gaps_are_planned() {
+    let gap = |n: i64| Gap::new(at(n * 4), at(n * 4 + 2), Cause::Down);
+    let gaps: Vec<_> = (0..100_000).map(gap).collect();
+    let recovered: Vec<_> = (0..100_000).map(|n| window(n * 4, n * 4 + 1)).collect();
+    let missing = outstanding(&gaps, &recovered);
+    assert_eq!(missing.len(), 100_000);
+    let limits = Limits { look_back: SignedDuration::from_hours(24 * 365), ..Limits::v2() };
+    let plan = plan(&missing, at(400_100), &limits);
+    assert_eq!(plan.now.len(), 100_000);
+}
+
+proptest! {
+    /// What is taken away is away, and nothing else.
+    #[test]
+    fn without_takes_exactly(
+        windows in prop::collection::vec((0..200_i64, 1..30_i64), 0..12),
+        taken in prop::collection::vec((0..200_i64, 1..30_i64), 0..12),
+    ) {
+        let make = |all: &[(i64, i64)]| {
+            joined(all.iter().map(|(from, length)| window(*from, from + length)))
+        };
+        let (windows, taken) = (make(&windows), make(&taken));
+        let left = without(windows.clone(), &taken);
+        for n in 0..240 {
+            let inside = |all: &[ReplayWindow]| all.iter().any(|w| w.contains(minute(n)));
+            prop_assert_eq!(inside(&left), inside(&windows) && !inside(&taken), "{}", n);
+        }
+        prop_assert!(left.iter().zip(&left[1.min(left.len())..]).all(|(a, b)| a.to_date() <= b.from_date()));
     }
 }

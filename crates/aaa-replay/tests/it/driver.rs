@@ -9,7 +9,7 @@ use std::{
 
 use aaa_client::{ApiUrl, Client, ClientBuilder};
 use aaa_replay::{
-    coverage::{Heartbeat, RunId, Span},
+    coverage::{Heartbeat, RunId, Tally},
     driver::{Driver, Pace, Target, TargetError, XClock, heartbeats},
     engine::{Health, Settings},
     ledger::Ledger,
@@ -25,19 +25,22 @@ use crate::support::{FakeX, Journal, MemoryLedger, Silent};
 
 /// What X's clock says in these tests; the local one says something else.
 const DATE: &str = "Sat, 22 Nov 2025 12:00:00 GMT";
-const HEALTH: Health = Health { run: RunId(2), refusals: 0 };
+const HEALTH: Health = health(0);
+
+const fn health(refusals: u64) -> Health {
+    let tally = Tally { refusals, verified: 0, rejected: 0, arrived: 0 };
+    Health::new(RunId(2), tally)
+}
 
 /// Two runs with ten minutes between them, two hours before [`DATE`].
-fn spans() -> Vec<Span> {
-    let at = |run, time: &str| {
-        Span::new(Heartbeat {
-            run: RunId(run),
-            wall: time.parse().unwrap(),
-            uptime: SignedDuration::ZERO,
-            offset: SignedDuration::ZERO,
-            offset_read: true,
-            refusals: 0,
-        })
+fn heartbeats_of_two_runs() -> Vec<Heartbeat> {
+    let at = |run, time: &str| Heartbeat {
+        run: RunId(run),
+        wall: time.parse().unwrap(),
+        uptime: SignedDuration::ZERO,
+        offset: SignedDuration::ZERO,
+        offset_read: true,
+        tally: Tally::default(),
     };
     vec![at(1, "2025-11-22T10:00:00Z"), at(2, "2025-11-22T10:10:00Z")]
 }
@@ -77,11 +80,11 @@ fn complete() -> ReplayJobStatus {
 #[tokio::test]
 async fn a_gap_is_found_asked_for_and_followed_to_its_end() {
     let journal = Journal::new();
-    let ledger = MemoryLedger::new(journal.clone(), spans(), Vec::new());
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
     let x = FakeX { journal: journal.clone(), date: DATE, refuse_first: Default::default() };
     beside(driver(ledger.clone(), x, SignedDuration::ZERO), async |completed| {
         let lines = journal.wait_for("settle 1 Running").await;
-        assert_eq!(lines[..2], ["intend 1", "replay asked"]);
+        assert_eq!(lines[..3], ["lease Some(1)", "intend 1", "replay asked"]);
         completed.send(complete()).await.unwrap();
         journal.wait_for("settle 1 Recovered").await;
     })
@@ -99,7 +102,7 @@ async fn a_refusal_is_recorded_and_tried_again() {
     let conflict = r#"{"errors":[{"message":"ReplayConflictError: "}]}"#;
     let conflict = Response::builder().status(400).body(Bytes::from(conflict)).unwrap();
     let journal = Journal::new();
-    let ledger = MemoryLedger::new(journal.clone(), spans(), Vec::new());
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
     let refuse_first = Arc::new(std::sync::Mutex::new(Some(conflict)));
     let x = FakeX { journal: journal.clone(), date: DATE, refuse_first };
     beside(driver(ledger, x, SignedDuration::ZERO), async |_| {
@@ -113,7 +116,7 @@ async fn a_refusal_is_recorded_and_tried_again() {
 #[tokio::test]
 async fn a_refusal_just_before_the_completion_is_seen() {
     let journal = Journal::new();
-    let ledger = MemoryLedger::new(journal.clone(), spans(), Vec::new());
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
     let x = FakeX { journal: journal.clone(), date: DATE, refuse_first: Default::default() };
     // The driver looks once and then only when a completion comes.
     let settings = Settings::new(Limits::v2());
@@ -123,7 +126,7 @@ async fn a_refusal_just_before_the_completion_is_seen() {
     let (completed, completions) = mpsc::channel(4);
     let health = {
         let refusals = Arc::clone(&refusals);
-        move || Health { refusals: refusals.load(SeqCst), ..HEALTH }
+        move || health(refusals.load(SeqCst))
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async move {
@@ -141,7 +144,7 @@ async fn a_refusal_just_before_the_completion_is_seen() {
 #[tokio::test]
 async fn it_ends_at_once_although_x_is_silent() {
     let journal = Journal::new();
-    let ledger = MemoryLedger::new(journal.clone(), spans(), Vec::new());
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
     let settings = Settings::new(Limits::v2());
     let pace = Pace::for_loopback(true);
     let api: ApiUrl = "http://127.0.0.1:1".parse().unwrap();
@@ -160,7 +163,7 @@ async fn it_ends_at_once_although_x_is_silent() {
 #[tokio::test]
 async fn heartbeats_begin_at_once_and_end_with_a_last_one() {
     let journal = Journal::new();
-    let ledger = MemoryLedger::new(journal.clone(), Vec::new(), Vec::new());
+    let ledger = MemoryLedger::new(journal.clone(), Vec::new());
     let clock = XClock::new();
     clock.assume(SignedDuration::from_hours(1));
     let first = journal.clone();
@@ -170,7 +173,8 @@ async fn heartbeats_begin_at_once_and_end_with_a_last_one() {
     let hour = Duration::from_secs(3600);
     heartbeats(&ledger, &clock, || HEALTH, hour, stop).await;
     let spans = ledger.spans().await.unwrap();
-    assert_eq!(spans.len(), 2);
+    assert_eq!(spans.len(), 1);
+    assert!(spans[0].first.uptime < spans[0].last.uptime);
     assert_eq!(spans[0].first.offset, SignedDuration::from_hours(1));
 }
 

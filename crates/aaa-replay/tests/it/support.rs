@@ -1,15 +1,18 @@
 //! A ledger and a transport that write into one journal, so that their order can be seen.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use aaa_client::{Transport, TransportError};
 use aaa_replay::{
-    coverage::{Heartbeat, Span},
-    ledger::{Attempt, Intent, Ledger, LedgerError, Outcome},
+    coverage::{Heartbeat, Proof, Span},
+    ledger::{
+        Attempt, Book, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger, LedgerError,
+        Outcome, Summary,
+    },
 };
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 /// Everything that happened, in order; whoever waits for a line subscribes.
@@ -37,56 +40,104 @@ impl Journal {
 #[derive(Clone)]
 pub(crate) struct MemoryLedger {
     journal: Journal,
-    spans: Arc<Mutex<Vec<Span>>>,
-    attempts: Arc<Mutex<Vec<Attempt>>>,
+    book: Arc<Mutex<Book>>,
 }
 
 impl MemoryLedger {
-    pub(crate) fn new(journal: Journal, spans: Vec<Span>, attempts: Vec<Attempt>) -> Self {
-        Self {
-            journal,
-            spans: Arc::new(Mutex::new(spans)),
-            attempts: Arc::new(Mutex::new(attempts)),
-        }
+    /// Creates a ledger with one span for each heartbeat.
+    pub(crate) fn new(journal: Journal, heartbeats: Vec<Heartbeat>) -> Self {
+        let mut book = Book::new(SignedDuration::from_secs(5));
+        heartbeats.into_iter().for_each(|heartbeat| book.heartbeat(heartbeat));
+        Self { journal, book: Arc::new(Mutex::new(book)) }
+    }
+
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap()
     }
 }
 
 impl Ledger for MemoryLedger {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), LedgerError> {
-        self.spans.lock().unwrap().push(Span::new(heartbeat));
+        self.book().heartbeat(heartbeat);
         self.journal.write(format!("heartbeat of {}", heartbeat.run));
         Ok(())
     }
 
-    async fn spans(&self) -> Result<Vec<Span>, LedgerError> {
-        Ok(self.spans.lock().unwrap().clone())
+    async fn spans_from(&self, number: u64) -> Result<Vec<(u64, Span)>, LedgerError> {
+        Ok(self.book().spans_from(number))
     }
 
-    async fn intend(&self, intent: Intent) -> Result<u64, LedgerError> {
-        let mut attempts = self.attempts.lock().unwrap();
-        let number = attempts.len() as u64 + 1;
-        let (outcome, settled_at) = (Outcome::Intended, intent.at);
-        attempts.push(Attempt { number, intent, outcome, settled_at });
+    async fn proofs(&self) -> Result<Vec<Proof>, LedgerError> {
+        Ok(self.book().proofs().to_vec())
+    }
+
+    async fn take_lease(
+        &self,
+        holder: Holder,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, LedgerError> {
+        let taken = self.book().take_lease(holder, now, until);
+        self.journal.write(format!("lease {:?}", taken.as_ref().map(|lease| lease.id.0).ok()));
+        taken
+    }
+
+    async fn release_lease(&self, lease: LeaseId) -> Result<(), LedgerError> {
+        self.book().release_lease(lease);
+        self.journal.write("lease released");
+        Ok(())
+    }
+
+    async fn lease(&self) -> Result<Option<Lease>, LedgerError> {
+        Ok(self.book().lease().cloned())
+    }
+
+    async fn intend(&self, lease: LeaseId, intent: Intent) -> Result<u64, LedgerError> {
+        let number = self.book().intend(lease, intent, 0)?;
         self.journal.write(format!("intend {number}"));
         Ok(number)
     }
 
     async fn settle(
         &self,
+        lease: LeaseId,
         attempt: u64,
         outcome: Outcome,
         at: Timestamp,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<u64, LedgerError> {
         self.journal.write(format!("settle {attempt} {outcome:?}"));
-        let mut attempts = self.attempts.lock().unwrap();
-        let entry = attempts.iter_mut().find(|entry| entry.number == attempt);
-        let entry = entry.ok_or_else(|| LedgerError("no such attempt".to_owned()))?;
-        (entry.outcome, entry.settled_at) = (outcome, at);
-        Ok(())
+        self.book().settle(lease, attempt, outcome, at, |_, _| 0)
     }
 
     async fn attempts(&self) -> Result<Vec<Attempt>, LedgerError> {
-        Ok(self.attempts.lock().unwrap().clone())
+        Ok(self.book().attempts())
+    }
+
+    async fn declare(&self, declaration: Declaration) -> Result<u64, LedgerError> {
+        let number = self.book().declare(declaration);
+        self.journal.write(format!("declare {number} {}", declaration.gap.cause));
+        Ok(number)
+    }
+
+    async fn prolong(&self, number: u64, to: Timestamp) -> Result<bool, LedgerError> {
+        Ok(self.book().prolong(number, to))
+    }
+
+    async fn withdraw(&self, number: u64) -> Result<bool, LedgerError> {
+        Ok(self.book().withdraw(number))
+    }
+
+    async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
+        Ok(self.book().declared().to_vec())
+    }
+
+    async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.book().trim(before);
+        Ok(())
+    }
+
+    async fn summary(&self) -> Result<Summary, LedgerError> {
+        Ok(self.book().summary())
     }
 }
 

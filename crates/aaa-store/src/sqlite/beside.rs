@@ -64,7 +64,12 @@ impl SqliteBeside {
         self.change(|db| consumers::forget(db, consumer))
     }
 
-    fn change<T>(
+    /// Returns the connection, to read with, and where it leads.
+    pub(super) fn parts(&self) -> (&Connection, &Path) {
+        (&self.db, &self.path)
+    }
+
+    pub(super) fn change<T>(
         &mut self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {

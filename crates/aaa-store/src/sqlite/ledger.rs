@@ -1,173 +1,256 @@
-//! Coverage and replay attempts.
+//! Coverage, declared gaps and replay attempts.
+
+mod coverage;
+mod jobs;
+mod lease;
+mod trim;
+
+use std::sync::{Mutex, PoisonError};
 
 use aaa_replay::{
-    coverage::{Heartbeat, RunId, Span},
-    ledger::{Attempt, Intent, Ledger, LedgerError, Outcome},
+    coverage::{Heartbeat, Proof, Span},
+    ledger::{
+        Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger, LedgerError,
+        Outcome, Summary,
+    },
 };
-use aaa_types::ReplayWindow;
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use jiff::Timestamp;
+use rusqlite::Connection;
 
-use super::{
-    SqliteStore,
-    batch::Batch,
-    values::{ReadError, count, micros, number, timestamp},
-    writer::Wait,
+pub(super) use self::{
+    coverage::{proofs, spans_from},
+    jobs::{attempts, declared, found},
+    lease::lease,
+    trim::summary,
 };
+use super::{SqliteBeside, SqliteStore, batch::Batch, values::ReadError, writer::Wait};
+use crate::error::StoreError;
 
-const SPAN: &str = "SELECT run, first_wall, first_uptime, first_offset, first_offset_read, \
-                    first_refusals, last_wall, last_uptime, last_offset, last_offset_read, \
-                    last_refusals, id FROM coverage";
+/// What a change comes to: SQLite may fail, and the ledger may refuse.
+type Change<T> = rusqlite::Result<Result<T, LedgerError>>;
 
 impl Ledger for SqliteStore {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), LedgerError> {
         // No waiting for room: a heartbeat says that a delivery could be stored now.
-        let write = move |batch: &mut Batch<'_>| beat(batch, heartbeat);
+        let write = move |batch: &mut Batch<'_>| {
+            coverage::beat(batch.db, batch.rules.heartbeat_period, heartbeat)
+        };
         Ok(self.write(0, Wait::Never, write).await?)
     }
 
-    async fn spans(&self) -> Result<Vec<Span>, LedgerError> {
-        Ok(self.reader().spans().await?)
+    async fn spans_from(&self, number: u64) -> Result<Vec<(u64, Span)>, LedgerError> {
+        Ok(self.reader().spans_from(number).await?)
     }
 
-    async fn intend(&self, intent: Intent) -> Result<u64, LedgerError> {
-        let write = move |batch: &mut Batch<'_>| intend(batch, intent);
-        Ok(self.write(0, Wait::ForRoom, write).await?)
+    async fn proofs(&self) -> Result<Vec<Proof>, LedgerError> {
+        Ok(self.reader().proofs().await?)
+    }
+
+    async fn take_lease(
+        &self,
+        holder: Holder,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, LedgerError> {
+        self.change(move |db| lease::take(db, &holder, now, until)).await
+    }
+
+    async fn release_lease(&self, lease: LeaseId) -> Result<(), LedgerError> {
+        self.change(move |db| lease::release(db, lease).map(Ok)).await
+    }
+
+    async fn lease(&self) -> Result<Option<Lease>, LedgerError> {
+        Ok(self.reader().lease().await?)
+    }
+
+    async fn intend(&self, lease: LeaseId, intent: Intent) -> Result<u64, LedgerError> {
+        self.change(move |db| jobs::intend(db, lease, &intent)).await
     }
 
     async fn settle(
         &self,
+        lease: LeaseId,
         attempt: u64,
         outcome: Outcome,
         at: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let outcome = serde_json::to_string(&outcome)
-            .map_err(|error| LedgerError(format!("the outcome cannot be written: {error}")))?;
-        let write = move |batch: &mut Batch<'_>| {
-            batch.db.execute(
-                "UPDATE attempts SET outcome = ?, settled_at = ? WHERE number = ?",
-                params![outcome, at.as_microsecond(), number(attempt)],
-            )
+    ) -> Result<u64, LedgerError> {
+        // Counting takes a while after a large job; deliveries do not wait for it.
+        let found = match outcome.is_open() {
+            true => 0,
+            false => self.reader().found(attempt).await?,
         };
-        match self.write(0, Wait::ForRoom, write).await? {
-            0 => Err(LedgerError(format!("there is no attempt {attempt}"))),
-            _ => Ok(()),
-        }
+        self.change(move |db| jobs::settle(db, lease, attempt, &outcome, at, found)).await
     }
 
     async fn attempts(&self) -> Result<Vec<Attempt>, LedgerError> {
         Ok(self.reader().attempts().await?)
     }
-}
 
-pub(super) fn spans(db: &mut Connection) -> Result<Vec<Span>, ReadError> {
-    let mut statement = db.prepare(&format!("{SPAN} ORDER BY id"))?;
-    let mut rows = statement.query([])?;
-    let mut spans = Vec::new();
-    while let Some(row) = rows.next()? {
-        spans.push(span(row)?);
+    async fn declare(&self, declaration: Declaration) -> Result<u64, LedgerError> {
+        self.change(move |db| jobs::declare(db, &declaration).map(Ok)).await
     }
-    Ok(spans)
-}
 
-pub(super) fn attempts(db: &mut Connection) -> Result<Vec<Attempt>, ReadError> {
-    let mut statement = db.prepare(
-        "SELECT number, webhook, core_from, core_to, request_from, request_to, intended_at, \
-         settled_at, outcome FROM attempts ORDER BY number",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut attempts = Vec::new();
-    while let Some(row) = rows.next()? {
-        attempts.push(attempt(row)?);
+    async fn prolong(&self, number: u64, to: Timestamp) -> Result<bool, LedgerError> {
+        self.change(move |db| jobs::prolong(db, number, to).map(Ok)).await
     }
-    Ok(attempts)
+
+    async fn withdraw(&self, number: u64) -> Result<bool, LedgerError> {
+        self.change(move |db| jobs::withdraw(db, number).map(Ok)).await
+    }
+
+    async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
+        Ok(self.reader().declared().await?)
+    }
+
+    async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.change(move |db| trim::trim(db, before).map(Ok)).await
+    }
+
+    async fn summary(&self) -> Result<Summary, LedgerError> {
+        Ok(self.reader().summary().await?)
+    }
 }
 
-/// Lengthens the last span, or begins one.
-fn beat(batch: &mut Batch<'_>, heartbeat: Heartbeat) -> rusqlite::Result<()> {
-    let last = batch
-        .db
-        .query_row(&format!("{SPAN} ORDER BY id DESC LIMIT 1"), [], |row| {
-            Ok((row.get::<_, i64>(11)?, span(row).ok()))
+impl SqliteStore {
+    async fn change<T: Send + 'static>(
+        &self,
+        mut change: impl FnMut(&Connection) -> Change<T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.write(0, Wait::ForRoom, move |batch: &mut Batch<'_>| change(batch.db)).await?
+    }
+}
+
+/// The ledger of a store beside the process that receives, for commands.
+///
+/// Each call is a short transaction of its own. It blocks for as long as others write, and for
+/// half a minute at most. Heartbeats are refused: only who receives may say that it does.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_replay::{coverage::{Cause, Gap}, ledger::{Declaration, Ledger}};
+/// use aaa_store::{Settings, SqliteBeside, SqliteStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let directory = tempfile::tempdir()?;
+/// # let directory = directory.path().join("aaa-data");
+/// let receiver = SqliteStore::open(&directory, Settings::default())?;
+/// let ledger = SqliteBeside::open(&directory)?.into_ledger();
+/// let (from, to) = ("2025-11-22T04:13:00Z".parse()?, "2025-11-22T04:30:00Z".parse()?);
+/// let gap = Gap::new(from, to, Cause::Requested);
+/// // Whoever looks after the replays finds it.
+/// ledger.declare(Declaration { gap, webhook: None, at: to }).await?;
+/// assert_eq!(receiver.declared().await?.len(), 1);
+/// # receiver.close().await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SqliteLedger {
+    beside: Mutex<SqliteBeside>,
+}
+
+impl SqliteBeside {
+    /// Turns into the ledger of the store.
+    pub fn into_ledger(self) -> SqliteLedger {
+        SqliteLedger { beside: Mutex::new(self) }
+    }
+}
+
+impl SqliteLedger {
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, ReadError>,
+    ) -> Result<T, LedgerError> {
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        let (db, path) = beside.parts();
+        read(db).map_err(|error| match error {
+            ReadError::Sqlite(error) => StoreError::sqlite(path, &error).into(),
+            ReadError::Malformed(reason) => {
+                StoreError::Malformed { path: path.to_owned(), reason }.into()
+            }
         })
-        .optional()?;
-    let Heartbeat { run, wall, uptime, offset, offset_read, refusals } = heartbeat;
-    // The same 64 bits with a sign.
-    let run = run.0.cast_signed();
-    let (wall, refusals) = (wall.as_microsecond(), number(refusals));
-    let (uptime, offset) = (micros(uptime), micros(offset));
-    let period = batch.rules.heartbeat_period;
-    let longer = last.filter(|(_, span)| span.is_some_and(|mut s| s.extend(heartbeat, period)));
-    match longer {
-        Some((id, _)) => {
-            batch.db.execute(
-                "UPDATE coverage SET last_wall = ?, last_uptime = ?, last_offset = ?, \
-                 last_offset_read = ?, last_refusals = ? WHERE id = ?",
-                params![wall, uptime, offset, offset_read, refusals, id],
-            )?;
-        }
-        None => {
-            batch.db.execute(
-                "INSERT INTO coverage (run, first_wall, first_uptime, first_offset, \
-                 first_offset_read, first_refusals, last_wall, last_uptime, last_offset, \
-                 last_offset_read, last_refusals) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?2, ?3, ?4, ?5, ?6)",
-                params![run, wall, uptime, offset, offset_read, refusals],
-            )?;
-        }
     }
-    Ok(())
+
+    fn write<T>(&self, change: impl FnOnce(&Connection) -> Change<T>) -> Result<T, LedgerError> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner).change(change)?
+    }
 }
 
-fn intend(batch: &mut Batch<'_>, intent: Intent) -> rusqlite::Result<u64> {
-    let outcome = serde_json::to_string(&Outcome::Intended)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    batch.db.execute(
-        "INSERT INTO attempts (webhook, core_from, core_to, request_from, request_to, \
-         intended_at, settled_at, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
-        params![
-            intent.webhook.to_string(),
-            intent.core.from_date().to_string(),
-            intent.core.to_date().to_string(),
-            intent.request.from_date().to_string(),
-            intent.request.to_date().to_string(),
-            intent.at.as_microsecond(),
-            outcome,
-        ],
-    )?;
-    Ok(count(batch.db.last_insert_rowid()))
-}
+impl Ledger for SqliteLedger {
+    async fn heartbeat(&self, _: Heartbeat) -> Result<(), LedgerError> {
+        Err(LedgerError::Unavailable("only the receiver writes heartbeats".to_owned()))
+    }
 
-fn span(row: &Row<'_>) -> Result<Span, ReadError> {
-    let run = RunId(row.get::<_, i64>(0)?.cast_unsigned());
-    let heartbeat = |first: usize| -> Result<Heartbeat, ReadError> {
-        Ok(Heartbeat {
-            run,
-            wall: timestamp(row.get(first)?)?,
-            uptime: SignedDuration::from_micros(row.get(first + 1)?),
-            offset: SignedDuration::from_micros(row.get(first + 2)?),
-            offset_read: row.get(first + 3)?,
-            refusals: count(row.get(first + 4)?),
-        })
-    };
-    Ok(Span { first: heartbeat(1)?, last: heartbeat(6)? })
-}
+    async fn spans_from(&self, number: u64) -> Result<Vec<(u64, Span)>, LedgerError> {
+        self.read(|db| spans_from(db, number))
+    }
 
-fn attempt(row: &Row<'_>) -> Result<Attempt, ReadError> {
-    let window = |first: usize| -> Result<ReplayWindow, ReadError> {
-        let minute =
-            |column: usize| row.get::<_, String>(column)?.parse().map_err(ReadError::malformed);
-        ReplayWindow::new(minute(first)?, minute(first + 1)?).map_err(ReadError::malformed)
-    };
-    Ok(Attempt {
-        number: count(row.get(0)?),
-        intent: Intent {
-            webhook: row.get::<_, String>(1)?.parse().map_err(ReadError::malformed)?,
-            core: window(2)?,
-            request: window(4)?,
-            at: timestamp(row.get(6)?)?,
-        },
-        settled_at: timestamp(row.get(7)?)?,
-        outcome: serde_json::from_str(&row.get::<_, String>(8)?).map_err(ReadError::malformed)?,
-    })
+    async fn proofs(&self) -> Result<Vec<Proof>, LedgerError> {
+        self.read(proofs)
+    }
+
+    async fn take_lease(
+        &self,
+        holder: Holder,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, LedgerError> {
+        self.write(|db| lease::take(db, &holder, now, until))
+    }
+
+    async fn release_lease(&self, lease: LeaseId) -> Result<(), LedgerError> {
+        self.write(|db| lease::release(db, lease).map(Ok))
+    }
+
+    async fn lease(&self) -> Result<Option<Lease>, LedgerError> {
+        self.read(lease)
+    }
+
+    async fn intend(&self, lease: LeaseId, intent: Intent) -> Result<u64, LedgerError> {
+        self.write(|db| jobs::intend(db, lease, &intent))
+    }
+
+    async fn settle(
+        &self,
+        lease: LeaseId,
+        attempt: u64,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> Result<u64, LedgerError> {
+        let found = match outcome.is_open() {
+            true => 0,
+            false => self.read(|db| found(db, attempt))?,
+        };
+        self.write(|db| jobs::settle(db, lease, attempt, &outcome, at, found))
+    }
+
+    async fn attempts(&self) -> Result<Vec<Attempt>, LedgerError> {
+        self.read(attempts)
+    }
+
+    async fn declare(&self, declaration: Declaration) -> Result<u64, LedgerError> {
+        self.write(|db| jobs::declare(db, &declaration).map(Ok))
+    }
+
+    async fn prolong(&self, number: u64, to: Timestamp) -> Result<bool, LedgerError> {
+        self.write(|db| jobs::prolong(db, number, to).map(Ok))
+    }
+
+    async fn withdraw(&self, number: u64) -> Result<bool, LedgerError> {
+        self.write(|db| jobs::withdraw(db, number).map(Ok))
+    }
+
+    async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
+        self.read(declared)
+    }
+
+    async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.write(|db| trim::trim(db, before).map(Ok))
+    }
+
+    async fn summary(&self) -> Result<Summary, LedgerError> {
+        self.read(summary)
+    }
 }

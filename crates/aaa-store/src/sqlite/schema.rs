@@ -32,7 +32,11 @@ const APPLICATION_ID: i64 = 0x4141_4131;
 ///
 /// Version 3 counts how often the process died under a consumer since its cursor last moved, the
 /// run that has it open included, and notes what was being tried alone.
-const MIGRATIONS: [&str; 3] = [
+///
+/// Version 4 counts in heartbeats what the receiver verified and rejected. `newest` in `attempts`
+/// is the newest event at the time of the intent; what the job brought is behind it. `lease` has
+/// one row at most.
+const MIGRATIONS: [&str; 4] = [
     "
 CREATE TABLE deliveries (
     id         INTEGER PRIMARY KEY,
@@ -134,6 +138,46 @@ CREATE INDEX dead_letters_to_redrive ON dead_letters (consumer, seq) WHERE redri
 ALTER TABLE cursors ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE cursors ADD COLUMN trial INTEGER;
 ALTER TABLE cursors ADD COLUMN trial_deaths INTEGER NOT NULL DEFAULT 0;
+",
+    "
+ALTER TABLE coverage ADD COLUMN first_verified INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN first_rejected INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN first_arrived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN last_verified INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN last_rejected INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN last_arrived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN verified_first_at INTEGER;
+ALTER TABLE coverage ADD COLUMN verified_first_rejected INTEGER;
+ALTER TABLE coverage ADD COLUMN verified_last_at INTEGER;
+ALTER TABLE coverage ADD COLUMN verified_last_rejected INTEGER;
+
+CREATE TABLE proofs (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    from_at INTEGER NOT NULL,
+    to_at   INTEGER NOT NULL
+) STRICT;
+
+ALTER TABLE attempts ADD COLUMN purpose TEXT NOT NULL DEFAULT 'gap';
+ALTER TABLE attempts ADD COLUMN found INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempts ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE declared_gaps (
+    number      INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook     TEXT,
+    from_at     INTEGER NOT NULL,
+    to_at       INTEGER NOT NULL,
+    cause       TEXT    NOT NULL,
+    declared_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE lease (
+    only       INTEGER PRIMARY KEY CHECK (only = 1),
+    number     INTEGER NOT NULL,
+    name       TEXT    NOT NULL,
+    run        INTEGER NOT NULL,
+    role       TEXT    NOT NULL CHECK (role IN ('listener', 'command')),
+    expires_at INTEGER NOT NULL
+) STRICT;
 ",
 ];
 

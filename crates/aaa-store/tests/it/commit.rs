@@ -1,6 +1,6 @@
 //! Group commit, the queue in front of it, and the end of a store.
 
-use aaa_replay::ledger::Ledger;
+use aaa_replay::ledger::{LeaseId, Ledger, LedgerError};
 use aaa_store::{Settings, SqliteStore};
 use aaa_webhook::inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt};
 
@@ -186,7 +186,8 @@ async fn closing_stores_what_is_queued() {
     }
     let late = store.commit(delivery(&favorites("7", &["late"]))).await;
     assert_eq!(late.unwrap_err(), InboxError::Closed);
-    assert!(store.intend(crate::ledger::intent()).await.is_err());
+    let intended = store.intend(LeaseId(1), crate::ledger::intent()).await;
+    assert!(matches!(intended, Err(LedgerError::Unavailable(_))), "{intended:?}");
     store.close().await.unwrap();
 
     // One file is left; it has everything.

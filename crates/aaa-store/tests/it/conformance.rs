@@ -1,4 +1,4 @@
-//! The suites that every inbox and every store of cursors pass, on each of ours.
+//! The suites that every inbox, every store of cursors and every ledger pass, on each of ours.
 
 mod memory {
     use aaa_store::MemoryStore;
@@ -9,6 +9,7 @@ mod memory {
 
     aaa_store::inbox_conformance!(make);
     aaa_store::consumer_conformance!(make);
+    aaa_store::ledger_conformance!(make);
 }
 
 mod sqlite {
@@ -24,6 +25,7 @@ mod sqlite {
 
     aaa_store::inbox_conformance!(make);
     aaa_store::consumer_conformance!(make);
+    aaa_store::ledger_conformance!(make);
 }
 
 /// With the option that looks at each post and deletion.

@@ -1,96 +1,62 @@
-//! Coverage and replay attempts.
+//! What the ledger in SQLite does beyond the suite: it survives, and is shared.
 
 use aaa_replay::{
-    coverage::{Heartbeat, RunId, Span},
-    ledger::{Attempt, Intent, Ledger, Outcome},
+    coverage::Span,
+    ledger::{Ledger, LedgerError, Outcome},
 };
-use aaa_types::ReplayWindow;
-use jiff::SignedDuration;
+use aaa_store::SqliteBeside;
+
+pub(crate) use aaa_store::conformance::ledger::{beat, hold, intent};
 
 use crate::helper::{Directory, now};
 
-/// A heartbeat of one run.
-pub(crate) fn beat(second: i64) -> Heartbeat {
-    Heartbeat {
-        // Its upper bit is set: SQLite's integers have a sign.
-        run: RunId(u64::MAX - 1),
-        wall: now() + SignedDuration::from_secs(second),
-        uptime: SignedDuration::from_secs(second),
-        offset: SignedDuration::from_millis(-1_500),
-        offset_read: second % 2 == 0,
-        refusals: 0,
-    }
-}
-
-pub(crate) fn intent() -> Intent {
-    let window = |from: &str, to: &str| {
-        ReplayWindow::new(from.parse().unwrap(), to.parse().unwrap()).unwrap()
-    };
-    Intent {
-        webhook: "9999999999999999999".parse().unwrap(),
-        core: window("202511220413", "202511220420"),
-        request: window("202511220412", "202511220421"),
-        at: now(),
-    }
-}
-
 #[tokio::test]
-async fn heartbeats_become_spans() {
+async fn the_last_span_goes_on_after_the_store_was_opened_again() {
     let directory = Directory::new();
     let store = directory.open();
-    assert_eq!(store.spans().await.unwrap(), []);
-    let other_run = Heartbeat { run: RunId(0), ..beat(42) };
-    let refused = Heartbeat { refusals: 3, ..other_run };
-    for heartbeat in [beat(0), beat(5), beat(10), beat(40), other_run, refused] {
-        store.heartbeat(heartbeat).await.unwrap();
-    }
-    let expected = [
-        Span { first: beat(0), last: beat(10) },
-        Span { first: beat(40), last: beat(40) },
-        Span::new(other_run),
-        Span::new(refused),
-    ];
-    assert_eq!(store.spans().await.unwrap(), expected);
+    store.heartbeat(beat(0)).await.unwrap();
+    store.heartbeat(beat(40)).await.unwrap();
     store.close().await.unwrap();
 
-    // The last span goes on after a restart of the store within one run.
     let store = directory.open();
-    let next = Heartbeat { wall: beat(45).wall, uptime: beat(45).uptime, ..refused };
-    store.heartbeat(next).await.unwrap();
+    store.heartbeat(beat(45)).await.unwrap();
     let spans = directory.reader().spans().await.unwrap();
-    assert_eq!(spans.len(), 4);
-    assert_eq!(spans[3], Span { first: refused, last: next });
+    assert_eq!(spans, [Span::new(beat(0)), Span { last: beat(45), ..Span::new(beat(40)) }]);
 }
 
 #[tokio::test]
-async fn attempts_round_trip() {
+async fn attempts_and_the_lease_survive() {
     let directory = Directory::new();
     let store = directory.open();
-    assert_eq!(store.attempts().await.unwrap(), []);
-    let later = now() + SignedDuration::from_secs(90);
-    let job = "1095098195724558337".parse().unwrap();
-    let outcomes = [
-        Outcome::Intended,
-        Outcome::Running { job },
-        Outcome::Recovered { job },
-        Outcome::Failed { job: None, reason: "said 'no'\n".to_owned() },
-    ];
-    let mut expected = Vec::new();
-    for (outcome, number) in outcomes.into_iter().zip(1..) {
-        assert_eq!(store.intend(intent()).await.unwrap(), number);
-        let mut settled_at = now();
-        if outcome != Outcome::Intended {
-            settled_at = later;
-            store.settle(number, outcome.clone(), later).await.unwrap();
-        }
-        expected.push(Attempt { number, intent: intent(), outcome, settled_at });
-    }
-    assert_eq!(store.attempts().await.unwrap(), expected);
+    let lease = hold(&store, 1).await;
+    assert_eq!(store.intend(lease, intent()).await, Ok(1));
     store.close().await.unwrap();
-    assert_eq!(directory.reader().attempts().await.unwrap(), expected);
 
+    let reader = directory.reader();
+    assert_eq!(reader.attempts().await.unwrap()[0].intent, intent());
+    assert_eq!(reader.lease().await.unwrap().unwrap().id, lease);
     let store = directory.open();
-    assert_eq!(store.intend(intent()).await.unwrap(), 5);
-    let error = store.settle(77, Outcome::Running { job }, later).await.unwrap_err();
-    assert!(error.to_string().contains("no attempt 77"), "{error}");
+    assert_eq!(store.intend(lease, intent()).await, Ok(2));
+}
+
+/// A command beside the receiver sees the same ledger, and the same rules.
+#[tokio::test]
+async fn a_command_beside_shares_the_ledger() {
+    let directory = Directory::new();
+    let store = directory.open();
+    let ledger = SqliteBeside::open(&directory.path).unwrap().into_ledger();
+    let lease = hold(&store, 1).await;
+    assert_eq!(ledger.lease().await.unwrap().unwrap().id, lease);
+    assert_eq!(ledger.intend(lease, intent()).await, Ok(1));
+    let running = Outcome::Running { job: "5".parse().unwrap() };
+    assert_eq!(store.settle(lease, 1, running, now()).await, Ok(0));
+    assert_eq!(ledger.attempts().await.unwrap(), store.attempts().await.unwrap());
+    // It cannot say that it receives.
+    let refused = ledger.heartbeat(beat(0)).await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Unavailable(_)), "{refused}");
+    // Whoever comes next writes; the former does not.
+    let next = hold(&ledger, 2).await;
+    assert_eq!(store.intend(lease, intent()).await, Err(LedgerError::NotHeld));
+    assert_eq!(store.intend(next, intent()).await, Ok(2));
+    store.close().await.unwrap();
 }

@@ -64,6 +64,8 @@ pub struct Counts {
     pub unread: u64,
     /// Challenge-response checks that were answered.
     pub checks: u64,
+    /// Of these, the ones that were signed with one of our secrets, so that X surely asked.
+    pub signed_checks: u64,
     /// Challenge-response checks that were refused.
     pub refused_checks: u64,
     /// Connections that are open now.
@@ -90,6 +92,13 @@ pub struct Figures {
     pub last_check: Option<Timestamp>,
 }
 
+/// Whether a check had a right signature. Not all of X's have one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signed {
+    Yes,
+    No,
+}
+
 #[derive(Default)]
 struct Cells {
     verified: AtomicU64,
@@ -101,6 +110,7 @@ struct Cells {
     rejections: AtomicU64,
     unread: AtomicU64,
     checks: AtomicU64,
+    signed_checks: AtomicU64,
     refused_checks: AtomicU64,
     connections: AtomicU64,
     refused: [AtomicU64; Reason::ALL.len()],
@@ -127,6 +137,7 @@ impl Status {
             rejections: cells.rejections.load(SeqCst),
             unread: cells.unread.load(SeqCst),
             checks: cells.checks.load(SeqCst),
+            signed_checks: cells.signed_checks.load(SeqCst),
             refused_checks: cells.refused_checks.load(SeqCst),
             connections: cells.connections.load(SeqCst),
         }
@@ -222,8 +233,11 @@ impl Status {
         }
     }
 
-    pub(super) fn check_answered(&self, now: Timestamp, took: Duration) {
+    pub(super) fn check_answered(&self, now: Timestamp, took: Duration, signed: Signed) {
         self.cells.checks.fetch_add(1, SeqCst);
+        if signed == Signed::Yes {
+            self.cells.signed_checks.fetch_add(1, SeqCst);
+        }
         self.cells.check_times.add(took);
         self.cells.last_check.set(now);
     }

@@ -11,6 +11,7 @@ use super::{
     answer::{self, Refusal, Refused},
     body::{self, Held, Room},
     clock,
+    status::Signed,
 };
 use crate::{
     app::App,
@@ -139,8 +140,8 @@ impl Verifier {
         let began = clock::instant();
         let status = &self.shared.status;
         match self.token_answer(head) {
-            Ok(answer) => {
-                status.check_answered((self.shared.now)(), began.elapsed());
+            Ok((answer, signed)) => {
+                status.check_answered((self.shared.now)(), began.elapsed(), signed);
                 tracing::debug!("check answered");
                 answer::json(answer)
             }
@@ -225,7 +226,8 @@ impl Verifier {
         }
     }
 
-    fn token_answer(&self, head: &Parts) -> Result<String, Refusal> {
+    /// Returns the answer to a check, and whether X surely asked.
+    fn token_answer(&self, head: &Parts) -> Result<(String, Signed), Refusal> {
         let apps = self.shared.apps.as_slice();
         let query = head.uri.query().unwrap_or_default();
         let signer = match Signature::from_headers(&head.headers) {
@@ -238,7 +240,8 @@ impl Verifier {
         };
         let token = CrcToken::from_query(query).map_err(Refusal::CheckToken)?;
         match (signer, apps) {
-            (Some(app), _) | (None, [app]) => Ok(token.answer(app.active())),
+            (Some(app), _) => Ok((token.answer(app.active()), Signed::Yes)),
+            (None, [app]) => Ok((token.answer(app.active()), Signed::No)),
             // A guess could be the wrong app's answer, which invalidates the webhook at once.
             (None, _) => Err(Refusal::AmbiguousCheck),
         }

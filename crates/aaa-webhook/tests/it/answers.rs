@@ -100,6 +100,9 @@ async fn signed_checks_strict_mode_and_shared_paths() {
     let (lenient, _) = receiver();
     assert_eq!(send(&lenient, signed("consumer-secret")).await.status(), 200);
     assert_eq!(send(&lenient, signed("other")).await.status(), 403);
+    assert_eq!(send(&lenient, get(&query)).await.status(), 200);
+    let counts = lenient.status().counts();
+    assert_eq!((counts.checks, counts.signed_checks, counts.refused_checks), (2, 1, 1));
     let strict = lenient.with_strict_crc();
     assert_eq!(send(&strict, get(&query)).await.status(), 401);
     assert_eq!(send(&strict, signed("consumer-secret")).await.status(), 200);

@@ -1,4 +1,7 @@
+use aaa_replay::ledger::Purpose;
+
 use super::*;
+use crate::sqlite::ledger;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -59,7 +62,7 @@ fn the_schema_is_fixed() {
         .unwrap();
     let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let names: Vec<_> = names.map(Result::unwrap).collect();
-    insta::assert_snapshot!(names.join(" "), @"attempts counters coverage cursors dead_letters dead_letters_to_redrive deliveries event_keys events events_by_delivery events_by_kind events_by_post events_by_user redactions");
+    insta::assert_snapshot!(names.join(" "), @"attempts counters coverage cursors dead_letters dead_letters_to_redrive declared_gaps deliveries event_keys events events_by_delivery events_by_kind events_by_post events_by_user lease proofs redactions");
 }
 
 #[test]
@@ -84,6 +87,11 @@ fn version_1(path: &Path) -> Connection {
         INSERT INTO events VALUES (1, 1, 'tweet_create_events', '7', '20', NULL, 43, 15, 0);
         INSERT INTO event_keys VALUES (x'00000000112233445566778899aabbcc', 1);
         INSERT INTO counters VALUES ('events', 1), ('deliveries', 1);
+        INSERT INTO coverage VALUES (1, -2, 1763784780000000, 5000000, -1500000, 1, 3,
+            1763784790000000, 15000000, -1500000, 1, 3);
+        INSERT INTO attempts VALUES (1, '12', '202511220413', '202511220420', '202511220412',
+            '202511220421', 1763787000000000, 1763787060000000,
+            '{"state":"recovered","job":"5"}');
         "#,
     )
     .unwrap();
@@ -134,6 +142,12 @@ fn an_older_file_is_brought_up_to_date() {
         )
         .unwrap();
     assert_eq!(seq, 1);
+    // Coverage and attempts know nothing of what was not counted then.
+    let (number, span) = ledger::spans_from(&db, 0).unwrap()[0];
+    assert_eq!((number, span.last.tally.refusals, span.last.tally.arrived), (1, 3, 0));
+    assert_eq!((span.last.x_time().as_second(), span.verified), (1_763_784_788, None));
+    let attempts = ledger::attempts(&db).unwrap();
+    assert_eq!((attempts[0].intent.purpose, attempts[0].found), (Purpose::Gap, 0));
 }
 
 #[test]
@@ -184,7 +198,7 @@ fn a_newer_file_names_both_versions() {
     version_1(&path).pragma_update(None, "user_version", 9).unwrap();
     let error = open(&path).unwrap_err().to_string();
     let error = error.replace(directory.path().to_str().unwrap(), "DIR");
-    insta::assert_snapshot!(error, @"`DIR/aaa.db` has schema version 9, and this program knows versions up to 3: use the newer program, or a backup that was made before it first ran");
+    insta::assert_snapshot!(error, @"`DIR/aaa.db` has schema version 9, and this program knows versions up to 4: use the newer program, or a backup that was made before it first ran");
 }
 
 #[test]

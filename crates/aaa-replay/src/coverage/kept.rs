@@ -1,0 +1,83 @@
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Gap, Heartbeat, Span, gaps};
+
+/// The spans of a ledger, kept so that only what is new has to be read.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_replay::coverage::Coverage;
+///
+/// let mut coverage = Coverage::default();
+/// // Ask the ledger for the spans from this number on, and add what it returns.
+/// assert_eq!(coverage.next(), 0);
+/// coverage.add(Vec::new());
+/// assert_eq!(coverage.last(), None);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Coverage {
+    spans: Vec<Span>,
+    /// The number of the last span, which may still grow.
+    last: Option<u64>,
+}
+
+impl Coverage {
+    /// Returns the number of the first span that may have changed or is new.
+    pub fn next(&self) -> u64 {
+        self.last.unwrap_or(0)
+    }
+
+    /// Adds spans with their numbers, from [`next`](Self::next) on; says whether gaps may have
+    /// changed.
+    pub fn add(&mut self, read: Vec<(u64, Span)>) -> bool {
+        let mut changed = false;
+        for (number, span) in read {
+            if self.last == Some(number) {
+                let before = self.spans.pop();
+                changed |= before.is_none_or(|before| {
+                    before.verified.is_some() != span.verified.is_some()
+                        || before.first != span.first
+                });
+            } else {
+                changed = true;
+            }
+            self.spans.push(span);
+            self.last = Some(number);
+        }
+        changed
+    }
+
+    /// Forgets what [`before`] says of a time.
+    pub fn forget_before(&mut self, time: Timestamp) {
+        let keep = before(&self.spans, time);
+        self.spans.drain(..keep);
+    }
+
+    /// Returns the spans in the order of their writing.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Returns the last heartbeat.
+    pub fn last(&self) -> Option<&Heartbeat> {
+        self.spans.last().map(|span| &span.last)
+    }
+
+    /// Returns when coverage began, on X's clock, as far as it is remembered.
+    pub fn began(&self) -> Option<Timestamp> {
+        self.spans.first().map(|span| span.first.x_time())
+    }
+
+    /// Returns the [gaps].
+    pub fn gaps(&self, margin: SignedDuration) -> Vec<Gap> {
+        gaps(&self.spans, margin)
+    }
+}
+
+/// Returns how many spans at the front matter no more at a time on X's clock: those which ended
+/// before it, and with them the gaps behind them. The last span is never among them.
+pub fn before(spans: &[Span], time: Timestamp) -> usize {
+    let pairs = spans.iter().zip(spans.iter().skip(1));
+    pairs.take_while(|(span, next)| span.last.x_time() < time && next.first.x_time() < time).count()
+}

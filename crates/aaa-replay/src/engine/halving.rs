@@ -1,0 +1,146 @@
+//! What X ended incomplete, and what is made of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aaa_types::{ReplayWindow, UtcMinute};
+use jiff::Timestamp;
+
+use crate::ledger::{Attempt, Outcome};
+
+/// Halves windows that fail too often, down to a minute, and gives that up in the end.
+///
+/// Everything follows from the attempts in their order, so a restart comes to the same.
+#[derive(Debug)]
+pub(super) struct Halving {
+    tries: usize,
+    cuts: BTreeSet<UtcMinute>,
+    /// By the end of a window: where it began when it failed, and how often it did. The beginning
+    /// moves with the look-back.
+    failures: BTreeMap<UtcMinute, (UtcMinute, usize)>,
+    /// When a minute was asked for last.
+    given_up: BTreeMap<ReplayWindow, Timestamp>,
+}
+
+impl Halving {
+    pub(super) fn new(tries: usize) -> Self {
+        Self {
+            tries: tries.max(1),
+            cuts: BTreeSet::new(),
+            failures: BTreeMap::new(),
+            given_up: BTreeMap::new(),
+        }
+    }
+
+    /// Takes note of an attempt that is settled.
+    pub(super) fn note(&mut self, attempt: &Attempt) {
+        let core = attempt.intent.core;
+        if !matches!(attempt.outcome, Outcome::Incomplete { .. }) {
+            return;
+        }
+        let (from, to) = (core.from_date(), core.to_date());
+        let before = self.failures.get(&to).copied().filter(|(began, _)| *began <= from);
+        let count = before.map_or(1, |(_, count)| count.saturating_add(1));
+        if count < self.tries {
+            self.failures.insert(to, (from, count));
+            return;
+        }
+        self.failures.remove(&to);
+        match core.halve() {
+            Some((first, _)) => {
+                self.cuts.insert(first.to_date());
+            }
+            None => {
+                // Should somebody ask for it again, one more failure is enough.
+                self.failures.insert(to, (from, self.tries.saturating_sub(1)));
+                self.given_up.insert(core, attempt.intent.at);
+            }
+        }
+    }
+
+    /// Returns the minutes at which windows are cut.
+    pub(super) fn cuts(&self) -> &BTreeSet<UtcMinute> {
+        &self.cuts
+    }
+
+    /// Returns the minutes that were given up, and when they were asked for last.
+    pub(super) fn given_up(&self) -> impl Iterator<Item = (ReplayWindow, Timestamp)> {
+        self.given_up.iter().map(|(core, at)| (*core, *at))
+    }
+
+    pub(super) fn tries(&self) -> usize {
+        self.tries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ledger::{Intent, Purpose};
+
+    fn minute(n: i64) -> UtcMinute {
+        "202511220000".parse::<UtcMinute>().unwrap().plus(n)
+    }
+
+    fn fail(halving: &mut Halving, from: i64, to: i64) {
+        let core = ReplayWindow::new(minute(from), minute(to)).unwrap();
+        let (webhook, purpose) = ("12".parse().unwrap(), Purpose::Gap);
+        let at = minute(to + 20).start();
+        let intent = Intent { webhook, core, request: core, at, purpose };
+        let outcome = Outcome::Incomplete { job: "5".parse().unwrap(), reason: "no".to_owned() };
+        let attempt = Attempt { number: 1, intent, outcome, settled_at: at, found: 0 };
+        halving.note(&attempt);
+    }
+
+    fn cuts(halving: &Halving) -> Vec<i64> {
+        halving.cuts().iter().map(|cut| cut.since(minute(0))).collect()
+    }
+
+    #[test]
+    fn a_window_is_halved_after_its_tries_and_each_half_has_its_own() {
+        let mut halving = Halving::new(3);
+        fail(&mut halving, 0, 8);
+        fail(&mut halving, 1, 8);
+        assert_eq!(cuts(&halving), [0; 0]);
+        // The look-back has moved its beginning.
+        fail(&mut halving, 2, 8);
+        assert_eq!(cuts(&halving), [5]);
+        for n in 1..=3 {
+            assert_eq!(cuts(&halving), [5], "{n}");
+            fail(&mut halving, 5, 8);
+        }
+        assert_eq!(cuts(&halving), [5, 6]);
+        assert_eq!(halving.given_up().count(), 0);
+        for _ in 0..3 {
+            fail(&mut halving, 5, 6);
+        }
+        let given_up: Vec<_> = halving.given_up().map(|(core, _)| core.minutes()).collect();
+        assert_eq!(given_up, [1]);
+    }
+
+    proptest! {
+        /// However bad it gets, it ends: every window is given up after a bounded number of tries.
+        #[test]
+        fn it_ends(minutes in 1..200_i64, tries in 1..5_usize) {
+            let mut halving = Halving::new(tries);
+            let mut windows = vec![(0, minutes)];
+            let mut jobs = 0;
+            while let Some((from, to)) = windows.pop() {
+                let cuts_before = halving.cuts().len();
+                let given_up = halving.given_up().count();
+                fail(&mut halving, from, to);
+                jobs += 1;
+                if halving.cuts().len() > cuts_before {
+                    let middle = from + (to - from) / 2;
+                    prop_assert!(halving.cuts().contains(&minute(middle)));
+                    windows.extend([(from, middle), (middle, to)]);
+                } else if halving.given_up().count() == given_up {
+                    windows.push((from, to));
+                }
+            }
+            prop_assert_eq!(halving.given_up().count(), minutes as usize);
+            prop_assert_eq!(jobs, tries * (2 * minutes as usize - 1));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What is missing, and the plan for it, made anew only when something has changed.
+
+use aaa_types::{ReplayWindow, UtcMinute};
+use jiff::Timestamp;
+
+use super::{Moment, Webhook, halving::Halving};
+use crate::{
+    coverage::Gap,
+    ledger::{Attempt, Declared, Outcome, Purpose},
+    plan::{Limits, Lost, LostReason, Plan, joined, outstanding, plan_with, without},
+};
+
+/// Gaps, and what became of them so far.
+#[derive(Debug)]
+pub(super) struct Work {
+    webhook: Webhook,
+    gaps: Vec<Gap>,
+    declared: Vec<Declared>,
+    /// What was recovered, and when it was asked for.
+    recovered: Vec<(ReplayWindow, Timestamp)>,
+    halving: Halving,
+    made: Option<Made>,
+}
+
+/// Two plans, and for which moment they were made.
+#[derive(Debug)]
+struct Made {
+    between: (UtcMinute, UtcMinute),
+    live: Option<ReplayWindow>,
+    limits: Limits,
+    plans: Plans,
+}
+
+/// What to do about gaps, and about time that is looked at once more.
+#[derive(Debug, Default)]
+pub(super) struct Plans {
+    pub(super) gaps: Plan,
+    pub(super) sweep: Plan,
+}
+
+impl Plans {
+    pub(super) fn of(&self, purpose: Purpose) -> &Plan {
+        match purpose {
+            Purpose::Gap => &self.gaps,
+            Purpose::Sweep => &self.sweep,
+        }
+    }
+}
+
+impl Work {
+    pub(super) fn new(webhook: Webhook, tries: usize) -> Self {
+        Self {
+            webhook,
+            gaps: Vec::new(),
+            declared: Vec::new(),
+            recovered: Vec::new(),
+            halving: Halving::new(tries),
+            made: None,
+        }
+    }
+
+    pub(super) fn set_gaps(&mut self, gaps: Vec<Gap>) {
+        if self.gaps != gaps {
+            (self.gaps, self.made) = (gaps, None);
+        }
+    }
+
+    pub(super) fn set_declared(&mut self, mut declared: Vec<Declared>) {
+        declared.retain(|declared| declared.declaration.is_about(self.webhook.id));
+        if self.declared != declared {
+            (self.declared, self.made) = (declared, None);
+        }
+    }
+
+    /// An attempt is settled.
+    pub(super) fn settle(&mut self, attempt: &Attempt) {
+        self.halving.note(attempt);
+        if matches!(attempt.outcome, Outcome::Recovered { .. }) {
+            self.recovered.push((attempt.intent.core, attempt.intent.at));
+        }
+        self.made = None;
+    }
+
+    /// Returns the plans of a moment, without the window of a live job.
+    pub(super) fn plans(
+        &mut self,
+        live: Option<ReplayWindow>,
+        limits: &Limits,
+        now: Moment,
+    ) -> &Plans {
+        // Within a minute nothing expires and nothing becomes ready.
+        let between = (UtcMinute::floor(now.x), UtcMinute::ceil(now.x));
+        let made = self
+            .made
+            .take()
+            .filter(|made| made.between == between && made.live == live && made.limits == *limits);
+        let made = made.unwrap_or_else(|| {
+            let plans = self.make(live, limits, now.x);
+            Made { between, live, limits: *limits, plans }
+        });
+        &self.made.insert(made).plans
+    }
+
+    fn make(&self, live: Option<ReplayWindow>, limits: &Limits, now: Timestamp) -> Plans {
+        let closed = self.closed(live, Timestamp::MIN);
+        let mut missing = outstanding(&self.gaps, &closed);
+        let mut sweep = Vec::new();
+        for Declared { declaration, .. } in &self.declared {
+            let closed = self.closed(live, declaration.at);
+            let list = if declaration.is_sweep() { &mut sweep } else { &mut missing };
+            list.extend(outstanding(&[declaration.gap], &closed));
+        }
+        let missing = joined(missing.into_iter());
+        let sweep = without(joined(sweep.into_iter()), &missing);
+
+        let (early, missing) = self.split_at_creation(&missing);
+        let mut gaps = plan_with(&missing, self.halving.cuts(), now, limits);
+        let lost = |core: ReplayWindow, reason| Lost {
+            from: core.from_date().start(),
+            to: core.to_date().start(),
+            reason,
+        };
+        let tries = self.halving.tries();
+        gaps.lost.extend(early.into_iter().map(|core| lost(core, LostReason::BeforeWebhook)));
+        let given_up = joined(self.halving.given_up().map(|(core, _)| core)).into_iter();
+        gaps.lost.extend(given_up.map(|core| lost(core, LostReason::GivenUp { tries })));
+        for Declared { declaration, .. } in &self.declared {
+            let Gap { from, to, cause } = declaration.gap;
+            if cause.may_be_unrecoverable() {
+                let reason = LostReason::MaybeNotAttempted { cause };
+                gaps.lost.push(Lost { from, to, reason });
+            }
+        }
+        let (_, sweep) = self.split_at_creation(&sweep);
+        let mut sweep = plan_with(&sweep, self.halving.cuts(), now, limits);
+        // Covered time that can no longer be looked at is not lost.
+        sweep.lost.clear();
+        Plans { gaps, sweep }
+    }
+
+    /// Returns what needs no job, of what somebody asked for at a time.
+    fn closed(&self, live: Option<ReplayWindow>, since: Timestamp) -> Vec<ReplayWindow> {
+        let later = |(core, at)| (at >= since).then_some(core);
+        let recovered = self.recovered.iter().copied().filter_map(later);
+        recovered.chain(self.halving.given_up().filter_map(later)).chain(live).collect()
+    }
+
+    /// Cuts windows at the minute in which the webhook was registered.
+    fn split_at_creation(
+        &self,
+        windows: &[ReplayWindow],
+    ) -> (Vec<ReplayWindow>, Vec<ReplayWindow>) {
+        let Some(created_at) = self.webhook.created_at else {
+            return (Vec::new(), windows.to_vec());
+        };
+        let minute = UtcMinute::floor(created_at);
+        let before =
+            |w: &ReplayWindow| ReplayWindow::new(w.from_date(), w.to_date().min(minute)).ok();
+        let after =
+            |w: &ReplayWindow| ReplayWindow::new(w.from_date().max(minute), w.to_date()).ok();
+        (windows.iter().filter_map(before).collect(), windows.iter().filter_map(after).collect())
+    }
+}

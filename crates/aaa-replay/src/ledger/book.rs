@@ -1,0 +1,232 @@
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, LedgerError, Outcome, Summary,
+};
+use crate::coverage::{Heartbeat, Proof, Span, before};
+
+/// A ledger as plain data: what a store in memory wraps, and what every other one has to do.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_replay::{coverage::RunId, ledger::{Book, Holder, Role}};
+/// use jiff::SignedDuration;
+///
+/// let mut book = Book::new(SignedDuration::from_secs(5));
+/// let listen = Holder { name: "aaa listen".into(), run: RunId(1), role: Role::Listener };
+/// let now: jiff::Timestamp = "2025-11-22T04:13:00Z".parse()?;
+/// let lease = book.take_lease(listen, now, now + SignedDuration::from_secs(30)).unwrap();
+/// assert_eq!(book.lease(), Some(&lease));
+/// # Ok::<(), jiff::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Book {
+    period: SignedDuration,
+    spans: Vec<Span>,
+    /// How many spans are gone.
+    gone: u64,
+    proofs: Vec<Proof>,
+    lease: Option<Lease>,
+    attempts: Vec<Kept>,
+    declared: Vec<Declared>,
+    numbers: u64,
+    declarations: u64,
+    summary: Summary,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    attempt: Attempt,
+    /// The newest event at the time of the intent.
+    after: u64,
+}
+
+impl Book {
+    /// Creates an empty one; heartbeats come once a `period`.
+    pub fn new(period: SignedDuration) -> Self {
+        Self {
+            period,
+            spans: Vec::new(),
+            gone: 0,
+            proofs: Vec::new(),
+            lease: None,
+            attempts: Vec::new(),
+            declared: Vec::new(),
+            numbers: 0,
+            declarations: 0,
+            summary: Summary::default(),
+        }
+    }
+
+    /// See [`Ledger::heartbeat`](super::Ledger::heartbeat).
+    pub fn heartbeat(&mut self, heartbeat: Heartbeat) {
+        let Some(span) = self.spans.last_mut() else {
+            self.spans.push(Span::new(heartbeat));
+            return;
+        };
+        let before = span.last;
+        if !span.extend(heartbeat, self.period) {
+            self.spans.push(Span::new(heartbeat));
+        } else if let Some(proof) = Proof::between(&before, &heartbeat)
+            && !self.proofs.last_mut().is_some_and(|last| last.join(proof))
+        {
+            self.proofs.push(proof);
+        }
+    }
+
+    /// See [`Ledger::spans_from`](super::Ledger::spans_from).
+    pub fn spans_from(&self, number: u64) -> Vec<(u64, Span)> {
+        let numbered = (self.gone + 1..).zip(self.spans.iter().copied());
+        numbered.filter(|(n, _)| *n >= number).collect()
+    }
+
+    /// See [`Ledger::proofs`](super::Ledger::proofs).
+    pub fn proofs(&self) -> &[Proof] {
+        &self.proofs
+    }
+
+    /// See [`Ledger::take_lease`](super::Ledger::take_lease).
+    ///
+    /// # Errors
+    ///
+    /// Fails when somebody else holds it.
+    pub fn take_lease(
+        &mut self,
+        holder: Holder,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, LedgerError> {
+        let taken = Lease::take(self.lease.as_ref(), &holder, now, until);
+        Ok(self.lease.insert(taken.map_err(LedgerError::Held)?).clone())
+    }
+
+    /// See [`Ledger::release_lease`](super::Ledger::release_lease).
+    pub fn release_lease(&mut self, lease: LeaseId) {
+        if self.holds(lease).is_ok() {
+            self.lease = self.lease.take().map(Lease::released);
+        }
+    }
+
+    /// See [`Ledger::lease`](super::Ledger::lease).
+    pub fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
+    /// See [`Ledger::intend`](super::Ledger::intend). `newest` is the number of the newest event.
+    ///
+    /// # Errors
+    ///
+    /// Fails when this is not the lease that counts.
+    pub fn intend(
+        &mut self,
+        lease: LeaseId,
+        intent: Intent,
+        newest: u64,
+    ) -> Result<u64, LedgerError> {
+        self.holds(lease)?;
+        self.numbers += 1;
+        let (number, outcome) = (self.numbers, Outcome::Intended);
+        let attempt = Attempt { number, intent, outcome, settled_at: intent.at, found: 0 };
+        self.attempts.push(Kept { attempt, after: newest });
+        Ok(number)
+    }
+
+    /// See [`Ledger::settle`](super::Ledger::settle). `count` counts the events of a time that are
+    /// newer than a number: it is asked when the job has ended.
+    ///
+    /// # Errors
+    ///
+    /// Fails when this is not the lease that counts, and when there is no such attempt.
+    pub fn settle(
+        &mut self,
+        lease: LeaseId,
+        attempt: u64,
+        outcome: Outcome,
+        at: Timestamp,
+        count: impl FnOnce(&Intent, u64) -> u64,
+    ) -> Result<u64, LedgerError> {
+        self.holds(lease)?;
+        let kept = self.attempts.iter_mut().find(|kept| kept.attempt.number == attempt);
+        let kept = kept.ok_or(LedgerError::NoAttempt(attempt))?;
+        if !outcome.is_open() {
+            kept.attempt.found = count(&kept.attempt.intent, kept.after);
+        }
+        (kept.attempt.outcome, kept.attempt.settled_at) = (outcome, at);
+        Ok(kept.attempt.found)
+    }
+
+    /// See [`Ledger::attempts`](super::Ledger::attempts).
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.attempts.iter().map(|kept| kept.attempt.clone()).collect()
+    }
+
+    /// See [`Ledger::declare`](super::Ledger::declare).
+    pub fn declare(&mut self, declaration: Declaration) -> u64 {
+        self.declarations += 1;
+        let number = self.declarations;
+        self.declared.push(Declared { number, declaration });
+        number
+    }
+
+    /// See [`Ledger::prolong`](super::Ledger::prolong).
+    pub fn prolong(&mut self, number: u64, to: Timestamp) -> bool {
+        let declared = self.declared.iter_mut().find(|declared| declared.number == number);
+        if let Some(Declared { declaration, .. }) = declared {
+            declaration.gap.to = declaration.gap.to.max(to);
+            return true;
+        }
+        false
+    }
+
+    /// See [`Ledger::withdraw`](super::Ledger::withdraw).
+    pub fn withdraw(&mut self, number: u64) -> bool {
+        let before = self.declared.len();
+        self.declared.retain(|declared| declared.number != number);
+        self.declared.len() < before
+    }
+
+    /// See [`Ledger::declared`](super::Ledger::declared).
+    pub fn declared(&self) -> &[Declared] {
+        &self.declared
+    }
+
+    /// See [`Ledger::trim`](super::Ledger::trim).
+    pub fn trim(&mut self, time: Timestamp) {
+        let spans = before(&self.spans, time);
+        for span in self.spans.drain(..spans) {
+            self.summary.add_span(&span);
+            self.gone += 1;
+        }
+        let time = Self::settled_before(self.spans.first(), time);
+        self.proofs.retain(|proof| proof.to >= time);
+        let last_sweep = self.declared.iter().filter(|d| d.declaration.is_sweep());
+        let last_sweep = last_sweep.map(|d| d.number).max();
+        self.declared.retain(|d| d.declaration.gap.to >= time || Some(d.number) == last_sweep);
+        let summary = &mut self.summary;
+        self.attempts.retain(|Kept { attempt, .. }| {
+            let keep = attempt.is_open_or_ends_after(time);
+            if !keep {
+                summary.add_attempt(attempt);
+            }
+            keep
+        });
+    }
+
+    /// Returns before which time attempts and declared gaps matter no more: behind the first span
+    /// that is kept there may be a gap that they have closed.
+    pub fn settled_before(first: Option<&Span>, time: Timestamp) -> Timestamp {
+        first.map_or(time, |span| span.last.x_time().min(time))
+    }
+
+    /// See [`Ledger::summary`](super::Ledger::summary).
+    pub fn summary(&self) -> Summary {
+        let first = self.spans.first().map(|span| span.first.x_time());
+        Summary { since: self.summary.since.or(first), ..self.summary }
+    }
+
+    fn holds(&self, lease: LeaseId) -> Result<(), LedgerError> {
+        let held = self.lease.as_ref().is_some_and(|current| current.id == lease);
+        if held { Ok(()) } else { Err(LedgerError::NotHeld) }
+    }
+}
