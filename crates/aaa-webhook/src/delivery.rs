@@ -198,15 +198,24 @@ impl Durable {
 
     /// Allows the answer 200.
     pub fn acknowledge(self) -> Acknowledged {
-        Acknowledged(())
+        Acknowledged { brought_something: self.receipt.stored > 0 }
     }
 }
 
 /// The permission to answer 200; there is no other way to it than a commit.
 #[derive(Debug)]
-pub struct Acknowledged(());
+pub struct Acknowledged {
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only the accept loop asks"))]
+    brought_something: bool,
+}
 
 impl Acknowledged {
+    /// Says whether any of it was new.
+    #[cfg(feature = "axum")]
+    pub(crate) fn brought_something(&self) -> bool {
+        self.brought_something
+    }
+
     /// Returns the status that tells X to send the delivery no more.
     pub fn status(&self) -> http::StatusCode {
         http::StatusCode::OK

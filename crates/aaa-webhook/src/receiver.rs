@@ -111,7 +111,8 @@ pub struct Receiver<I> {
     inbox: Arc<I>,
 }
 
-/// Marks the answer to a delivery that X signed, for the accept loop.
+/// Marks the answer to a delivery that X signed, for the accept loop; not to a copy, which may be
+/// an old one that somebody has got hold of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Carried;
 
@@ -254,7 +255,9 @@ impl<I: Inbox> Receiver<I> {
             Ok(done) => {
                 self.status().acknowledged(began.elapsed());
                 let mut answer = answer::plain(done.status(), String::new());
-                answer.extensions_mut().insert(Carried);
+                if done.brought_something() {
+                    answer.extensions_mut().insert(Carried);
+                }
                 answer
             }
             Err(refused) => refused.into_response(),

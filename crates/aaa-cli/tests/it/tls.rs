@@ -91,6 +91,14 @@ async fn a_renewed_certificate_is_taken_when_told() {
 }
 
 #[tokio::test]
+async fn the_first_line_that_changes_is_documented() {
+    let directory = tempfile::tempdir().unwrap();
+    let help = run(aaa(directory.path(), &["listen", "--help"])).await.stdout;
+    let words: Vec<_> = help.split_whitespace().collect();
+    assert!(words.join(" ").contains("The first line then says `listening on https://ADDR`"));
+}
+
+#[tokio::test]
 async fn what_is_missing_is_said() {
     let directory = tempfile::tempdir().unwrap();
     put(directory.path(), "first");

@@ -171,7 +171,7 @@ impl Refused {
         if reason.closes() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if reason == Reason::NotStored {
+        if matches!(reason, Reason::NotStored | Reason::Late) {
             answer.extensions_mut().insert(Carried);
         }
         answer
@@ -195,7 +195,8 @@ impl IntoResponse for Refused {
 /// 200 and nothing more: X reads only the status.
 impl IntoResponse for Acknowledged {
     fn into_response(self) -> axum::response::Response {
-        (Extension(Carried), self.status()).into_response()
+        let carried = self.brought_something().then_some(Extension(Carried));
+        (carried, self.status()).into_response()
     }
 }
 

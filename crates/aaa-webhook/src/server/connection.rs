@@ -245,7 +245,7 @@ impl<'a> Patience<'a> {
     /// Says what took too long; to be asked after whatever may have changed that.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Phase> {
         let phase = self.progress.phase();
-        if phase != self.phase {
+        if phase.follows(self.phase) {
             self.phase = phase;
             let limit = match phase {
                 Phase::Idle(_) if self.carried.load(SeqCst) => self.limits.idle_time,
@@ -256,9 +256,9 @@ impl<'a> Patience<'a> {
             };
             self.timer.set(sleep(limit));
         }
-        match phase {
+        match self.phase {
             Phase::Busy => Poll::Pending,
-            _ => self.timer.as_mut().poll(context).map(|()| phase),
+            phase => self.timer.as_mut().poll(context).map(|()| phase),
         }
     }
 }

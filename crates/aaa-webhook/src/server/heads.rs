@@ -81,7 +81,9 @@ impl Heads {
         let line = std::mem::take(&mut self.line);
         // Of a longer one only the beginning is here, and half a number is another number.
         let is_whole = line.len() < LINE;
-        let line = line.trim_ascii_end();
+        // Nothing but a line end: a line of spaces ends no head, and is refused with it.
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.place {
             // Empty lines before a request mean nothing.
             Place::Start if line.is_empty() => {}
@@ -157,6 +159,27 @@ mod tests {
         for padding in [" ".repeat(LINE), "0".repeat(LINE)] {
             let head = format!("POST / HTTP/1.1\r\ncontent-length:{padding}3\r\n\r\n");
             assert_eq!(unclear(head.as_bytes()), Some(1), "{head}");
+        }
+    }
+
+    #[test]
+    fn what_is_within_a_head() {
+        for (bytes, within) in [
+            ("", false),
+            ("\r\n\r", false),
+            ("\r\nG", true),
+            ("GET / HTTP/1.1\r\n", true),
+            ("GET / HTTP/1.1\r\n \r\n\t\n", true),
+            ("GET / HTTP/1.1\r\n\r\r\n", true),
+            ("GET / HTTP/1.1\r\n\r\n", false),
+            ("GET / HTTP/1.1\n\n", false),
+            ("POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\na", false),
+            ("POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabcG", true),
+            ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1", false),
+        ] {
+            let mut heads = Heads::default();
+            heads.read(bytes.as_bytes());
+            assert_eq!(heads.is_within(), within, "{bytes:?}");
         }
     }
 

@@ -34,14 +34,31 @@ struct Notes {
 /// What a connection is waiting for. Two that are equal are the same wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// The answer to a request.
+    Busy,
+    /// That the other side takes what it was sent, after so many requests.
+    Stuck(u64),
     /// The first byte of a request, after so many.
     Idle(u64),
     /// The rest of a head, after so many requests.
     Head(u64),
-    /// The answer to a request, or that it is read to its end.
-    Busy,
-    /// That the other side takes what it was sent, after so many requests.
-    Stuck(u64),
+}
+
+impl Phase {
+    /// Says whether a new wait has begun since that one. Between two requests there is only one
+    /// way forward: whatever the other side does, no wait begins twice.
+    pub(super) fn follows(self, before: Self) -> bool {
+        let place = |phase| match phase {
+            Self::Busy => None,
+            Self::Stuck(requests) => Some((requests, 0)),
+            Self::Idle(requests) => Some((requests, 1)),
+            Self::Head(requests) => Some((requests, 2)),
+        };
+        match (place(self), place(before)) {
+            (Some(now), Some(before)) => now > before,
+            (now, before) => now != before,
+        }
+    }
 }
 
 impl Progress {
@@ -142,5 +159,52 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_begin_once() {
+        use Phase::{Busy, Head, Idle, Stuck};
+        let order = [Idle(0), Head(0), Busy, Stuck(1), Idle(1), Head(1), Busy, Idle(2), Head(3)];
+        for pair in order.windows(2) {
+            assert!(pair[1].follows(pair[0]), "{pair:?}");
+            assert!(!pair[1].follows(pair[1]), "{pair:?}");
+            assert!(pair.contains(&Busy) || !pair[0].follows(pair[1]), "{pair:?}");
+        }
+        assert!(!Idle(1).follows(Head(1)) && !Stuck(1).follows(Head(1)));
+    }
+
+    #[tokio::test]
+    async fn what_a_connection_waits_for() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let progress = Progress::default();
+        let (mut theirs, ours) = tokio::io::duplex(16);
+        let mut ours = Watched::new(ours, progress.clone());
+        let mut read = async |bytes: &[u8]| {
+            theirs.write_all(bytes).await.unwrap();
+            let mut buffer = [0; 16];
+            ours.read_exact(&mut buffer[..bytes.len()]).await.unwrap();
+            progress.phase()
+        };
+        assert_eq!(read(b"\r\n").await, Phase::Idle(0));
+        assert_eq!(read(b"GET / H").await, Phase::Head(0));
+        read(b"TTP/1.1\r\n\r\n").await;
+        assert!(!progress.called());
+        assert_eq!(progress.phase(), Phase::Busy);
+        assert_eq!(read(b"GE").await, Phase::Busy);
+        progress.answered();
+        assert_eq!(progress.phase(), Phase::Head(1));
+        // More than the other side has room for.
+        let sent = ours.write_all(&[0; 17]);
+        let _ = tokio::time::timeout(std::time::Duration::ZERO, sent).await;
+        assert_eq!(progress.phase(), Phase::Stuck(1));
+        let mut taken = [0; 16];
+        theirs.read_exact(&mut taken).await.unwrap();
+        ours.write_all(&[0]).await.unwrap();
+        assert_eq!(progress.phase(), Phase::Head(1));
     }
 }

@@ -241,6 +241,43 @@ async fn a_full_server_does_not_wait_for_heads() {
     }
 }
 
+/// Whoever has one old delivery could send it again and again.
+#[tokio::test]
+async fn a_full_server_keeps_no_place_for_copies() {
+    let mut limits = Limits::default();
+    limits.connections = 1;
+    limits.header_time = Duration::from_secs(3600);
+    let server = start(Behaviour::Know, limits).await;
+    let mut copying = TcpStream::connect(server.address).await.unwrap();
+    deliver(&mut copying).await;
+    let delivery = request(BODY, &format!("content-length: {}\r\n", BODY.len()));
+    let answer = exchange(server.address, &delivery).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(read_to_end(&mut copying).await, "");
+}
+
+/// hyper does not look at a head again before it has seen an empty line, so what it will refuse
+/// for a line of spaces it goes on collecting.
+#[tokio::test]
+async fn a_line_of_spaces_does_not_begin_the_wait_anew() {
+    let mut limits = Limits::default();
+    limits.header_time = Duration::from_millis(300);
+    let server = start(Behaviour::Store, limits).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nx").await.unwrap();
+    let sent = async {
+        for piece in ["\n", " \n", "x"].into_iter().cycle() {
+            // Apart, so that the first bytes are seen alone.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if stream.write_all(piece.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), sent).await.expect("it is never closed");
+    assert_eq!(refused(&server, Reason::SlowHead), 1);
+}
+
 /// Also where there is room.
 #[tokio::test]
 async fn who_does_not_read_is_closed() {

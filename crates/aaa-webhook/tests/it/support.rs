@@ -28,6 +28,8 @@ pub(crate) fn app() -> App {
 #[derive(Clone)]
 pub(crate) enum Behaviour {
     Store,
+    /// Has seen it all before.
+    Know,
     Fail(InboxError),
     Panic,
     /// Waits until it is told to go on.
@@ -59,6 +61,9 @@ impl Inbox for TestInbox {
         let behaviour = self.behaviour.lock().unwrap().clone();
         match behaviour {
             Behaviour::Store => {}
+            Behaviour::Know => {
+                return Ok(Receipt { stored: 0, duplicates: delivery.events().len() });
+            }
             Behaviour::Fail(error) => return Err(error),
             Behaviour::Panic => panic!("as the test wants it"),
             Behaviour::Wait(notify) => notify.notified().await,
