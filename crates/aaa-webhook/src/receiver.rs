@@ -58,7 +58,8 @@ pub struct Limits {
     /// The largest body in bytes, 1 MiB by default.
     pub body: usize,
     /// How many bytes of bodies may be in memory before their signatures are checked, over all
-    /// connections; 64 MiB by default. Those beyond are answered 503.
+    /// connections and beyond the first 16 KiB of each body; 64 MiB by default. Those who need more
+    /// are answered 503.
     pub bodies: usize,
     /// How long a body may take to arrive, 2 s by default.
     pub body_time: Duration,

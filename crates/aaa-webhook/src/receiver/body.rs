@@ -12,6 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Limits, answer::Refusal};
 
+/// So much of each body takes no room. A connection has buffers of this size anyway, and what X
+/// usually sends is smaller: else a few large bodies of anybody's, sent slowly, would keep it out.
+const FREE: usize = 16 * 1024;
+
 /// The memory that bodies may take while they are read, in bytes, over all connections.
 #[derive(Clone)]
 pub(super) struct Room(Arc<Semaphore>);
@@ -95,7 +99,11 @@ where
         if data.remaining() > limit.saturating_sub(bytes.len()) {
             return Err(Refusal::TooLarge(limit));
         }
-        room.take(data.remaining(), &mut held)?;
+        let length = bytes.len().saturating_add(data.remaining());
+        let beyond = length.saturating_sub(FREE.max(bytes.len()));
+        if beyond > 0 {
+            room.take(beyond, &mut held)?;
+        }
         bytes.put(data);
     }
     // It may wait in a queue from here on, so it must not bring spare memory with it.
