@@ -121,7 +121,9 @@ pub(crate) fn text(event: &StoredEvent, json: bool) -> Result<String, Failure> {
 
 fn pretty(event: &StoredEvent) -> String {
     let stale = if event.stale { "  (stale: not handled)" } else { "" };
-    format!("{:>8}  {:.3}  {}{stale}", event.seq, event.received_at, event.key)
+    // Kinds and ids are texts of others, and reach a terminal here.
+    let key = output::printable(&event.key);
+    format!("{:>8}  {:.3}  {key}{stale}", event.seq, event.received_at)
 }
 
 #[cfg(test)]
@@ -146,6 +148,9 @@ mod tests {
             origin: Default::default(),
         };
         insta::assert_snapshot!(pretty(&event), @"      12  2025-11-22T04:13:00.000Z  7/favorite_events:a");
+        let hostile =
+            StoredEvent { key: "7/a\u{1b}[2J\n\u{9b}_events:b".to_owned(), ..event.clone() };
+        insta::assert_snapshot!(pretty(&hostile), @"      12  2025-11-22T04:13:00.000Z  7/a [2J  _events:b");
         let stale = StoredEvent { stale: true, ..event };
         insta::assert_snapshot!(pretty(&stale), @"      12  2025-11-22T04:13:00.000Z  7/favorite_events:a  (stale: not handled)");
     }

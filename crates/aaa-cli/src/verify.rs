@@ -22,6 +22,9 @@ const MAX_BODY: u64 = 64 * 1024 * 1024;
 
 pub(crate) async fn run(args: VerifyArgs, credentials: &Credentials) -> Result<(), Failure> {
     let mut all = candidates(credentials.environment(), &Prefix::X);
+    // What was forwarded may have been signed anew, and is right for whoever it was sent to.
+    let forward = credentials.variable("X_FORWARD_SECRET").and_then(|secret| secret.parse().ok());
+    all.extend(forward.map(|secret| Candidate::signing("X_FORWARD_SECRET", secret)));
     for prefix in &args.apps {
         all.extend(candidates(&credentials.app(prefix)?, prefix));
     }

@@ -44,11 +44,10 @@ pub(super) async fn stats(args: StatsArgs) -> Result<(), Failure> {
     let mut consumers = Vec::new();
     for (name, cursor) in store.cursors().await.map_err(|error| cannot_read(&error))? {
         let progress = &cursor.progress;
-        let ahead: u64 = progress.ahead().iter().map(|range| range.end() - range.start() + 1).sum();
         let last = stats.last_seq.unwrap_or(0);
         consumers.push(CountedConsumer {
             cursor: progress.cursor(),
-            behind: last.saturating_sub(progress.cursor()).saturating_sub(ahead),
+            behind: progress.unfinished(last),
             dead_letters: letters(&store, &name, |_| Ok(true)).await?,
             totals: cursor.totals,
             name,

@@ -98,15 +98,15 @@ impl Probe for Look {
                 behind.events = Some(stats.events);
                 behind.deliveries = Some(stats.deliveries);
                 behind.transactions = Some(stats.commits);
-                let lag = |done: u64| stats.last_seq.unwrap_or(0).saturating_sub(done);
+                let last = stats.last_seq.unwrap_or(0);
                 let printed = self.printed.iter().map(|printed| printed.load(SeqCst));
-                behind.consumers =
-                    printed.map(|printed| ("terminal".to_owned(), lag(printed))).collect();
+                let lag = |printed| ("terminal".to_owned(), last.saturating_sub(printed));
+                behind.consumers = printed.map(lag).collect();
                 match self.store.cursors().await {
                     Ok(cursors) => behind.consumers.extend(
                         cursors
                             .iter()
-                            .map(|(name, c)| (name.to_string(), lag(c.progress.cursor()))),
+                            .map(|(name, c)| (name.to_string(), c.progress.unfinished(last))),
                     ),
                     Err(error) => behind.trouble = Some(error.to_string()),
                 }

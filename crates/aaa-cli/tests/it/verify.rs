@@ -56,6 +56,19 @@ async fn right_and_wrong() {
     insta::assert_snapshot!(said);
 }
 
+/// A downstream of `--forward-to` verifies with a secret of its own.
+#[tokio::test]
+async fn what_was_forwarded_and_signed_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("saved"), BODY).unwrap();
+    let signature = signature("forward-hush");
+    let mut command =
+        aaa(directory.path(), &["verify", "--body", "saved", "--signature", &signature]);
+    command.env("X_CONSUMER_SECRET", "main-hush").env("X_FORWARD_SECRET", "forward-hush");
+    let done = run(command).await;
+    assert_eq!((done.code, done.stdout.as_str()), (0, "right: made with X_FORWARD_SECRET\n"));
+}
+
 #[tokio::test]
 async fn in_json() {
     let directory = tempfile::tempdir().unwrap();

@@ -12,8 +12,8 @@ use std::{
 use aaa_store::{MemoryStore, SqliteBeside, SqliteStore};
 use aaa_webhook::{
     consumer::{
-        Consumer, ConsumerError, Cursor, Cursors, DeadLetters, Failed, Limits, RetryPolicy,
-        Settings, Sink, StoredDelivery, Totals, WhichLetters,
+        Consumer, ConsumerError, Cursor, Cursors, DeadLetterQuery, DeadLetters, Failed, Limits,
+        RetryPolicy, Settings, Sink, StoredDelivery, Totals, WhichLetters,
     },
     inbox::{Inbox, StoredEvent},
 };
@@ -388,4 +388,35 @@ async fn an_hour_without_a_downstream() {
     let attempts = attempts.load(Ordering::Relaxed);
     assert!((3600 + 3 * 120..3600 + 3 * 260).contains(&attempts), "{attempts}");
     assert_eq!(store.dead_letters(letters_of("test", WhichLetters::All)).await.unwrap(), []);
+}
+
+/// Hundreds of one user's dead letters wait for somebody who is away; another user's does not.
+#[tokio::test]
+async fn redriven_letters_of_one_user_do_not_hide_those_of_another() {
+    let directory = Directory::new();
+    let store = directory.open();
+    let ids: Vec<_> = (0..300).map(|n| n.to_string()).collect();
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    store.commit(delivery(&favorites("7", &ids))).await.unwrap();
+    store.commit(delivery(&favorites("8", &["last"]))).await.unwrap();
+    let calls = Calls::default();
+    let run = start(&store, settings(), &calls, |_| async { Err(Failed::poison("no")) });
+    cursor_at(&store, 301).await;
+    run.end().await.unwrap();
+    calls.lock().unwrap().clear();
+
+    assert_eq!(store.redrive(&name("test"), 1..=301).await.unwrap(), 301);
+    let fate = |event: StoredEvent| async move {
+        if event.seq == 301 { Ok(()) } else { Err(Failed::unavailable("away")) }
+    };
+    let run = start(&store, settings(), &calls, fate);
+    let settled = async {
+        let letters = DeadLetterQuery { after: 300, ..letters_of("test", WhichLetters::All) };
+        while !store.dead_letters(letters.clone()).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, settled).await.expect("the other user waits");
+    run.end().await.unwrap();
+    store.close().await.unwrap();
 }

@@ -231,6 +231,11 @@ impl Agenda {
         }
     }
 
+    /// Says whether there is room for more dead letters.
+    pub fn wants_redriven(&self) -> bool {
+        self.redriven.len() < self.limits.window
+    }
+
     /// Says whether a dead letter is being handled once more.
     pub fn is_redriven(&self, seq: u64) -> bool {
         self.redriven.contains(&seq)

@@ -119,14 +119,7 @@ where
             }
         };
         let Settings { limits, retry, .. } = self.settings;
-        let deaths = cursor.deaths;
         let agenda = Agenda::new(cursor, limits, retry);
-        if agenda.is_careful() {
-            tracing::warn!(
-                consumer = %self.name, deaths,
-                "the process died again and again: what may be the reason is handled alone"
-            );
-        }
         let run = Running {
             consumer: &self,
             agenda,
@@ -139,6 +132,7 @@ where
             caught_up: false,
             look_at: Duration::ZERO,
             closed: false,
+            warned: false,
         };
         run.until(ended).await
     }
@@ -226,6 +220,8 @@ struct Running<'c, S, W> {
     look_at: Duration,
     /// Whether the end is being noted.
     closed: bool,
+    /// Whether it was told that the process keeps dying.
+    warned: bool,
 }
 
 impl<S, W> Running<'_, S, W>
@@ -376,7 +372,15 @@ where
             self.shelf.put(events);
             item
         });
-        let items = items.collect();
+        let items: Vec<_> = items.collect();
+        if self.agenda.is_careful() && !items.is_empty() && !self.warned {
+            self.warned = true;
+            let consumer = &self.consumer.name;
+            tracing::warn!(
+                %consumer,
+                "the process died again and again: what may be the reason is handled alone"
+            );
+        }
         self.agenda.take(items, read, stale);
     }
 
@@ -465,26 +469,31 @@ where
             limit: PAGE,
             which: WhichLetters::Redriven,
         };
-        let letters = match self.consumer.store.dead_letters(query.clone()).await {
-            Ok(letters) => letters,
-            Err(error) => {
-                tracing::debug!(%error, "dead letters cannot be read");
-                return;
-            }
-        };
-        for letter in letters {
-            if self.agenda.is_redriven(letter.seq) {
-                continue;
-            }
-            query.after = letter.seq.saturating_sub(1);
-            match self.consumer.store.events(EventQuery::after(query.after, 1)).await {
-                Ok(page) => {
-                    let event = page.first().filter(|event| event.seq == letter.seq);
-                    // Without its event there is nothing to handle, so any lane will do.
-                    let lane = event.map_or_else(|| Lane::new("", None), Lane::of);
-                    self.agenda.redrive(lane, &letter);
+        // Those of one user may wait for long, and not keep the others from being found.
+        while self.agenda.wants_redriven() {
+            let letters = match self.consumer.store.dead_letters(query.clone()).await {
+                Ok(letters) => letters,
+                Err(error) => {
+                    tracing::debug!(%error, "dead letters cannot be read");
+                    return;
                 }
-                Err(error) => return self.cannot_read(&error),
+            };
+            let Some(last) = letters.last() else { return };
+            query.after = last.seq;
+            for letter in letters {
+                if self.agenda.is_redriven(letter.seq) {
+                    continue;
+                }
+                let before = letter.seq.saturating_sub(1);
+                match self.consumer.store.events(EventQuery::after(before, 1)).await {
+                    Ok(page) => {
+                        let event = page.first().filter(|event| event.seq == letter.seq);
+                        // Without its event there is nothing to handle, so any lane will do.
+                        let lane = event.map_or_else(|| Lane::new("", None), Lane::of);
+                        self.agenda.redrive(lane, &letter);
+                    }
+                    Err(error) => return self.cannot_read(&error),
+                }
             }
         }
     }

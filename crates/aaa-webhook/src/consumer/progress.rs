@@ -57,6 +57,16 @@ impl Progress {
         self.ahead.get(next).is_some_and(|range| range.contains(&seq))
     }
 
+    /// Returns how many events up to `last` are not finished, by their numbers.
+    pub fn unfinished(&self, last: u64) -> u64 {
+        let within = |range: &RangeInclusive<u64>| {
+            let end = (*range.end()).min(last).saturating_add(1);
+            end.saturating_sub(*range.start())
+        };
+        let ahead = self.ahead.iter().map(within).sum();
+        last.saturating_sub(self.cursor).saturating_sub(ahead)
+    }
+
     /// Returns what is finished beyond the cursor as text: `12-15,17`.
     pub fn ahead_text(&self) -> String {
         let mut text = String::new();
@@ -131,6 +141,10 @@ mod tests {
                 prop_assert_eq!(progress.contains(seq), all.contains(&seq), "{}", seq);
             }
             prop_assert!(!progress.contains(progress.cursor() + 1));
+            for last in [0, 10, 30, 70] {
+                let unfinished = (0..=last).filter(|seq| !all.contains(seq)).count() as u64;
+                prop_assert_eq!(progress.unfinished(last), unfinished);
+            }
             let read = Progress::with_ahead_text(progress.cursor(), &progress.ahead_text());
             prop_assert_eq!(read.unwrap(), progress);
         }
