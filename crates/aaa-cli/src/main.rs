@@ -74,7 +74,7 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
         }
         Command::Events(args) => events::run(args, cli.credentials).await,
         Command::Store(args) => store::run(args),
-        Command::Trigger(args) => signals::or_end(trigger::run(args, cli.credentials)).await,
+        Command::Trigger(args) => trigger::run(args, cli.credentials).await,
         Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }
 }

@@ -5,7 +5,7 @@ mod emulated;
 mod pace;
 mod tally;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use aaa_emulator::bodies;
 use aaa_types::UserId;
@@ -18,7 +18,7 @@ use crate::{
     cli::{Field, TriggerArgs},
     credentials::{CredentialArgs, Credentials},
     exit::{Exit, Failure},
-    output,
+    output, signals,
 };
 
 /// How many events are on their way at once.
@@ -30,10 +30,19 @@ pub(crate) async fn run(args: TriggerArgs, credentials: CredentialArgs) -> Resul
     let what = What { kind: args.kind.clone(), user: args.user, payload };
     match &args.to {
         Some(to) => {
+            if to.is_open() {
+                output::note(format_args!(
+                    "warning: whoever reads what is sent to {to} can send it to your receiver too: \
+                     it is signed with the consumer secret, and nothing is encrypted"
+                ));
+            }
             let secret = Credentials::load(credentials)?.consumer_secret()?;
             send(Direct::new(to.clone(), secret, what)?, &args).await
         }
-        None => send(Emulated::find(&args.emulator, what).await?, &args).await,
+        None => {
+            let found = signals::or_end(Emulated::find(&args.emulator, what)).await?;
+            send(found, &args).await
+        }
     }
 }
 
@@ -76,6 +85,7 @@ async fn send(way: impl Way, args: &TriggerArgs) -> Result<(), Failure> {
     let mut tally = Tally::default();
     let mut tasks = JoinSet::new();
     let (mut left, mut failure) = (args.count, None);
+    let mut signal = pin!(signals::end());
     loop {
         let may_begin = left > 0 && failure.is_none() && tasks.len() < AT_ONCE;
         tokio::select! {
@@ -100,6 +110,9 @@ async fn send(way: impl Way, args: &TriggerArgs) -> Result<(), Failure> {
                     failure.get_or_insert(Exit::Failed.of("a sender ended", error));
                 }
             },
+            signal = &mut signal, if failure.is_none() && !(left == 0 && tasks.is_empty()) => {
+                failure = Some(Exit::Failed.with(format!("{signal} before all had happened")));
+            }
             else => break,
         }
     }

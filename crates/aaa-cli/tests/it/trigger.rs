@@ -12,11 +12,16 @@ use std::{
 use aaa_emulator::{bodies::KINDS, credentials};
 use axum::{Router, http::StatusCode, routing::any};
 use serde_json::Value;
-use tokio::{net::TcpListener, process::Command};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
+    process::Command,
+    time::timeout,
+};
 
 use crate::{
     lab::{Answers, Lab},
-    support::{Done, Server, aaa, run},
+    support::{Done, PATIENCE, Server, aaa, run},
 };
 
 const SECRET: &str = credentials::CONSUMER_SECRET;
@@ -131,6 +136,30 @@ async fn events_are_sent_at_a_pace() {
     let both = tokio::join!(trigger(directory.path(), &args), trigger(directory.path(), &args));
     assert_eq!((both.0.code, both.1.code), (0, 0));
     assert_eq!(texts(&stored(directory.path()).await, "key").len(), 305);
+    assert_eq!(receiver.end().await, 0);
+}
+
+#[tokio::test]
+async fn whoever_is_interrupted_says_what_was_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = Server::start(listen(directory.path())).await;
+    let to = format!("{}/webhooks/twitter", receiver.url);
+    let args = ["trigger", "follow_events", "--user", "7", "--count", "9", "--rate", "0.01"];
+    let mut command = aaa(directory.path(), &[&args[..], &["--to", &to]].concat());
+    command.env("X_CONSUMER_SECRET", SECRET);
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = timeout(PATIENCE, lines.next_line()).await.expect("nothing is sent");
+    assert!(first.unwrap().unwrap().ends_with("  200 OK"));
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap());
+    rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::INT).unwrap();
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it goes on").unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let words = String::from_utf8(output.stderr).unwrap();
+    insta::assert_snapshot!(timeless(&words), @"
+    1 event in TIME : 1 answered 200, 0 refused, 0 without an answer
+    error: interrupted before all had happened
+    ");
     assert_eq!(receiver.end().await, 0);
 }
 
