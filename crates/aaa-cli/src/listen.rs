@@ -112,6 +112,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
     let upkeep = upkeep::Upkeep::new(&store, &clock, forwarding.iter().map(Forwarding::waits_from));
+    let upkeep = if recovery.is_some() { upkeep.after_x() } else { upkeep };
     let upkeep = tokio::spawn(upkeep.run(run.reached(Phase::Draining)));
     let forwarding = forwarding.map(|forwarding| forwarding.start(&store, &run));
 

@@ -233,7 +233,8 @@ impl SqliteStore {
     /// still waited for by somebody and are kept with their bodies, however old;
     /// [`Pruned::held_back`] tells. `u64::MAX` means that nobody waits.
     ///
-    /// What is past is decided by `now` and by the newest event, whichever is earlier.
+    /// For keys, what is past is decided by `now` and by the newest event, whichever is earlier;
+    /// bodies go by `now` alone, so it should come from a clock that was compared with another.
     ///
     /// # Errors
     ///

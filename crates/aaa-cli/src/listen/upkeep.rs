@@ -6,10 +6,13 @@ use aaa_replay::driver::XClock;
 use aaa_store::{SqliteStore, sqlite::Pruned};
 use aaa_webhook::consumer::{ConsumerName, CursorError, Cursors};
 use jiff::Timestamp;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// From one time to the next.
 const PERIOD: Duration = Duration::from_secs(5 * 60);
+
+/// How often to look whether X's clock was read.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Prunes the store.
 pub(super) struct Upkeep {
@@ -17,6 +20,8 @@ pub(super) struct Upkeep {
     clock: XClock,
     /// Consumers of this run, and after which event they begin if they have no cursor yet.
     expected: Vec<(ConsumerName, u64)>,
+    /// Whether X's clock is going to be read.
+    awaits_x: bool,
 }
 
 impl Upkeep {
@@ -27,16 +32,26 @@ impl Upkeep {
         expected: impl IntoIterator<Item = (ConsumerName, u64)>,
     ) -> Self {
         let expected = expected.into_iter().collect();
-        Self { store: store.clone(), clock: clock.clone(), expected }
+        Self { store: store.clone(), clock: clock.clone(), expected, awaits_x: false }
+    }
+
+    /// Begins when X's clock was read: until then the local one decides, and bodies that it takes
+    /// for old would be gone.
+    pub(super) fn after_x(self) -> Self {
+        Self { awaits_x: true, ..self }
     }
 
     /// Prunes at once and then every few minutes, until the run has ended.
     pub(super) async fn run(self, ended: impl Future<Output = ()>) {
         let mut ended = pin!(ended);
-        let (mut held_back, mut pause) = (None, Duration::ZERO);
+        let (mut held_back, mut is_first) = (None, true);
         loop {
             let round = async {
-                sleep(pause).await;
+                if is_first {
+                    self.clock_is_read().await;
+                } else {
+                    sleep(PERIOD).await;
+                }
                 self.prune(self.clock.now()).await
             };
             let pruned = tokio::select! {
@@ -44,7 +59,7 @@ impl Upkeep {
                 () = &mut ended => return,
                 pruned = round => pruned,
             };
-            pause = PERIOD;
+            is_first = false;
             match pruned {
                 Ok(pruned) => {
                     tracing::debug!(?pruned, "the store was pruned");
@@ -59,6 +74,19 @@ impl Upkeep {
                 }
                 Err(error) => tracing::warn!(%error, "the store could not be pruned; trying later"),
             }
+        }
+    }
+
+    /// Waits for a reading of X's clock, if there is going to be one, and for no longer than from
+    /// one time to the next.
+    async fn clock_is_read(&self) {
+        let read = async {
+            while self.clock.age().is_none() {
+                sleep(LOOK).await;
+            }
+        };
+        if self.awaits_x {
+            let _ = timeout(PERIOD, read).await;
         }
     }
 
@@ -99,6 +127,19 @@ mod tests {
         let headers = HeaderMap::from_iter([(signature::HEADER, signature.parse().unwrap())]);
         let received = Received::new(body.into(), at).verify(&headers, &[app]).unwrap();
         assert_eq!(store.commit(received).await.unwrap().stored, 1);
+    }
+
+    #[tokio::test]
+    async fn it_begins_when_xs_clock_was_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("data"), Settings::default()).unwrap();
+        let clock = XClock::new();
+        Upkeep::new(&store, &clock, []).clock_is_read().await;
+        let upkeep = Upkeep::new(&store, &clock, []).after_x();
+        assert!(timeout(Duration::ZERO, upkeep.clock_is_read()).await.is_err());
+        clock.observe(clock.wall());
+        upkeep.clock_is_read().await;
+        store.close().await.unwrap();
     }
 
     #[tokio::test]
