@@ -8,11 +8,12 @@ mod desk;
 mod heartbeat;
 mod refusal;
 mod target;
+mod watching;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use aaa_client::{Client, ClientError, Operation, RetryPolicy, Transport};
-use aaa_types::{WebhookId, payload::ReplayJobStatus};
+use aaa_types::{UtcMinute, WebhookId, payload::ReplayJobStatus};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
@@ -22,12 +23,14 @@ pub use self::{
     heartbeat::{heartbeat, heartbeats},
     refusal::classify,
     target::{Target, TargetError},
+    watching::{Aid, Watch},
 };
 use crate::{
     engine::{
         self, Action, Engine, Figures, Fleet, Health, Input, Quota, Refusal, RefusalKind, Settings,
     },
     ledger::{Ledger, LedgerError, Outcome, Role},
+    notice::Notice,
     plan::Lost,
 };
 
@@ -67,8 +70,11 @@ pub struct Driver<L, T> {
     look_again: Option<SignedDuration>,
     clock_tried: Option<SignedDuration>,
     /// Which stretches were named as lost: where they begin, and where they ended then.
-    told: BTreeMap<Timestamp, Timestamp>,
+    told: BTreeMap<(WebhookId, Timestamp), Timestamp>,
+    /// What there was to tell of that at the last look, which was in this minute.
+    lost: Option<(usize, usize, UtcMinute)>,
     figures: watch::Sender<Figures>,
+    notices: Option<mpsc::Sender<Notice>>,
 }
 
 impl<L: Ledger, T: Transport> Driver<L, T> {
@@ -93,7 +99,9 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
             look_again: None,
             clock_tried: None,
             told: BTreeMap::new(),
+            lost: None,
             figures: watch::Sender::default(),
+            notices: None,
         }
     }
 
@@ -110,6 +118,14 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
     #[must_use]
     pub fn held_by(mut self, name: &str, role: Role) -> Self {
         self.desk.held_by(name, role);
+        self
+    }
+
+    /// Tells what is [unrecoverable](Notice::Unrecoverable), besides logging it. What finds no room
+    /// is only logged.
+    #[must_use]
+    pub fn telling(mut self, notices: mpsc::Sender<Notice>) -> Self {
+        self.notices = Some(notices);
         self
     }
 
@@ -181,23 +197,38 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
             self.desk.tell(&error);
         }
         let now = self.clock.moment();
-        self.figures.send_replace(self.fleet.figures(now));
-        self.tell_lost();
+        let figures = self.fleet.figures(now);
+        let lost = (figures.lost, figures.maybe_lost, UtcMinute::floor(now.x));
+        if self.lost.replace(lost) != Some(lost) {
+            self.tell_lost();
+        }
+        self.figures.send_replace(figures);
     }
 
     /// Names what is lost, each stretch once, and again when it has grown by an hour.
     fn tell_lost(&mut self) {
         let now = self.clock.moment();
-        let lost = self.fleet.engines().flat_map(|engine| engine.plan(now).lost.clone());
-        for Lost { from, to, reason } in lost.collect::<Vec<_>>() {
-            let told = self.told.get(&from);
-            if told.is_none_or(|told| to.duration_since(*told) >= SignedDuration::from_hours(1)) {
-                self.told.insert(from, to);
-                if reason.is_certain() {
-                    tracing::error!(%from, %to, %reason, "LOST: cannot be replayed any more");
-                } else {
-                    tracing::warn!(%from, %to, %reason, "perhaps it cannot be replayed");
-                }
+        let mut all = Vec::new();
+        for engine in self.fleet.engines() {
+            let webhook = engine.webhook().id;
+            all.extend(engine.plan(now).lost.iter().map(|lost| (webhook, lost.clone())));
+        }
+        for (webhook, Lost { from, to, reason }) in all {
+            let told = self.told.get(&(webhook, from));
+            if told.is_some_and(|told| to.duration_since(*told) < SignedDuration::from_hours(1)) {
+                continue;
+            }
+            self.told.insert((webhook, from), to);
+            let certain = reason.is_certain();
+            if certain {
+                tracing::error!(%from, %to, %reason, "LOST: cannot be replayed any more");
+            } else {
+                tracing::warn!(%from, %to, %reason, "perhaps it cannot be replayed");
+            }
+            let reason = reason.to_string();
+            let notice = Notice::Unrecoverable { webhook, from, to, reason, certain };
+            if self.notices.as_ref().is_some_and(|notices| notices.try_send(notice).is_err()) {
+                tracing::warn!("nobody takes the notices");
             }
         }
     }

@@ -22,5 +22,7 @@ pub mod coverage;
 pub mod driver;
 pub mod engine;
 pub mod ledger;
+pub mod notice;
 pub mod plan;
 pub mod sweep;
+pub mod watch;

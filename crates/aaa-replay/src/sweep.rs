@@ -15,8 +15,8 @@ use crate::{
 
 /// Returns the next stretch to sweep, once it is `every` long and as old as X wants it.
 ///
-/// It goes on where the last one ended, as far as X still has it. The first one is `every` long;
-/// `began` says since when there is coverage.
+/// It goes on where the last one ended, as far as X still has it. The first one begins where
+/// coverage `began`.
 ///
 /// # Examples
 ///
@@ -42,8 +42,7 @@ pub fn due(
 ) -> Option<Declaration> {
     let sweeps = declared.iter().map(|declared| declared.declaration).filter(Declaration::is_sweep);
     let end = UtcMinute::floor(now).plus(-(limits.to_age + limits.overlap)).start();
-    let first = || end.saturating_sub(every).unwrap_or(Timestamp::MIN).max(began);
-    let from = sweeps.map(|sweep| sweep.gap.to).max().unwrap_or_else(first);
+    let from = sweeps.map(|sweep| sweep.gap.to).max().unwrap_or(began);
     // After a long pause the beginning may be gone.
     let from = from.max(now.saturating_sub(limits.look_back).unwrap_or(Timestamp::MIN));
     let long_enough = end.duration_since(from) >= every.max(SignedDuration::from_mins(1));

@@ -1,0 +1,149 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use aaa_types::{UserId, WebhookId};
+use jiff::Timestamp;
+
+use super::{Errand, Rhythm, Spell, Tries};
+use crate::{
+    coverage::Cause,
+    engine::Moment,
+    notice::{Gone, Notice},
+};
+
+/// Who is subscribed, who should be, and who is not any more.
+#[derive(Debug)]
+pub(super) struct Subscribers {
+    wanted: BTreeSet<UserId>,
+    /// Everybody who was seen, and when last.
+    seen: BTreeMap<UserId, Timestamp>,
+    missing: BTreeMap<UserId, Missing>,
+    /// Until when those who are wanted were surely there, before this run looked.
+    known: Option<Timestamp>,
+    /// The one gap that is declared while anybody is missing who may come back.
+    spell: Option<Spell>,
+}
+
+#[derive(Debug)]
+struct Missing {
+    from: Timestamp,
+    tries: Tries,
+    told: Option<String>,
+}
+
+impl Subscribers {
+    pub(super) fn new(known: Option<Timestamp>) -> Self {
+        Self {
+            wanted: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            known,
+            spell: None,
+        }
+    }
+
+    /// These users should be subscribed. Nobody waits any more for others that are missing.
+    pub(super) fn want(&mut self, wanted: BTreeSet<UserId>) {
+        self.missing.retain(|user, _| wanted.contains(user));
+        self.wanted = wanted;
+    }
+
+    /// A user revoked access: nobody waits for that subscription any more.
+    pub(super) fn revoke(&mut self, webhook: WebhookId, user: UserId) -> Option<Notice> {
+        let wanted = self.wanted.remove(&user);
+        let since = self.seen.remove(&user);
+        let missing = self.missing.remove(&user).is_some();
+        let known = wanted || since.is_some() || missing;
+        known.then_some(Notice::SubscriptionGone { webhook, user, since, how: Gone::Revoked })
+    }
+
+    /// These users are subscribed.
+    pub(super) fn seen(
+        &mut self,
+        webhook: WebhookId,
+        users: &BTreeSet<UserId>,
+        now: Moment,
+        notices: &mut Vec<Notice>,
+    ) -> Vec<Errand> {
+        let mut errands = Vec::new();
+        for user in users {
+            if let Some(missing) = self.missing.remove(user) {
+                let from = missing.from;
+                notices.push(Notice::SubscriptionBack { webhook, user: *user, from, to: now.x });
+            }
+        }
+        let expected = self.wanted.iter().chain(self.seen.keys());
+        let gone = expected.filter(|user| !users.contains(user));
+        let gone = gone.filter(|user| !self.missing.contains_key(user));
+        let gone: BTreeSet<_> = gone.copied().collect();
+        let mut begins: Option<Timestamp> = None;
+        for user in &gone {
+            let last = self.seen.remove(user);
+            let since = last.or(self.known);
+            notices.push(Notice::SubscriptionGone { webhook, user: *user, since, how: Gone::Lost });
+            // Those whom nobody wants were taken away by somebody.
+            if self.wanted.contains(user) {
+                let from = since.unwrap_or(now.x).min(now.x);
+                begins = Some(begins.map_or(from, |begins| begins.min(from)));
+                let missing = Missing { from, tries: Tries::default(), told: None };
+                self.missing.insert(*user, missing);
+            }
+        }
+        self.seen.extend(users.iter().map(|user| (*user, now.x)));
+        errands.extend(self.record(webhook, begins, now));
+        let due = self.missing.iter().filter(|(_, missing)| missing.tries.are_due(now));
+        errands.extend(due.map(|(user, _)| Errand::Subscribe { webhook, user: *user }));
+        errands
+    }
+
+    /// Records when somebody began to be missing, and when nobody is any more.
+    fn record(
+        &mut self,
+        webhook: WebhookId,
+        begins: Option<Timestamp>,
+        now: Moment,
+    ) -> Option<Errand> {
+        if self.missing.is_empty() {
+            return self.spell.take()?.prolong(now);
+        }
+        let from = begins?;
+        let earlier = self.spell.map(|spell| spell.from);
+        if earlier.is_some_and(|earlier| earlier <= from) {
+            return None;
+        }
+        let (spell, errand) = Spell::begin(webhook, from, Cause::Unsubscribed, now);
+        self.spell = Some(spell);
+        Some(errand)
+    }
+
+    /// The gap of this spell has a number.
+    pub(super) fn declared(&mut self, number: u64) {
+        if let Some(spell) = &mut self.spell {
+            spell.number = Some(number);
+        }
+    }
+
+    /// X took the subscription; the next list has to show it.
+    pub(super) fn subscribed(&mut self, rhythm: Rhythm, user: UserId, now: Moment) {
+        if let Some(missing) = self.missing.get_mut(&user) {
+            missing.tries.failed(rhythm, now);
+        }
+    }
+
+    /// It could not be done; returns what to tell, once for each reason.
+    pub(super) fn refused(
+        &mut self,
+        webhook: WebhookId,
+        rhythm: Rhythm,
+        user: UserId,
+        reason: String,
+        now: Moment,
+    ) -> Option<Notice> {
+        let missing = self.missing.get_mut(&user)?;
+        missing.tries.failed(rhythm, now);
+        if missing.told.as_ref() == Some(&reason) {
+            return None;
+        }
+        missing.told = Some(reason.clone());
+        Some(Notice::SubscribeFailed { webhook, user, reason })
+    }
+}

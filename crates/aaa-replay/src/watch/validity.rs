@@ -1,0 +1,100 @@
+use aaa_types::WebhookId;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Errand, Rhythm, Spell, Tries};
+use crate::{coverage::Cause, engine::Moment, notice::Notice};
+
+/// How often the end of a spell that goes on is recorded.
+const RECORD: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether the webhook is valid, and since when it is not.
+#[derive(Debug)]
+pub(super) struct Validity {
+    /// Until when it was surely valid.
+    known: Option<Timestamp>,
+    spell: Option<Spell>,
+    missing: bool,
+    tries: Tries,
+    /// What was told last about this spell.
+    told: Option<Notice>,
+}
+
+impl Validity {
+    pub(super) fn new(known: Option<Timestamp>) -> Self {
+        Self { known, spell: None, missing: false, tries: Tries::default(), told: None }
+    }
+
+    /// The list says that it is valid, or not, or it is not there.
+    pub(super) fn seen(
+        &mut self,
+        webhook: WebhookId,
+        valid: Option<bool>,
+        now: Moment,
+        notices: &mut Vec<Notice>,
+    ) -> Vec<Errand> {
+        let was_missing = std::mem::replace(&mut self.missing, valid.is_none());
+        match valid {
+            None if was_missing => Vec::new(),
+            None => {
+                notices.push(Notice::WebhookMissing { webhook });
+                Vec::new()
+            }
+            Some(true) => {
+                self.known = Some(now.x);
+                (self.tries, self.told) = (Tries::default(), None);
+                let Some(mut spell) = self.spell.take() else { return Vec::new() };
+                notices.push(Notice::WebhookValid { webhook, from: spell.from, to: now.x });
+                spell.prolong(now).into_iter().collect()
+            }
+            Some(false) => self.invalid(webhook, now, notices),
+        }
+    }
+
+    fn invalid(
+        &mut self,
+        webhook: WebhookId,
+        now: Moment,
+        notices: &mut Vec<Notice>,
+    ) -> Vec<Errand> {
+        let mut errands = Vec::new();
+        match &mut self.spell {
+            None => {
+                let since = self.known.unwrap_or(now.x).min(now.x);
+                notices.push(Notice::WebhookInvalid { webhook, since });
+                let (spell, errand) = Spell::begin(webhook, since, Cause::Invalid, now);
+                self.spell = Some(spell);
+                errands.push(errand);
+            }
+            // Should this run end in the middle, little of the spell is forgotten.
+            Some(spell) if now.x.duration_since(spell.to) >= RECORD => {
+                errands.extend(spell.prolong(now));
+            }
+            Some(_) => {}
+        }
+        if self.tries.are_due(now) {
+            errands.push(Errand::SelfCheck);
+        }
+        errands
+    }
+
+    /// The gap of this spell has a number.
+    pub(super) fn declared(&mut self, number: u64) {
+        if let Some(spell) = &mut self.spell {
+            spell.number = Some(number);
+        }
+    }
+
+    /// A try was made; the next one has to wait.
+    pub(super) fn failed(&mut self, rhythm: Rhythm, now: Moment) {
+        self.tries.failed(rhythm, now);
+    }
+
+    /// Returns the notice unless it is what was told last.
+    pub(super) fn news(&mut self, notice: Notice) -> Option<Notice> {
+        if self.told.as_ref() == Some(&notice) {
+            return None;
+        }
+        self.told = Some(notice.clone());
+        Some(notice)
+    }
+}
