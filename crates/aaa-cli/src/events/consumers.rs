@@ -180,7 +180,11 @@ pub(super) fn redrive(args: RedriveArgs) -> Result<(), Failure> {
 pub(super) fn drop_consumer(args: DropConsumerArgs) -> Result<(), Failure> {
     let dropped = open_to_change(&args.store)?.forget_consumer(&args.name);
     if dropped.map_err(|error| Exit::Failed.of("could not forget the consumer", error))? {
-        output::note(format_args!("the consumer `{}` is forgotten", args.name));
+        output::note(format_args!(
+            "the consumer `{}` is forgotten; a receiver that runs it has done with it, and begins \
+             anew when it is started again",
+            args.name
+        ));
         Ok(())
     } else {
         let words = format!("there is no consumer `{}`", args.name);

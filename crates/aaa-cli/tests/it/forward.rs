@@ -300,7 +300,8 @@ async fn a_downstream_goes_away_refuses_and_takes_after_all() {
     let dropped = ["events", "drop-consumer", "crm"];
     assert_eq!(run(aaa(directory.path(), &dropped)).await.code, 1);
     assert_eq!(receiver.end().await, 0);
-    command(directory.path(), &["events", "drop-consumer", "forward"]).await;
+    let dropped = command(directory.path(), &["events", "drop-consumer", "forward"]).await;
+    insta::assert_snapshot!(dropped.stderr, @"the consumer `forward` is forgotten; a receiver that runs it has done with it, and begins anew when it is started again");
     assert_eq!(stats(directory.path()).await["consumers"], Value::Array(Vec::new()));
 }
 
