@@ -33,6 +33,7 @@ use axum::Router;
 use bytes::Bytes;
 use http::{Method, Request, Response, request::Parts};
 use http_body_util::Full;
+use tokio::sync::Notify;
 use tracing::Instrument;
 
 pub(crate) use self::answer::Refusal;
@@ -116,6 +117,23 @@ pub struct Receiver<I> {
 /// an old one that somebody has got hold of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Carried;
+
+/// Lets the accept loop end the reading of a body, of which nobody knows yet whose it is; it comes
+/// with the request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Enough(Arc<Notify>);
+
+impl Enough {
+    /// Ends the reading that is under way, or the next one.
+    #[cfg(feature = "server")]
+    pub(crate) fn call(&self) {
+        self.0.notify_one();
+    }
+
+    async fn called(&self) {
+        self.0.notified().await;
+    }
+}
 
 impl<I: Inbox> Receiver<I> {
     /// Creates a receiver for one app.
@@ -247,7 +265,7 @@ impl<I: Inbox> Receiver<I> {
     {
         let began = clock::instant();
         let delivered = async {
-            let delivery = self.verifier.delivery(&head.headers, body).await?;
+            let delivery = self.verifier.delivery(head, body).await?;
             self.committed(delivery).await
         };
         let delivered = tokio::time::timeout(self.verifier.limits().deadline, delivered).await;

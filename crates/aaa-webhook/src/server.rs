@@ -15,9 +15,9 @@
 //! X may be among those who wait, so a refusal is counted every second until there is room again.
 //! Holding a connection costs an attacker one small request every few seconds. So each connection
 //! that is a second old and has carried no delivery with a right signature, or only copies of what
-//! was there, is asked to end: at once when no request is there or only a part of its head, else
-//! after the one it is in; and one that does not end in [`Limits::drain_time`] is cut off. Who has
-//! a consumer secret keeps the connection. The same is done when the process has no file
+//! was there, is asked to end: at once when no request is there, with a 503 when its body is not
+//! whole, else after the one it is in. One that does not end in [`Limits::drain_time`] is cut off.
+//! Who has a consumer secret keeps the connection. The same is done when the process has no file
 //! descriptors left. This lets X in again; it does not stop somebody who opens connections faster
 //! than that, for which a firewall is the place.
 

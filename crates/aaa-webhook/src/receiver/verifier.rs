@@ -2,12 +2,12 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, request::Parts};
+use http::{Method, Request, Response, request::Parts};
 use http_body_util::Full;
 use jiff::Timestamp;
 
 use super::{
-    Limits, Status,
+    Enough, Limits, Status,
     answer::{self, Refusal, Refused},
     body::{self, Held, Room},
     clock,
@@ -169,7 +169,7 @@ impl Verifier {
         if head.method != Method::POST {
             return Err(self.refused(Refusal::Method));
         }
-        self.delivery(&head.headers, body).await
+        self.delivery(&head, body).await
     }
 
     /// Refuses what comes from elsewhere, and unclear framing.
@@ -180,18 +180,27 @@ impl Verifier {
 
     pub(super) async fn delivery<B>(
         &self,
-        headers: &HeaderMap,
+        head: &Parts,
         body: B,
     ) -> Result<VerifiedDelivery, Refused>
     where
         B: http_body::Body + Send,
     {
+        let headers = &head.headers;
         // Who does not even try to sign gets no memory.
         if let Err(error) = Signature::from_headers(headers) {
             return Err(self.rejected(Rejection::Signature(error)));
         }
         let Shared { apps, limits, room, status, now, .. } = &*self.shared;
-        let body = body::read(headers, body, limits, room).await;
+        let read = body::read(headers, body, limits, room);
+        let body = match head.extensions.get::<Enough>() {
+            Some(enough) => tokio::select! {
+                biased;
+                body = read => body,
+                () = enough.called() => Err(Refusal::NoRoom),
+            },
+            None => read.await,
+        };
         let Held { bytes, room } = body.map_err(|refusal| self.unread(refusal))?;
         let verified = Received::new(bytes, now()).verify(headers, apps);
         // From here on the inbox bounds the memory.

@@ -39,7 +39,7 @@ use super::{
     progress::{Phase, Progress, Watched},
     slow,
 };
-use crate::receiver::{Carried, Refusal, Status, clock};
+use crate::receiver::{Carried, Enough, Refusal, Status, clock};
 
 /// What the server tells its connections.
 #[derive(Debug, Default)]
@@ -113,11 +113,13 @@ impl Connection {
         let _connected = status.connected();
         let progress = Progress::default();
         let carried = Arc::clone(&calls.carried);
+        let enough = Enough::default();
         let router = TowerToHyperService::new(router);
         let service = service_fn(|mut request: Request<Incoming>| {
             let unclear = progress.called().then(|| status.unclear());
             let chunked = request.headers().contains_key(TRANSFER_ENCODING);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(enough.clone());
             let (router, carried, progress) = (&router, &carried, &progress);
             async move {
                 let mut answer = match unclear {
@@ -158,7 +160,8 @@ impl Connection {
                     asked = true;
                     Pin::new(&mut connection).graceful_shutdown();
                     if let Asked::Full = why {
-                        // What is no request yet is not waited for.
+                        // What is no request yet, or of nobody knows whom, is not waited for.
+                        enough.call();
                         let running = matches!(progress.phase(), Phase::Busy | Phase::Stuck(_));
                         let time = if running { limits.drain_time } else { Duration::ZERO };
                         cut_off.set(sleep(time));

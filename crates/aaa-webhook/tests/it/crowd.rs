@@ -79,8 +79,7 @@ impl Kind {
     }
 }
 
-/// Opens the connections; each sends a byte now and then if it may, and returns what was answered
-/// until it was closed.
+/// Opens the connections, and returns what each was answered until it was closed.
 async fn crowd(address: SocketAddr, kinds: &[Kind], size: usize) -> JoinSet<(Kind, String)> {
     let mut crowd = JoinSet::new();
     for (at, kind) in kinds.iter().copied().cycle().take(size).enumerate() {
@@ -89,28 +88,31 @@ async fn crowd(address: SocketAddr, kinds: &[Kind], size: usize) -> JoinSet<(Kin
         if at % 500 == 499 {
             x_gets_through(address, 1).await;
         }
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        crowd.spawn(async move {
-            let _ = stream.write_all(kind.words().as_bytes()).await;
-            let (mut reading, mut writing) = stream.split();
-            let mut answer = Vec::new();
-            let dripping = async {
-                let mut drips = matches!(kind, Kind::SlowHead | Kind::SlowBody);
-                while drips {
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                    drips = writing.write_all(b"x").await.is_ok();
-                }
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                // A reset is an end too.
-                _ = reading.read_to_end(&mut answer) => {}
-                () = dripping => {}
-            }
-            (kind, String::from_utf8_lossy(&answer).into_owned())
-        });
+        let stream = TcpStream::connect(address).await.unwrap();
+        crowd.spawn(async move { (kind, hold(kind, stream).await) });
     }
     crowd
+}
+
+/// Holds a connection until it is closed: says its words, then a byte now and then if it may.
+async fn hold(kind: Kind, mut stream: TcpStream) -> String {
+    let _ = stream.write_all(kind.words().as_bytes()).await;
+    let (mut reading, mut writing) = stream.split();
+    let mut answer = Vec::new();
+    let dripping = async {
+        let mut drips = matches!(kind, Kind::SlowHead | Kind::SlowBody);
+        while drips {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            drips = writing.write_all(b"x").await.is_ok();
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        // A reset is an end too.
+        _ = reading.read_to_end(&mut answer) => {}
+        () = dripping => {}
+    }
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 async fn ask(address: SocketAddr, request: &str) -> String {
@@ -210,4 +212,30 @@ async fn thousands_who_hold_every_place_do_not_keep_x_out() {
         crowd.abort_all();
         while crowd.join_next().await.is_some() {}
     }
+}
+
+/// Who is closed and comes back at once stands behind those who wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_back_does_not_keep_x_out() {
+    let mut limits = Limits::default();
+    limits.connections = 100;
+    limits.header_time = Duration::from_secs(3600);
+    limits.drain_time = Duration::from_secs(3600);
+    let besieged = async |kind| {
+        let (address, receiver) = start(limits).await;
+        let mut crowd = JoinSet::new();
+        for _ in 0..150 {
+            crowd.spawn(async move {
+                loop {
+                    hold(kind, TcpStream::connect(address).await.unwrap()).await;
+                }
+            });
+        }
+        open(&receiver, |open| open == 100).await;
+        x_gets_through(address, 1).await;
+        let counts = receiver.status().counts();
+        assert_eq!((counts.committed, counts.checks), (1, 1), "{kind:?}");
+    };
+    let [idle, head, body, asked] = KINDS.map(besieged);
+    tokio::join!(idle, head, body, asked);
 }

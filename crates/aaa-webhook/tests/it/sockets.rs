@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use aaa_webhook::{
-    receiver::{Reason, Receiver},
+    receiver::{self, Reason, Receiver},
     server::{Limits, Server},
     signature::{HEADER, Signature},
 };
@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::support::{BODY, Behaviour, PATH, TestInbox, app};
+use crate::support::{BODY, Behaviour, PATH, TOKEN, TestInbox, app};
 
 struct Running {
     address: SocketAddr,
@@ -25,8 +25,12 @@ struct Running {
 }
 
 async fn start(behaviour: Behaviour, limits: Limits) -> Running {
+    start_with(behaviour, limits, receiver::Limits::default()).await
+}
+
+async fn start_with(behaviour: Behaviour, limits: Limits, bodies: receiver::Limits) -> Running {
     let inbox = TestInbox::new(behaviour);
-    let receiver = Receiver::new(inbox.clone(), app());
+    let receiver = Receiver::new(inbox.clone(), app()).with_limits(bodies);
     let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap().with_limits(limits);
     let address = server.local_addr();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -239,6 +243,40 @@ async fn a_full_server_does_not_wait_for_heads() {
     for stream in &mut slow {
         read_to_end(stream).await;
     }
+}
+
+/// Nor for bodies of which nobody knows whose they are. A delivery that is being stored is waited
+/// for.
+#[tokio::test]
+async fn a_full_server_does_not_wait_for_bodies() {
+    let mut limits = Limits::default();
+    limits.connections = 2;
+    limits.header_time = Duration::from_secs(3600);
+    limits.drain_time = Duration::from_secs(3600);
+    let mut bodies = receiver::Limits::default();
+    bodies.body_time = Duration::from_secs(3600);
+    bodies.deadline = Duration::from_secs(3600);
+    let notify = std::sync::Arc::new(tokio::sync::Notify::new());
+    let behaviour = Behaviour::Wait(std::sync::Arc::clone(&notify));
+    let server = start_with(behaviour, limits, bodies).await;
+    let length = format!("content-length: {}\r\n", BODY.len());
+    let mut storing = TcpStream::connect(server.address).await.unwrap();
+    storing.write_all(request(BODY, &length).as_bytes()).await.unwrap();
+    while server.inbox.started.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(request("{", "content-length: 2\r\n").as_bytes()).await.unwrap();
+    let check = format!("GET {PATH}?crc_token={TOKEN} HTTP/1.1\r\nconnection: close\r\n\r\n");
+    let answer = exchange(server.address, &check).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let answer = read_to_end(&mut slow).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+    notify.notify_one();
+    let answer = read_to_end(&mut storing).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(refused(&server, Reason::NoRoom), 1);
 }
 
 /// Whoever has one old delivery could send it again and again.
