@@ -32,6 +32,9 @@ INSERT INTO events (seq, delivery, kind, for_user_id, item, occurred_at, payload
     FROM n;
 INSERT INTO event_keys (key, seq)
     SELECT unhex(printf('%08x', second) || hex(randomblob(12))), i FROM n ORDER BY 1;
+INSERT INTO kind_blocks SELECT DISTINCT seq / 8192, kind FROM events ORDER BY 1, 2;
+INSERT INTO user_blocks SELECT DISTINCT seq / 8192, for_user_id FROM events ORDER BY 1, 2;
+INSERT INTO counters SELECT 'filed', max(seq) FROM events;
 ";
 
 /// Makes a store in the directory and fills it.

@@ -1,4 +1,4 @@
-//! `receiver-bench --program PATH --out FILE [--rounds N]`, as `cargo xtask bench receiver` calls
+//! `receiver-bench --program PATH --out FILE [--rounds N] [--keys N]`, as `cargo xtask bench receiver` calls
 //! it: loads `aaa listen` and a bare axum server in turn, and writes down what both made of it.
 //!
 //! Who sends is one thread of this process, on the same machine as who receives. Requests are
@@ -54,19 +54,20 @@ async fn main() -> Result<(), Failure> {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1)
     };
-    let usage = "usage: receiver-bench --program PATH --out FILE [--rounds N]";
+    let usage = "usage: receiver-bench --program PATH --out FILE [--rounds N] [--keys N]";
     let programs = Programs {
         ours: PathBuf::from(option("--program").ok_or(usage)?),
         bare: std::env::current_exe()?.with_file_name("bare"),
     };
     let rounds = option("--rounds").map_or(Ok(5), |rounds| rounds.parse())?;
     let out = option("--out").ok_or(usage)?;
+    let keys = option("--keys").map_or(Ok(filled::KEYS), |keys| keys.parse())?;
 
     let deliveries = Deliveries::new(clock::now());
     let begun = clock::steady();
     let filled = tempfile::Builder::new().prefix("aaa-filled-").tempdir()?;
-    filled::fill(&filled.path().join("data"), filled::KEYS).await?;
-    eprintln!("a store of {} keys after {:.0} s", filled::KEYS, begun.elapsed().as_secs_f64());
+    filled::fill(&filled.path().join("data"), keys).await?;
+    eprintln!("a store of {keys} keys after {:.0} s", begun.elapsed().as_secs_f64());
 
     let mut figures = Figures::default();
     for number in 1..=rounds {

@@ -109,7 +109,7 @@ async fn follow(store: SqliteStore, mut after: u64, completions: mpsc::Sender<Re
         let query =
             EventQuery { kind: Some(JOB_STATUS.to_owned()), ..EventQuery::after(after, 100) };
         // What is committed after this point wakes the loop again.
-        committed.mark_unchanged();
+        let last = *committed.borrow_and_update();
         let page = match store.events(query).await {
             Ok(page) => page,
             Err(error) => {
@@ -126,9 +126,13 @@ async fn follow(store: SqliteStore, mut after: u64, completions: mpsc::Sender<Re
                 return;
             }
         }
-        if page.is_empty() && committed.changed().await.is_err() {
-            // The store is closed; the driver ends by itself.
-            return std::future::pending().await;
+        if page.is_empty() {
+            // Jobs end rarely: what was looked through is not looked through again.
+            after = after.max(last);
+            if committed.changed().await.is_err() {
+                // The store is closed; the driver ends by itself.
+                return std::future::pending().await;
+            }
         }
     }
 }

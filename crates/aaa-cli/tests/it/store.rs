@@ -66,7 +66,7 @@ async fn what_is_wrong_is_said() {
     let file = directory.path().join("aaa-data").join(aaa_store::sqlite::DATABASE);
     let mut bytes = std::fs::read(&file).unwrap();
     let end = bytes.len();
-    bytes[end - 4096..].fill(0xee);
+    bytes[end - 8192..].fill(0xee);
     std::fs::write(&file, bytes).unwrap();
     let damaged = run(aaa(directory.path(), &["store", "check"])).await;
     assert_eq!(damaged.code, 1);

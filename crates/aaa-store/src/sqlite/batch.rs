@@ -6,11 +6,12 @@ use aaa_webhook::{
     inbox::Receipt,
 };
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Statement, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::{
     Settings,
-    counters::{self, COMMITS, DELIVERIES, DUPLICATES, EVENTS, KEYS_SINCE},
+    counters::{self, COMMITS, DUPLICATES, KEYS_SINCE},
+    filing::Unfiled,
     redact,
     values::{number, signed},
 };
@@ -39,37 +40,40 @@ impl Rules {
 pub(super) struct Batch<'c> {
     pub(super) db: &'c Connection,
     pub(super) rules: Rules,
+    unfiled: &'c mut Unfiled,
     /// Keys of events before this time may be gone.
     keys_since: Option<Timestamp>,
-    find_key: Statement<'c>,
-    add_key: Statement<'c>,
-    add_event: Statement<'c>,
-    add_delivery: Statement<'c>,
+    find_key: CachedStatement<'c>,
+    add_event: CachedStatement<'c>,
+    add_delivery: CachedStatement<'c>,
     events: i64,
-    deliveries: i64,
     duplicates: i64,
     last_seq: Option<u64>,
 }
 
 impl<'c> Batch<'c> {
-    pub(super) fn new(db: &'c Connection, rules: Rules) -> rusqlite::Result<Self> {
+    pub(super) fn new(
+        db: &'c Connection,
+        rules: Rules,
+        unfiled: &'c mut Unfiled,
+    ) -> rusqlite::Result<Self> {
         Ok(Self {
             db,
             rules,
+            unfiled,
             keys_since: counters::read(db, KEYS_SINCE)?
                 .and_then(|seconds| Timestamp::from_second(seconds).ok()),
-            find_key: db.prepare("SELECT seq FROM event_keys WHERE key = ?")?,
-            add_key: db.prepare("INSERT INTO event_keys (key, seq) VALUES (?, ?)")?,
-            add_event: db.prepare(
+            find_key: db.prepare_cached("SELECT 1 FROM event_keys WHERE key = ?")?,
+            add_event: db.prepare_cached(
                 "INSERT INTO events (delivery, kind, for_user_id, item, occurred_at, \
-                 payload_start, payload_length, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                 payload_start, payload_length, stale, unfiled_key) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
-            add_delivery: db.prepare(
+            add_delivery: db.prepare_cached(
                 "INSERT INTO deliveries (app, slot, signature, arrived_at, body) \
                  VALUES (?, ?, ?, ?, ?)",
             )?,
             events: 0,
-            deliveries: 0,
             duplicates: 0,
             last_seq: None,
         })
@@ -81,8 +85,7 @@ impl<'c> Batch<'c> {
         let (mut row, mut asked) = (None, Vec::new());
         for event in delivery.events() {
             let key = event.key();
-            let known = self.find_key.query_row([key.as_bytes()], |_| Ok(())).optional()?;
-            if known.is_some() {
+            if self.unfiled.contains(&key) || self.find_key.exists([key.as_bytes()])? {
                 receipt.duplicates += 1;
                 continue;
             }
@@ -91,7 +94,7 @@ impl<'c> Batch<'c> {
                 None => *row.insert(self.add_delivery(delivery)?),
             };
             let seq = self.add_event(row, event, delivery)?;
-            self.add_key.execute(params![key.as_bytes(), seq])?;
+            self.unfiled.add(key);
             self.last_seq = u64::try_from(seq).ok();
             receipt.stored += 1;
             if self.rules.redact {
@@ -114,11 +117,17 @@ impl<'c> Batch<'c> {
     /// log: the event may have been written by a process that died before its own sync. Counting
     /// the copies makes sure that there is something to sync.
     pub(super) fn finish(self) -> rusqlite::Result<Option<u64>> {
-        counters::add(self.db, EVENTS, self.events)?;
-        counters::add(self.db, DELIVERIES, self.deliveries)?;
         counters::add(self.db, DUPLICATES, self.duplicates)?;
         counters::add(self.db, COMMITS, i64::from(self.events + self.duplicates > 0))?;
+        if self.unfiled.are_many() {
+            self.unfiled.file(self.db)?;
+        }
         Ok(self.last_seq)
+    }
+
+    /// Files what is stored so far, so that events may be removed.
+    pub(super) fn file(&mut self) -> rusqlite::Result<()> {
+        self.unfiled.file(self.db)
     }
 
     fn add_delivery(&mut self, delivery: &VerifiedDelivery) -> rusqlite::Result<i64> {
@@ -128,7 +137,6 @@ impl<'c> Batch<'c> {
         };
         let arrived_at = delivery.arrived_at().as_microsecond();
         let body = delivery.body().as_ref();
-        self.deliveries += 1;
         self.add_delivery.insert(params![
             delivery.app(),
             slot,
@@ -161,6 +169,7 @@ impl<'c> Batch<'c> {
             number(payload.start),
             number(payload.len()),
             stale,
+            event.key().as_bytes(),
         ])
     }
 }

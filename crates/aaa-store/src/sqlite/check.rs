@@ -12,7 +12,7 @@ use super::{
         self, DELIVERIES, EVENTS, FORGOTTEN_DELIVERIES, FORGOTTEN_EVENTS, KEYS_SINCE,
         PRUNED_DELIVERIES, PRUNED_EVENTS,
     },
-    files, schema,
+    files, filing, schema,
     values::count,
     wal,
 };
@@ -95,6 +95,8 @@ pub enum Fault {
     MissingKey,
     /// An event's payload is not inside its body.
     PayloadOutside,
+    /// An event is in none of the lists by which events of a user or a kind are found.
+    Unlisted,
     /// A delivery has no events.
     EmptyDelivery,
     /// A counter and the rows it counts do not agree.
@@ -109,6 +111,7 @@ impl Fault {
             Self::DanglingRow => "rows without what they belong to",
             Self::MissingKey => "events without their key",
             Self::PayloadOutside => "events whose payload is not in their body",
+            Self::Unlisted => "events that are not found by their user or kind",
             Self::EmptyDelivery => "deliveries without events",
             Self::Miscounted => "counters that do not agree with the rows",
         }
@@ -129,6 +132,9 @@ impl Fault {
             Self::MissingKey => {
                 "nothing is lost, but a copy of such an event would be stored and handled again: \
                  restore a backup, or replay nothing from before the first of them"
+            }
+            Self::Unlisted => {
+                "nothing is lost, but filters by user or kind leave them out: restore a backup"
             }
             Self::EmptyDelivery => "harmless: they only take room",
             Self::Miscounted => {
@@ -183,6 +189,7 @@ fn look(path: &Path, depth: Depth, report: &mut Report) -> Result<(), StoreError
         counts(&mut db, report).map_err(told)?;
         if depth == Depth::Full {
             references(&db, report).map_err(told)?;
+            lists(&db, report).map_err(told)?;
             let mut after = Some(0);
             while let Some(start) = after {
                 after = events(&mut db, start, report).map_err(told)?;
@@ -215,12 +222,13 @@ fn counts(db: &mut Connection, report: &mut Report) -> rusqlite::Result<()> {
         db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
     };
     let counter = |name| counters::read(&db, name).map(|value| value.unwrap_or(0));
-    for (table, [all, pruned, forgotten]) in [
-        ("events", [EVENTS, PRUNED_EVENTS, FORGOTTEN_EVENTS]),
-        ("deliveries", [DELIVERIES, PRUNED_DELIVERIES, FORGOTTEN_DELIVERIES]),
+    let (new_events, new_deliveries) = filing::uncounted(&db)?;
+    for (table, uncounted, [all, pruned, forgotten]) in [
+        ("events", new_events, [EVENTS, PRUNED_EVENTS, FORGOTTEN_EVENTS]),
+        ("deliveries", new_deliveries, [DELIVERIES, PRUNED_DELIVERIES, FORGOTTEN_DELIVERIES]),
     ] {
         let found = rows(table)?;
-        let counted = counter(all)? - counter(pruned)? - counter(forgotten)?;
+        let counted = counter(all)? + uncounted - counter(pruned)? - counter(forgotten)?;
         if found != counted {
             report.find(
                 Fault::Miscounted,
@@ -230,7 +238,7 @@ fn counts(db: &mut Connection, report: &mut Report) -> rusqlite::Result<()> {
     }
     report.events = count(rows("events")?);
     report.deliveries = count(rows("deliveries")?);
-    report.keys = count(rows("event_keys")?);
+    report.keys = count(rows("event_keys")? + new_events);
     Ok(())
 }
 
@@ -252,14 +260,22 @@ fn references(db: &Connection, report: &mut Report) -> rusqlite::Result<()> {
     Ok(())
 }
 
+fn lists(db: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    for seq in filing::unlisted(db)? {
+        report.find(Fault::Unlisted, format!("event {seq}"));
+    }
+    Ok(())
+}
+
 /// Looks at one page of events; returns where to go on.
 fn events(db: &mut Connection, after: i64, report: &mut Report) -> rusqlite::Result<Option<i64>> {
     let db = db.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let since = counters::read(&db, KEYS_SINCE)?;
+    let filed = filing::filed(&db)?;
     let mut find_key = db.prepare("SELECT seq FROM event_keys WHERE key = ?")?;
     let mut page = db.prepare(
         "SELECT e.seq, e.for_user_id, e.kind, e.item, e.occurred_at, e.payload_start, \
-         e.payload_length, d.app, length(d.body) \
+         e.payload_length, d.app, length(d.body), e.unfiled_key \
          FROM events e CROSS JOIN deliveries d ON d.id = e.delivery \
          WHERE e.seq > ? ORDER BY e.seq LIMIT ?",
     )?;
@@ -283,12 +299,13 @@ fn events(db: &mut Connection, after: i64, report: &mut Report) -> rusqlite::Res
         let kept = key
             .occurred_at()
             .is_none_or(|time| since.is_none_or(|since| time.as_second() >= since));
-        if kept {
-            let known: Option<i64> =
-                find_key.query_row([key.as_bytes()], |row| row.get(0)).optional()?;
-            if known != Some(seq) {
-                report.find(Fault::MissingKey, format!("event {seq}"));
-            }
+        let known = if seq > filed {
+            row.get::<_, Option<Vec<u8>>>(9)?.is_some_and(|unfiled| unfiled == key.as_bytes())
+        } else {
+            find_key.query_row([key.as_bytes()], |row| row.get(0)).optional()? == Some(seq)
+        };
+        if kept && !known {
+            report.find(Fault::MissingKey, format!("event {seq}"));
         }
     }
     Ok(last)

@@ -23,17 +23,20 @@ pub(super) const FORGOTTEN_DELIVERIES: &str = "forgotten_deliveries";
 /// Events whose payload was replaced.
 pub(super) const REDACTED_EVENTS: &str = "redacted_events";
 
+/// No count but the number of the last event that is filed.
+pub(super) const FILED: &str = "filed";
+
 /// No count but a time, in seconds since 1970: keys of events before it may be gone.
 pub(super) const KEYS_SINCE: &str = "keys_since";
 
 /// Adds to a counter.
 pub(super) fn add(db: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
     if value != 0 {
-        db.execute(
+        let mut add = db.prepare_cached(
             "INSERT INTO counters (name, value) VALUES (?, ?) \
              ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            params![name, value],
         )?;
+        add.execute(params![name, value])?;
     }
     Ok(())
 }
@@ -50,5 +53,6 @@ pub(super) fn raise(db: &Connection, name: &str, value: i64) -> rusqlite::Result
 
 /// Reads a counter that may not have been written yet.
 pub(super) fn read(db: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
-    db.query_row("SELECT value FROM counters WHERE name = ?", [name], |row| row.get(0)).optional()
+    let mut read = db.prepare_cached("SELECT value FROM counters WHERE name = ?")?;
+    read.query_row([name], |row| row.get(0)).optional()
 }

@@ -12,6 +12,7 @@ use super::{
     Settings,
     counters::{self, FORGOTTEN_DELIVERIES, FORGOTTEN_EVENTS},
     files::{self, Claim},
+    filing::{self, Wanted},
     prune, redact, schema,
     schema::Look,
     values::{count, number},
@@ -76,20 +77,17 @@ pub fn forget(directory: impl AsRef<Path>, user: &UserId) -> Result<Forgotten, S
     db.pragma_update(None, "secure_delete", true).map_err(told)?;
     let user = user.to_string();
     let mut forgotten = Forgotten::default();
-    while let Some(step) = in_turn(&mut db, |db| own_step(db, &user)).map_err(told)? {
-        forgotten.events += step.events;
-        forgotten.deliveries += step.deliveries;
-        thread::sleep(PAUSE);
-    }
-    let mut after = 0;
-    while let Some((step, last)) =
-        in_turn(&mut db, |db| other_step(db, &user, after)).map_err(told)?
-    {
-        forgotten.events += step.events;
-        forgotten.deliveries += step.deliveries;
-        after = last;
-        if step.events > 0 {
-            thread::sleep(PAUSE);
+    for step in [own_step, other_step] {
+        let mut after = 0;
+        while let Some((step, last)) =
+            in_turn(&mut db, |db| step(db, &user, after)).map_err(told)?
+        {
+            forgotten.events += step.events;
+            forgotten.deliveries += step.deliveries;
+            after = last;
+            if step.events > 0 {
+                thread::sleep(PAUSE);
+            }
         }
     }
     // Retention leaves what it removed in free pages.
@@ -177,13 +175,16 @@ fn in_turn<T>(
     Ok(done)
 }
 
-/// Removes some events of a user; `None` when there are no more.
-fn own_step(db: &Connection, user: &str) -> rusqlite::Result<Option<Forgotten>> {
+/// Removes some events of a user; returns what was removed and how far it got, or `None` when
+/// there are no more.
+fn own_step(db: &Connection, user: &str, after: i64) -> rusqlite::Result<Option<(Forgotten, i64)>> {
+    let (from, to) = Wanted { kind: None, user: Some(user) }.stretch(db, after)?;
     let mut page = db.prepare(
         "SELECT e.seq, e.delivery, length(d.body) FROM events e CROSS JOIN deliveries d \
-         ON d.id = e.delivery WHERE e.for_user_id = ? ORDER BY e.seq LIMIT ?",
+         ON d.id = e.delivery WHERE e.seq >= ? AND e.seq <= ? AND e.for_user_id = ? \
+         ORDER BY e.seq LIMIT ?",
     )?;
-    let mut rows = page.query(rusqlite::params![user, EVENTS])?;
+    let mut rows = page.query(rusqlite::params![from, to, user, EVENTS])?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     let mut last = None;
     while let Some(row) = rows.next()? {
@@ -197,7 +198,12 @@ fn own_step(db: &Connection, user: &str) -> rusqlite::Result<Option<Forgotten>> 
         }
     }
     drop(rows);
-    if found.is_empty() { Ok(None) } else { remove(db, &found).map(Some) }
+    match found.last() {
+        Some(&(last, _)) => Ok(Some((remove(db, &found)?, last))),
+        None if to == i64::MAX => Ok(None),
+        // In this stretch there are no more.
+        None => Ok(Some((Forgotten::default(), to))),
+    }
 }
 
 /// Looks at some events that came without a user; returns what was removed, and how far it got.
@@ -234,6 +240,9 @@ fn other_step(
 
 /// Removes events, and deliveries of which none is left.
 fn remove(db: &Connection, events: &[(i64, i64)]) -> rusqlite::Result<Forgotten> {
+    if !events.is_empty() {
+        filing::file(db)?;
+    }
     let mut remove_event = db.prepare("DELETE FROM events WHERE seq = ?")?;
     let mut remove_delivery = db.prepare(
         "DELETE FROM deliveries WHERE id = ?1 \

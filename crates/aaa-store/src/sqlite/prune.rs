@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     batch::Rules,
     counters::{self, KEYS_SINCE, PRUNED_DELIVERIES, PRUNED_EVENTS, PRUNED_KEYS},
-    redact, schema,
+    filing, redact, schema,
     values::{count, number},
 };
 
@@ -198,6 +198,9 @@ fn bodies(
     }
     drop(rows);
     let (events, deliveries) = remove(db, &old)?;
+    if next == Pass::Pages {
+        filing::forget_blocks(db)?;
+    }
     counters::add(db, PRUNED_EVENTS, number(events))?;
     counters::add(db, PRUNED_DELIVERIES, number(deliveries))?;
     pruned.events = events as u64;

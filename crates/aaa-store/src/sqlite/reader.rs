@@ -23,6 +23,7 @@ use super::{
         self, COMMITS, DELIVERIES, DUPLICATES, EVENTS, FORGOTTEN_DELIVERIES, FORGOTTEN_EVENTS,
         PRUNED_DELIVERIES, PRUNED_EVENTS, PRUNED_KEYS, REDACTED_EVENTS,
     },
+    filing::{self, Wanted},
     schema,
     values::{ReadError, count, number, timestamp},
 };
@@ -134,37 +135,62 @@ pub(super) fn events(
     db: &mut Connection,
     query: &EventQuery,
 ) -> Result<Vec<StoredEvent>, ReadError> {
-    let after = number(query.after);
-    let limit = number(query.limit);
-    let mut values: Vec<&dyn ToSql> = vec![&after];
-    if let Some(kind) = &query.kind {
-        values.push(kind);
+    let wanted = Wanted { kind: query.kind.as_deref(), user: query.user.as_deref() };
+    let mut page = Page::default();
+    let mut after = number(query.after);
+    loop {
+        let (from, to) = wanted.stretch(db, after)?;
+        page.read(db, query, from, to)?;
+        after = to;
+        if page.full || page.events.len() >= query.limit || to == i64::MAX {
+            return Ok(page.events);
+        }
     }
-    if let Some(user) = &query.user {
-        values.push(user);
-    }
-    values.push(&limit);
-    let mut statement = db.prepare(&page_sql(query))?;
-    let mut rows = statement.query(values.as_slice())?;
-    let mut events = Vec::new();
-    let mut delivery: Option<Delivery> = None;
-    let mut bytes = 0;
-    while let Some(row) = rows.next()? {
-        let id = row.get(0)?;
-        let delivery = match delivery.take().filter(|delivery| delivery.id == id) {
-            Some(same) => delivery.insert(same),
-            None => {
-                let read = Delivery::read(id, row)?;
-                bytes += read.body.len();
-                if bytes > PAGE_BYTES && !events.is_empty() {
-                    break;
+}
+
+/// What was read of a page so far.
+#[derive(Default)]
+struct Page {
+    events: Vec<StoredEvent>,
+    delivery: Option<Delivery>,
+    bytes: usize,
+    full: bool,
+}
+
+impl Page {
+    /// Reads the events of a stretch, up to the limits.
+    fn read(
+        &mut self,
+        db: &Connection,
+        query: &EventQuery,
+        from: i64,
+        to: i64,
+    ) -> Result<(), ReadError> {
+        let limit = number(query.limit.saturating_sub(self.events.len()));
+        let mut values: Vec<&dyn ToSql> = vec![&from, &to];
+        values.extend(query.kind.as_ref().map(|kind| kind as &dyn ToSql));
+        values.extend(query.user.as_ref().map(|user| user as &dyn ToSql));
+        values.push(&limit);
+        let mut statement = db.prepare_cached(&page_sql(query))?;
+        let mut rows = statement.query(values.as_slice())?;
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            let delivery = match self.delivery.take().filter(|delivery| delivery.id == id) {
+                Some(same) => self.delivery.insert(same),
+                None => {
+                    let read = Delivery::read(id, row)?;
+                    self.bytes += read.body.len();
+                    if self.bytes > PAGE_BYTES && !self.events.is_empty() {
+                        self.full = true;
+                        break;
+                    }
+                    self.delivery.insert(read)
                 }
-                delivery.insert(read)
-            }
-        };
-        events.push(delivery.event(row)?);
+            };
+            self.events.push(delivery.event(row)?);
+        }
+        Ok(())
     }
-    Ok(events)
 }
 
 /// Counts what is there.
@@ -174,6 +200,7 @@ pub(super) fn stats(db: &mut Connection) -> Result<Stats, ReadError> {
     let edge = |sql: &str| -> rusqlite::Result<Option<u64>> {
         Ok(db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0))?.map(count))
     };
+    let (new_events, new_deliveries) = filing::uncounted(&db)?;
     let (pruned_events, forgotten_events) = (counter(PRUNED_EVENTS)?, counter(FORGOTTEN_EVENTS)?);
     let pruned_deliveries = counter(PRUNED_DELIVERIES)?;
     let last_received_at: Option<i64> = db
@@ -182,8 +209,9 @@ pub(super) fn stats(db: &mut Connection) -> Result<Stats, ReadError> {
         })
         .optional()?;
     Ok(Stats {
-        events: counter(EVENTS)?.saturating_sub(pruned_events + forgotten_events),
-        deliveries: counter(DELIVERIES)?
+        events: (counter(EVENTS)? + count(new_events))
+            .saturating_sub(pruned_events + forgotten_events),
+        deliveries: (counter(DELIVERIES)? + count(new_deliveries))
             .saturating_sub(pruned_deliveries + counter(FORGOTTEN_DELIVERIES)?),
         duplicates: counter(DUPLICATES)?,
         commits: counter(COMMITS)?,
@@ -224,12 +252,12 @@ pub(super) fn find_keys(
 fn page_sql(query: &EventQuery) -> String {
     let kind = if query.kind.is_some() { " AND e.kind = ?" } else { "" };
     let user = if query.user.is_some() { " AND e.for_user_id = ?" } else { "" };
-    // CROSS keeps the order of the join: events by one of their indices, then their deliveries.
+    // CROSS keeps the order of the join: events by their numbers, then their deliveries.
     format!(
         "SELECT e.delivery, e.seq, e.kind, e.for_user_id, e.item, e.stale, e.payload_start, \
          e.payload_length, d.app, d.arrived_at, d.signature, d.body \
          FROM events e CROSS JOIN deliveries d ON d.id = e.delivery \
-         WHERE e.seq > ?{kind}{user} ORDER BY e.seq LIMIT ?"
+         WHERE e.seq >= ? AND e.seq <= ?{kind}{user} ORDER BY e.seq LIMIT ?"
     )
 }
 
@@ -293,17 +321,13 @@ impl Delivery {
 mod tests {
     use super::*;
 
-    /// Every filter walks an index and sorts nothing.
+    /// Whatever is looked for, the numbers of a stretch are walked and nothing is sorted.
     #[test]
-    fn pages_use_an_index() {
+    fn pages_walk_a_stretch() {
         let db = schema::in_memory();
         let some = || Some("x".to_owned());
-        for (kind, user, index) in [
-            (None, None, "USING INTEGER PRIMARY KEY (rowid>?)"),
-            (some(), None, "USING INDEX events_by_kind (kind=? AND rowid>?)"),
-            (None, some(), "USING INDEX events_by_user (for_user_id=? AND rowid>?)"),
-            (some(), some(), "USING INDEX events_by_"),
-        ] {
+        let index = "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+        for (kind, user) in [(None, None), (some(), None), (None, some()), (some(), some())] {
             let query = EventQuery { kind, user, ..EventQuery::after(0, 1) };
             let sql = format!("EXPLAIN QUERY PLAN {}", page_sql(&query));
             let mut statement = db.prepare(&sql).unwrap();

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     counters::{self, REDACTED_EVENTS},
+    filing::Wanted,
     values::number,
 };
 
@@ -38,6 +39,17 @@ impl Reason {
             Self::AccessRevoked => "access revoked",
         }
     }
+}
+
+/// Makes sure that posts are found by their identifier in a store that redacts, and that no other
+/// pays for it.
+pub(super) fn prepare(db: &Connection, redact: bool) -> rusqlite::Result<()> {
+    db.execute_batch(if redact {
+        "CREATE INDEX IF NOT EXISTS events_by_post ON events (item)
+             WHERE kind IN ('tweet_create_events', 'tweet_delete_events')"
+    } else {
+        "DROP INDEX IF EXISTS events_by_post"
+    })
 }
 
 /// Looks at an event that was just stored, and does what it asks for.
@@ -102,13 +114,15 @@ pub(super) fn user_step(db: &Connection) -> rusqlite::Result<Option<u64>> {
     let Some((id, app, user, after, until)): Option<(i64, String, String, i64, i64)> = task else {
         return Ok(None);
     };
+    let (from, to) = Wanted { kind: None, user: Some(&user) }.stretch(db, after)?;
     let mut statement = db.prepare(
         "SELECT e.seq, e.delivery, d.app FROM events e CROSS JOIN deliveries d \
-         ON d.id = e.delivery WHERE e.for_user_id = ? AND e.seq > ? AND e.seq < ? \
+         ON d.id = e.delivery WHERE e.seq >= ? AND e.seq <= ? AND e.for_user_id = ? \
          ORDER BY e.seq LIMIT ?",
     )?;
+    let to = to.min(until - 1);
     let page = statement
-        .query_map(params![user, after, until, EVENTS], |row| {
+        .query_map(params![from, to, user, EVENTS], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect::<rusqlite::Result<Vec<(i64, i64, String)>>>()?;
@@ -121,13 +135,14 @@ pub(super) fn user_step(db: &Connection) -> rusqlite::Result<Option<u64>> {
         }
     }
     counters::add(db, REDACTED_EVENTS, number(redacted))?;
-    match page.last() {
-        Some((seq, ..)) if number(page.len()) == EVENTS => {
-            db.execute("UPDATE redactions SET after = ? WHERE id = ?", [*seq, id])?;
-        }
-        _ => {
-            db.execute("DELETE FROM redactions WHERE id = ?", [id])?;
-        }
+    let last = match page.last() {
+        Some((seq, ..)) if number(page.len()) == EVENTS => *seq,
+        _ => to,
+    };
+    if last < until - 1 {
+        db.execute("UPDATE redactions SET after = ? WHERE id = ?", [last, id])?;
+    } else {
+        db.execute("DELETE FROM redactions WHERE id = ?", [id])?;
     }
     Ok(Some(redacted as u64))
 }

@@ -6,19 +6,18 @@
 //! written proves that a delivery could have been.
 
 use std::{
-    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::{
     Queued, Settings,
     batch::{Batch, Rules},
-    files::{Claim, FileId},
-    schema::{self, Look},
+    files::Claim,
+    open::Open,
 };
 use crate::error::StoreError;
 
@@ -52,9 +51,8 @@ impl WriterThread {
         let trouble = Trouble::default();
         let path = claim.database.clone();
         let writer = Writer {
-            file: FileId::of(&claim.database),
+            open: Some(Open::new(db, &path)?),
             claim,
-            db: Some(db),
             receiver,
             batch_deliveries: settings.batch_deliveries.max(1),
             batch_bytes: settings.batch_bytes,
@@ -180,8 +178,7 @@ impl Trouble {
 
 struct Writer {
     claim: Claim,
-    file: Option<FileId>,
-    db: Option<Connection>,
+    open: Option<Open>,
     receiver: mpsc::Receiver<Command>,
     batch_deliveries: usize,
     batch_bytes: usize,
@@ -248,14 +245,14 @@ impl Writer {
             Err(error) => {
                 tracing::warn!(%error, refused = batch.len(), "nothing of a batch was stored");
                 // A transaction that is still open would be in the way of all that follow.
-                let stuck = self.db.as_ref().is_some_and(|db| !db.is_autocommit());
+                let stuck = self.open.as_ref().is_some_and(Open::is_stuck);
                 let broken = error.breaks_connection() || stuck;
                 if broken {
                     *self.trouble.lock() = Some(error.clone());
                 }
                 batch.into_iter().for_each(|job| job.answer(Err(error.clone())));
                 if broken {
-                    self.db = None;
+                    self.open = None;
                     // What is wrong now is told to whoever comes next.
                     let _ = self.recover();
                 }
@@ -265,31 +262,24 @@ impl Writer {
 
     /// Writes a batch in one transaction; returns the last sequence number, if any was given.
     fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<Option<u64>, StoreError> {
-        if self.db.is_none() {
+        if self.open.is_none() {
             self.recover()?;
         }
-        let path = &self.claim.database;
-        if FileId::of(path) != self.file {
-            let reason = "it was moved or deleted while in use".to_owned();
-            return Err(StoreError::Io { path: path.clone(), reason });
-        }
-        let told = |error: rusqlite::Error| StoreError::sqlite(path, &error);
-        let db = self.db.as_mut().ok_or(StoreError::Closed)?;
-        let transaction = Transaction::new(db, TransactionBehavior::Immediate).map_err(told)?;
-        let last_seq = run(&transaction, self.rules, batch).map_err(told)?;
-        transaction.commit().map_err(told)?;
-        Ok(last_seq)
+        let open = self.open.as_mut().ok_or(StoreError::Closed)?;
+        open.commit(&self.claim.database, self.rules, |transaction| {
+            batch.iter_mut().try_for_each(|job| job.run(transaction))
+        })
     }
 
     /// Opens the file again and checks it, as if the process had been started anew.
     fn recover(&mut self) -> Result<(), StoreError> {
         let path = &self.claim.database;
-        let opened = reopen(path, &self.settings);
+        let opened = Open::again(path, &self.settings);
         let mut trouble = self.trouble.lock();
         match opened {
-            Ok((db, file)) => {
+            Ok(open) => {
                 tracing::info!(path = %path.display(), "the store was opened again and is sound");
-                (self.db, self.file, *trouble) = (Some(db), Some(file), None);
+                (self.open, *trouble) = (Some(open), None);
                 Ok(())
             }
             Err(error) => {
@@ -303,37 +293,11 @@ impl Writer {
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
-        let path = self.claim.database.clone();
-        let path = &path;
-        let Some(db) = self.db.take() else { return Ok(()) };
-        // What a reader keeps in the log is durable there as well.
-        if let Err(error) = schema::empty_log(&db, path) {
-            tracing::debug!(%error, "the write-ahead log was not emptied at the end");
-        }
-        db.close().map_err(|(_, error)| StoreError::sqlite(path, &error))?;
+        let Some(open) = self.open.take() else { return Ok(()) };
+        open.close(&self.claim.database)?;
         self.claim.mark_clean();
         Ok(())
     }
-}
-
-fn run(
-    transaction: &Transaction<'_>,
-    rules: Rules,
-    jobs: &mut [Box<dyn Work>],
-) -> rusqlite::Result<Option<u64>> {
-    let mut batch = Batch::new(transaction, rules)?;
-    for job in jobs {
-        job.run(&mut batch)?;
-    }
-    batch.finish()
-}
-
-fn reopen(path: &Path, settings: &Settings) -> Result<(Connection, FileId), StoreError> {
-    let missing = || StoreError::Missing { path: path.to_owned() };
-    let file = FileId::of(path).ok_or_else(missing)?;
-    let db = schema::open_writer(path, settings, Look::Everywhere)?;
-    schema::empty_log(&db, path)?;
-    Ok((db, file))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use aaa_webhook::inbox::{EventLog, EventQuery, Inbox};
 
 use crate::helper::{Directory, all, delivery, favorites, settings};
 
-const PAGE: usize = 4096;
+const PAGE: usize = 8192;
 const EVENTS: usize = 120;
 
 async fn filled() -> Directory {
@@ -158,7 +158,7 @@ async fn what_changed_since_a_clean_end_is_looked_at() {
     let db = directory.sqlite();
     let leaf: i64 = db
         .query_row(
-            "SELECT pageno FROM dbstat WHERE name = 'events_by_kind' AND pagetype = 'leaf' LIMIT 1",
+            "SELECT pageno FROM dbstat WHERE name = 'events_by_delivery' AND pagetype = 'leaf' LIMIT 1",
             [],
             |row| row.get(0),
         )

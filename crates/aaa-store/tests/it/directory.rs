@@ -113,7 +113,7 @@ async fn a_newer_version_is_refused() {
     let directory = Directory::new();
     directory.open().close().await.unwrap();
     directory.sqlite().pragma_update(None, "user_version", 99).unwrap();
-    let newer = StoreError::Newer { path: directory.database(), found: 99, known: 4 };
+    let newer = StoreError::Newer { path: directory.database(), found: 99, known: 5 };
     assert_eq!(refusal(&directory), newer);
     assert_eq!(SqliteStore::open_reader(&directory.path).unwrap_err(), newer);
 }
@@ -144,21 +144,21 @@ async fn a_damaged_file_is_refused_and_left_alone() {
         bytes[range].iter_mut().for_each(|byte| *byte ^= 0xff);
         bytes
     };
-    let pages = sound.len() / 4096;
+    let pages = sound.len() / 8192;
     let mut damaged = vec![
         b"not a database at all".repeat(500),
         flipped(0..16),             // the name of the format
         flipped(100..108),          // the first page of the schema
-        sound[..4096 * 3].to_vec(), // cut off
+        sound[..8192 * 3].to_vec(), // cut off
     ];
     // The headers of all pages at once: of which kind they are, how many cells they have.
     let mut headers = sound.clone();
     for page in 2..pages {
-        headers[page * 4096..page * 4096 + 8].fill(0xff);
+        headers[page * 8192..page * 8192 + 8].fill(0xff);
     }
     damaged.push(headers);
     // One page that nothing but the check would look at before it is needed.
-    damaged.push(flipped((leaf - 1) * 4096..(leaf - 1) * 4096 + 8));
+    damaged.push(flipped((leaf - 1) * 8192..(leaf - 1) * 8192 + 8));
     for bytes in damaged {
         fs::write(directory.database(), &bytes).unwrap();
         let error = refusal(&directory);

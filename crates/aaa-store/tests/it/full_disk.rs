@@ -46,7 +46,7 @@ fn mount(arguments: &[&str], at: &Path) -> bool {
 
 #[tokio::test]
 async fn nothing_is_answered_that_the_disk_did_not_take() {
-    let Some(disk) = Disk::new("600k") else { return };
+    let Some(disk) = Disk::new("900k") else { return };
     let store = SqliteStore::open(&disk.0.path, settings()).unwrap();
     let filler = "x".repeat(15_000);
     let body = |n: usize| favorites("7", &[&format!("{n}{filler}")]);

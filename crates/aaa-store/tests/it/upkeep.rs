@@ -88,15 +88,15 @@ async fn an_index_that_lies_is_found_by_a_full_check() {
     let db = directory.sqlite();
     db.execute_batch(
         "PRAGMA writable_schema = ON; \
-         UPDATE sqlite_schema SET sql = 'CREATE INDEX events_by_kind ON events (item)' \
-         WHERE name = 'events_by_kind'",
+         UPDATE sqlite_schema SET sql = 'CREATE INDEX events_by_delivery ON events (stale)' \
+         WHERE name = 'events_by_delivery'",
     )
     .unwrap();
     drop(db);
     assert!(sqlite::check(&directory.path, Depth::Quick).unwrap().is_sound());
     let report = sqlite::check(&directory.path, Depth::Full).unwrap();
     assert_eq!(report.findings[0].fault, Fault::Damaged);
-    assert!(report.findings[0].example.contains("events_by_kind"), "{:?}", report.findings);
+    assert!(report.findings[0].example.contains("events_by_delivery"), "{:?}", report.findings);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use rusqlite::ffi;
 use tempfile::TempDir;
 
 use super::*;
+use crate::sqlite::schema::{self, Look};
 
 /// A writer on a file of its own, without a reader.
 struct Bench {
