@@ -57,6 +57,8 @@ pub struct Engine {
     health: Health,
     work: Work,
     step: Step,
+    /// Attempts that an earlier run left open besides.
+    open: Vec<(Live, Outcome)>,
     patience: Patience,
     budget: Budget,
     figures: Figures,
@@ -68,8 +70,8 @@ impl Engine {
     /// Creates an engine from what the ledger remembers; attempts for other webhooks only tell
     /// how many calls were made.
     ///
-    /// An attempt that an earlier run left open is settled first, as failed: whether its job
-    /// delivered everything was not seen from beginning to end. Asking again is safe, since
+    /// What an earlier run left open is settled first, as failed: whether its job delivered
+    /// everything was not seen from beginning to end. Asking again is safe, since
     /// events are stored once; should the job still run, X answers with a conflict.
     pub fn new(
         webhook: Webhook,
@@ -83,6 +85,7 @@ impl Engine {
             health,
             work: Work::new(webhook, settings.tries),
             step: Step::Idle,
+            open: Vec::new(),
             patience: Patience::new(settings.pause, settings.long_pause),
             budget: Budget::new(settings.rate),
             figures: Figures::default(),
@@ -105,9 +108,9 @@ impl Engine {
             };
             let Attempt { number, intent, .. } = attempt;
             let live = Live { number, intent, health, since: SignedDuration::ZERO };
-            let outcome = failed(job, "the receiver stopped before the end");
-            engine.step = Step::Settling { live, outcome };
+            engine.open.push((live, failed(job, "the receiver stopped before the end")));
         }
+        engine.step = engine.next_step();
         engine
     }
 

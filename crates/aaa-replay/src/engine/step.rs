@@ -126,10 +126,15 @@ impl Engine {
             }
             (Step::Settling { live, outcome }, Input::Settled { found }) => {
                 self.settled(live, outcome, found, now);
-                Step::Idle
+                self.next_step()
             }
             (step, _) => step,
         };
+    }
+
+    /// Returns to what is still open, if there is anything.
+    pub(super) fn next_step(&mut self) -> Step {
+        self.open.pop().map_or(Step::Idle, |(live, outcome)| Step::Settling { live, outcome })
     }
 
     /// Ends what is under way, once what is being done at this moment is done.

@@ -1,14 +1,12 @@
-use aaa_types::{
-    JobId, ReplayWindow, UtcMinute,
-    payload::{JobState, ReplayJobStatus},
-};
-use proptest::prelude::*;
-
 use super::*;
 use crate::{
     coverage::{Cause, Gap, RunId, Tally},
     ledger::{Declaration, Declared},
     plan::{Limits, outstanding},
+};
+use aaa_types::{
+    JobId, ReplayWindow, UtcMinute,
+    payload::{JobState, ReplayJobStatus},
 };
 
 const RUN: Health = Health::new(RunId(1), tally(0));
@@ -476,6 +474,23 @@ fn what_an_earlier_run_left_open_is_settled_first() {
 }
 
 #[test]
+fn whatever_is_open_is_settled_before_anything_else() {
+    let mut before = engine(Vec::new());
+    let Some(Action::Intend(intent)) = before.next_action(start()) else { panic!() };
+    let open = |number| {
+        let outcome = Outcome::Running { job: job(number) };
+        Attempt { number, intent, outcome, settled_at: start().x, found: 0 }
+    };
+    let mut engine = engine(vec![open(1), open(2)]);
+    let mut numbers = Vec::new();
+    while let Some(Action::Settle { attempt, .. }) = engine.next_action(start()) {
+        numbers.push(attempt);
+        engine.on(Input::Settled { found: 0 }, start());
+    }
+    assert_eq!(numbers, [2, 1]);
+}
+
+#[test]
 fn a_recovered_window_stays_recovered_after_a_restart() {
     let mut before = engine(Vec::new());
     let Some(Action::Intend(intent)) = before.next_action(start()) else { panic!() };
@@ -486,135 +501,4 @@ fn a_recovered_window_stays_recovered_after_a_restart() {
     assert!(!engine.is_pending(start()));
 }
 
-/// A simulated X and driver: what they do is drawn, what must hold is checked at every step.
-#[derive(Debug, Clone)]
-enum Luck {
-    Accept,
-    Conflict,
-    LoseAnswer,
-    Complete,
-    Incomplete,
-    Silence,
-    Refuse,
-    Restart,
-}
-
-fn luck() -> impl Strategy<Value = Luck> {
-    prop_oneof![
-        4 => Just(Luck::Accept),
-        1 => Just(Luck::Conflict),
-        1 => Just(Luck::LoseAnswer),
-        3 => Just(Luck::Complete),
-        1 => Just(Luck::Incomplete),
-        1 => Just(Luck::Silence),
-        1 => Just(Luck::Refuse),
-        1 => Just(Luck::Restart),
-    ]
-}
-
-proptest! {
-    /// Whatever happens: one live job at most, always an action or a wake-up while something is
-    /// missing, and in the end every gap is recovered or named as lost.
-    #[test]
-    fn it_ends_and_never_has_two_live_jobs(
-        gaps in prop::collection::vec((60..900_i64, 1..300_i64), 1..4),
-        luck in prop::collection::vec(luck(), 0..60),
-    ) {
-        let gaps: Vec<_> = gaps.iter().map(|(ago, length)| {
-            let from = start().x - minutes(ago + length);
-            Gap::new(from, start().x - minutes(*ago), Cause::Down)
-        }).collect();
-        let settings = Settings::new(Limits::v2());
-        let mut health = RUN;
-        let mut luck = luck.into_iter();
-        // The ledger as the driver would keep it.
-        let mut ledger: Vec<Attempt> = Vec::new();
-        let mut engine = Engine::new(webhook(), settings, health, Vec::new());
-        engine.on(Input::Gaps(gaps.clone()), start());
-        let (mut now, mut next_job, mut live): (_, u64, Option<u64>) = (start(), 1, None);
-        let mut steps = 0;
-        loop {
-            steps += 1;
-            prop_assert!(steps < 5000, "it does not end");
-            prop_assert!(ledger.iter().filter(|a| a.outcome.is_open()).count() <= 1);
-            match engine.next_action(now) {
-                Some(Action::Intend(intent)) => {
-                    prop_assert!(ledger.iter().all(|a| !a.outcome.is_open()));
-                    let number = ledger.len() as u64 + 1;
-                    let outcome = Outcome::Intended;
-                    ledger.push(Attempt { number, intent, outcome, settled_at: now.x, found: 0 });
-                    engine.on(Input::Intended(number), now);
-                }
-                Some(Action::Create { .. }) => {
-                    let refusal = |kind| {
-                        Input::Refused(Refusal { kind, words: "no".to_owned() })
-                    };
-                    let input = if live.is_some() {
-                        // X refuses while a job runs; that job ends meanwhile.
-                        live = None;
-                        refusal(RefusalKind::Conflict)
-                    } else {
-                        match luck.next() {
-                            Some(Luck::Conflict) => refusal(RefusalKind::Conflict),
-                            Some(Luck::LoseAnswer) => {
-                                live = Some(next_job);
-                                next_job += 1;
-                                refusal(RefusalKind::Passing)
-                            }
-                            _ => {
-                                live = Some(next_job);
-                                next_job += 1;
-                                Input::Accepted(job(next_job - 1))
-                            }
-                        }
-                    };
-                    engine.on(input, now);
-                }
-                Some(Action::Settle { attempt, outcome }) => {
-                    let entry = &mut ledger[attempt as usize - 1];
-                    prop_assert!(entry.outcome.is_open());
-                    entry.outcome = outcome;
-                    engine.on(Input::Settled { found: 0 }, now);
-                }
-                None => match engine.next_wakeup(now) {
-                    None => break,
-                    Some(wake) => {
-                        let event = live.map(|n| (n, luck.next().unwrap_or(Luck::Complete)));
-                        match event {
-                            Some((n, Luck::Complete)) => engine.on(status(n, JobState::Complete), now),
-                            Some((n, Luck::Incomplete)) => engine.on(status(n, JobState::Incomplete), now),
-                            Some((_, Luck::Refuse)) => {
-                                health.tally.refusals += 1;
-                                engine.on(Input::Health(health), now);
-                            }
-                            Some((_, Luck::Restart)) => {
-                                health = Health::new(RunId(health.run.0 + 1), tally(0));
-                                engine = Engine::new(webhook(), settings, health, ledger.clone());
-                                engine.on(Input::Gaps(gaps.clone()), now);
-                            }
-                            _ => {
-                                now = after(now, wake.max(SignedDuration::from_secs(1)));
-                            }
-                        }
-                        if matches!(event, Some((_, Luck::Complete | Luck::Incomplete))) {
-                            live = None;
-                        }
-                    }
-                },
-            }
-        }
-        // Everything that was missing is recovered or named.
-        let lost = engine.plan(now).lost.clone();
-        for gap in outstanding(&gaps, &[]) {
-            let mut minute = gap.from_date();
-            while minute < gap.to_date() {
-                let recovered = ledger.iter().any(|a| {
-                    matches!(a.outcome, Outcome::Recovered { .. }) && a.intent.core.contains(minute)
-                });
-                let named = lost.iter().any(|l| l.from <= minute.start() && minute.start() < l.to);
-                prop_assert!(recovered || named, "{} is forgotten", minute);
-                minute = minute.plus(1);
-            }
-        }
-    }
-}
+mod histories;

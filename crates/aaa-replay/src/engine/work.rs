@@ -102,11 +102,15 @@ impl Work {
     }
 
     fn make(&self, live: Option<ReplayWindow>, limits: &Limits, now: Timestamp) -> Plans {
-        let closed = self.closed(live, Timestamp::MIN);
+        let closed: Vec<_> = self.closed(Timestamp::MIN).chain(live).collect();
         let mut missing = outstanding(&self.gaps, &closed);
         let mut sweep = Vec::new();
         for Declared { declaration, .. } in &self.declared {
-            let closed = self.closed(live, declaration.at);
+            let Gap { from, to, .. } = declaration.gap;
+            let near = |core: &ReplayWindow| {
+                core.from_date().start() < to && from < core.to_date().start()
+            };
+            let closed: Vec<_> = self.closed(declaration.at).chain(live).filter(near).collect();
             let list = if declaration.is_sweep() { &mut sweep } else { &mut missing };
             list.extend(outstanding(&[declaration.gap], &closed));
         }
@@ -139,10 +143,10 @@ impl Work {
     }
 
     /// Returns what needs no job, of what somebody asked for at a time.
-    fn closed(&self, live: Option<ReplayWindow>, since: Timestamp) -> Vec<ReplayWindow> {
-        let later = |(core, at)| (at >= since).then_some(core);
+    fn closed(&self, since: Timestamp) -> impl Iterator<Item = ReplayWindow> {
+        let later = move |(core, at)| (at >= since).then_some(core);
         let recovered = self.recovered.iter().copied().filter_map(later);
-        recovered.chain(self.halving.given_up().filter_map(later)).chain(live).collect()
+        recovered.chain(self.halving.given_up().filter_map(later))
     }
 
     /// Cuts windows at the minute in which the webhook was registered.
