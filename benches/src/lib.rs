@@ -6,4 +6,5 @@
 
 pub mod fixtures;
 pub mod payload;
+pub mod plan;
 pub mod signature;

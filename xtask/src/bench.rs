@@ -37,7 +37,7 @@ enum Goal {
     Longer(Option<f64>),
 }
 
-const COMPARISONS: [Comparison; 8] = [
+const COMPARISONS: [Comparison; 9] = [
     Comparison {
         name: "keys-post",
         what: "keys of a post / a tree of values",
@@ -77,6 +77,11 @@ const COMPARISONS: [Comparison; 8] = [
         name: "sign",
         what: "signing a request / its HMAC-SHA1",
         goal: Goal::Longer(None),
+    },
+    Comparison {
+        name: "plan",
+        what: "planning 100,000 gaps / sorting them",
+        goal: Goal::Longer(Some(4.0)),
     },
 ];
 

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use aaa_webhook::signature::{HEADER, Signature};
-use benches::{fixtures, payload, signature};
+use benches::{fixtures, payload, plan::Missed, signature};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::HeaderMap;
 
@@ -70,6 +70,11 @@ fn sign(criterion: &mut Criterion<Clock>) {
     );
 }
 
+fn plan(criterion: &mut Criterion<Clock>) {
+    let missed = Missed::new();
+    pair(criterion, "plan", || black_box(&missed).plan(), || black_box(&missed).sort());
+}
+
 fn pair<A, B>(
     criterion: &mut Criterion<Clock>,
     name: &str,
@@ -85,6 +90,6 @@ fn pair<A, B>(
 criterion_group!(
     name = speed;
     config = Criterion::default().with_measurement(Clock);
-    targets = keys, decode, verify, sign
+    targets = keys, decode, verify, sign, plan
 );
 criterion_main!(speed);

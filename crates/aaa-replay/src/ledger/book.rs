@@ -230,3 +230,88 @@ impl Book {
         if held { Ok(()) } else { Err(LedgerError::NotHeld) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aaa_types::{JobId, ReplayWindow, UtcMinute};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        coverage::{RunId, Tally, gaps},
+        ledger::{Purpose, Role},
+        plan::outstanding,
+    };
+
+    const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_763_784_000 + minute * 60).unwrap()
+    }
+
+    fn beat(run: u64, minute: i64) -> Heartbeat {
+        Heartbeat {
+            run: RunId(run),
+            wall: at(minute),
+            uptime: SignedDuration::from_mins(minute),
+            offset: SignedDuration::ZERO,
+            offset_read: true,
+            tally: Tally::default(),
+        }
+    }
+
+    /// The minutes that are missing from a time on.
+    fn missing(book: &Book, from: Timestamp) -> Vec<ReplayWindow> {
+        let recovered = book.attempts().into_iter().filter_map(|attempt| match attempt.outcome {
+            Outcome::Recovered { .. } => Some(attempt.intent.core),
+            _ => None,
+        });
+        let recovered: Vec<_> = recovered.collect();
+        let spans: Vec<_> = book.spans_from(0).into_iter().map(|(_, span)| span).collect();
+        let from = UtcMinute::ceil(from);
+        let missing = outstanding(&gaps(&spans, MARGIN), &recovered);
+        let later = |w: &ReplayWindow| ReplayWindow::new(w.from_date().max(from), w.to_date()).ok();
+        missing.iter().filter_map(later).collect()
+    }
+
+    proptest! {
+        /// What is trimmed does not change what is missing since.
+        #[test]
+        fn trimming_changes_nothing_that_is_younger(
+            steps in prop::collection::vec((1..200_i64, any::<bool>()), 1..20),
+            recovered in prop::collection::vec((0..2000_i64, 1..100_i64), 0..10),
+            trims in prop::collection::vec(0..2500_i64, 1..4),
+        ) {
+            // A heartbeat each minute.
+            let mut book = Book::new(SignedDuration::from_mins(1));
+            let (mut minute, mut run) = (0, 1);
+            for (length, down) in steps {
+                if down {
+                    run += 1;
+                    minute += length;
+                } else {
+                    (0..length).for_each(|n| book.heartbeat(beat(run, minute + n)));
+                    minute += length;
+                }
+            }
+            let holder = Holder { name: "it".to_owned(), run: RunId(1), role: Role::Listener };
+            let lease = book.take_lease(holder, at(0), at(1)).unwrap().id;
+            for (from, length) in recovered {
+                let from = UtcMinute::floor(at(from));
+                let core = ReplayWindow::new(from, from.plus(length)).unwrap();
+                let (webhook, purpose) = ("12".parse().unwrap(), Purpose::Gap);
+                let intent = Intent { webhook, core, request: core, at: at(3000), purpose };
+                let number = book.intend(lease, intent, 0).unwrap();
+                let outcome = Outcome::Recovered { job: JobId::try_from(5).unwrap() };
+                book.settle(lease, number, outcome, at(3000), |_, _| 0).unwrap();
+            }
+            for trim in trims {
+                let before = missing(&book, at(trim));
+                let last = book.spans_from(0).pop();
+                book.trim(at(trim));
+                prop_assert_eq!(missing(&book, at(trim)), before);
+                prop_assert_eq!(book.spans_from(0).pop(), last);
+            }
+        }
+    }
+}
