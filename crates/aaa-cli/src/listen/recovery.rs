@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use aaa_client::{ReqwestTransport, RetryPolicy};
+use aaa_client::{ApiVersion, ReqwestTransport, RetryPolicy};
 use aaa_replay::{
     driver::{Driver, Pace, Target, TargetError, XClock},
     engine::Settings,
-    plan::Limits,
 };
 use aaa_store::SqliteStore;
 use aaa_types::{event::Event, payload::ReplayJobStatus};
@@ -62,7 +61,10 @@ impl Recovery {
             client.clone(),
             clock.clone(),
             target.clone(),
-            Settings::new(Limits::v2()),
+            match client.version() {
+                ApiVersion::V1_1 => Settings::v1_1(),
+                _ => Settings::v2(),
+            },
             Pace::for_loopback(credentials.api().is_loopback()),
         );
         let first_calls = async {

@@ -2,10 +2,10 @@
 
 use std::{pin::pin, time::Duration};
 
-use aaa_replay::driver::XClock;
+use aaa_replay::{driver::XClock, ledger::Ledger};
 use aaa_store::{SqliteStore, sqlite::Pruned};
 use aaa_webhook::consumer::{ConsumerName, CursorError, Cursors};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::{sleep, timeout};
 
 /// From one time to the next.
@@ -13,6 +13,9 @@ const PERIOD: Duration = Duration::from_secs(5 * 60);
 
 /// How often to look whether X's clock was read.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long coverage is kept: longer than any replay reaches.
+const COVERAGE: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 /// Prunes the store.
 pub(super) struct Upkeep {
@@ -97,7 +100,19 @@ impl Upkeep {
         let new = self.expected.iter().filter(|(name, _)| is_new(name)).map(|(_, start)| *start);
         let handled = cursors.iter().map(|(_, cursor)| cursor.progress.cursor()).chain(new).min();
         let keep_from = handled.map_or(u64::MAX, |handled| handled.saturating_add(1));
+        if !self.awaits_x {
+            self.trim(now).await;
+        }
         Ok(self.store.prune(now, keep_from).await?)
+    }
+
+    /// Removes coverage that is older than any replay reaches. Who recovers does that as well, by
+    /// what there is to recover.
+    async fn trim(&self, now: Timestamp) {
+        let before = now.saturating_sub(COVERAGE).unwrap_or(Timestamp::MIN);
+        if let Err(error) = self.store.trim(before).await {
+            tracing::warn!(%error, "old coverage could not be removed; trying later");
+        }
     }
 }
 
@@ -112,7 +127,6 @@ mod tests {
         signature::{self, Signature},
     };
     use http::HeaderMap;
-    use jiff::SignedDuration;
 
     use super::*;
 
