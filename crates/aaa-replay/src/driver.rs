@@ -3,21 +3,22 @@
 //! [`Driver::run`] reads the gaps, asks for jobs and follows them; [`heartbeats`] writes the
 //! coverage that the gaps are read from; both share an [`XClock`].
 
+mod acts;
 mod clock;
 mod desk;
 mod heartbeat;
 mod refusal;
 mod target;
+mod told;
 mod watching;
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
-use aaa_client::{Client, ClientError, Operation, RetryPolicy, Transport};
-use aaa_types::{UtcMinute, WebhookId, payload::ReplayJobStatus};
-use jiff::{SignedDuration, Timestamp};
+use aaa_client::{Client, ClientError, RetryPolicy, Transport};
+use aaa_types::payload::ReplayJobStatus;
+use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 
-use self::desk::Desk;
 pub use self::{
     clock::{XClock, offset_of},
     heartbeat::{heartbeat, heartbeats},
@@ -25,13 +26,11 @@ pub use self::{
     target::{Target, TargetError},
     watching::{Aid, Watch},
 };
+use self::{desk::Desk, told::Told};
 use crate::{
-    engine::{
-        self, Action, Engine, Figures, Fleet, Health, Input, Quota, Refusal, RefusalKind, Settings,
-    },
-    ledger::{Ledger, LedgerError, Outcome, Role},
+    engine::{Figures, Fleet, Health, Input, Settings},
+    ledger::{Ledger, LedgerError, Role},
     notice::Notice,
-    plan::Lost,
 };
 
 /// How long the lease may take to be given back at the end.
@@ -69,12 +68,8 @@ pub struct Driver<L, T> {
     /// When to look for webhooks again, in the time since the run started.
     look_again: Option<SignedDuration>,
     clock_tried: Option<SignedDuration>,
-    /// Which stretches were named as lost: where they begin, and where they ended then.
-    told: BTreeMap<(WebhookId, Timestamp), Timestamp>,
-    /// What there was to tell of that at the last look, which was in this minute.
-    lost: Option<(usize, usize, UtcMinute)>,
+    told: Told,
     figures: watch::Sender<Figures>,
-    notices: Option<mpsc::Sender<Notice>>,
 }
 
 impl<L: Ledger, T: Transport> Driver<L, T> {
@@ -98,10 +93,8 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
             fresh: true,
             look_again: None,
             clock_tried: None,
-            told: BTreeMap::new(),
-            lost: None,
+            told: Told::default(),
             figures: watch::Sender::default(),
-            notices: None,
         }
     }
 
@@ -121,11 +114,12 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         self
     }
 
-    /// Tells what is [unrecoverable](Notice::Unrecoverable), besides logging it. What finds no room
+    /// Tells what is [unrecoverable](Notice::Unrecoverable) and what a
+    /// [sweep](Notice::FoundBySweep) found, besides logging it. What finds no room
     /// is only logged.
     #[must_use]
     pub fn telling(mut self, notices: mpsc::Sender<Notice>) -> Self {
-        self.notices = Some(notices);
+        self.told.tell_to(notices);
         self
     }
 
@@ -192,45 +186,14 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         if let Err(error) = self.step(health).await {
             if matches!(error, LedgerError::NotHeld | LedgerError::Held(_)) {
                 // Whoever has it now knows more than these engines.
-                self.fleet = Fleet::default();
+                self.start_over();
             }
             self.desk.tell(&error);
         }
         let now = self.clock.moment();
         let figures = self.fleet.figures(now);
-        let lost = (figures.lost, figures.maybe_lost, UtcMinute::floor(now.x));
-        if self.lost.replace(lost) != Some(lost) {
-            self.tell_lost();
-        }
+        self.told.look(&mut self.fleet, figures, now);
         self.figures.send_replace(figures);
-    }
-
-    /// Names what is lost, each stretch once, and again when it has grown by an hour.
-    fn tell_lost(&mut self) {
-        let now = self.clock.moment();
-        let mut all = Vec::new();
-        for engine in self.fleet.engines() {
-            let webhook = engine.webhook().id;
-            all.extend(engine.plan(now).lost.iter().map(|lost| (webhook, lost.clone())));
-        }
-        for (webhook, Lost { from, to, reason }) in all {
-            let told = self.told.get(&(webhook, from));
-            if told.is_some_and(|told| to.duration_since(*told) < SignedDuration::from_hours(1)) {
-                continue;
-            }
-            self.told.insert((webhook, from), to);
-            let certain = reason.is_certain();
-            if certain {
-                tracing::error!(%from, %to, %reason, "LOST: cannot be replayed any more");
-            } else {
-                tracing::warn!(%from, %to, %reason, "perhaps it cannot be replayed");
-            }
-            let reason = reason.to_string();
-            let notice = Notice::Unrecoverable { webhook, from, to, reason, certain };
-            if self.notices.as_ref().is_some_and(|notices| notices.try_send(notice).is_err()) {
-                tracing::warn!("nobody takes the notices");
-            }
-        }
     }
 
     /// Reads X's clock when the last reading is old, and after a failure no sooner than that.
@@ -249,7 +212,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
     async fn step(&mut self, health: &(impl Fn() -> Health + Sync)) -> Result<(), LedgerError> {
         if self.desk.hold(health().run).await? {
             // What the engines knew may be old by now.
-            self.fleet = Fleet::default();
+            self.start_over();
         }
         self.fresh |= self.desk.look().await?;
         if !self.desk.is_idle() {
@@ -279,93 +242,9 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         Ok(())
     }
 
-    /// Does one thing.
-    async fn perform(&mut self, action: Action, now: engine::Moment) -> Result<Input, LedgerError> {
-        Ok(match action {
-            Action::Intend(intent) => {
-                tracing::info!(window = %intent.request, "asking for a replay");
-                Input::Intended(self.desk.intend(intent).await?)
-            }
-            Action::Create { webhook, request } => {
-                match self.client.app().create_replay(webhook, request).await {
-                    Ok(job) => Input::Accepted(job.job_id),
-                    Err(error) => {
-                        tracing::warn!(%error, "no replay job");
-                        let kind = classify(&error, self.clock.now());
-                        if kind == RefusalKind::Invalid {
-                            validate(&self.client, webhook).await;
-                        }
-                        Input::Refused(Refusal { kind, words: error.to_string() })
-                    }
-                }
-            }
-            Action::Settle { attempt, outcome } => {
-                let found = self.desk.settle(attempt, outcome.clone(), now.x).await?;
-                match &outcome {
-                    Outcome::Recovered { job } => tracing::info!(%job, found, "minutes recovered"),
-                    Outcome::Failed { reason, .. } | Outcome::Incomplete { reason, .. } => {
-                        tracing::warn!(reason, "not recovered");
-                    }
-                    Outcome::Intended | Outcome::Running { .. } => {}
-                }
-                Input::Settled { found }
-            }
-        })
-    }
-
-    /// Returns what X said of its rate limit, as far as it said both parts.
-    fn quota(&self) -> Option<Quota> {
-        let limit = self.client.rate_limit(Operation::CreateReplay)?;
-        Some(Quota { remaining: limit.remaining?, reset: limit.reset? })
-    }
-
-    /// Finds the webhooks that have no engine, and creates their engines from the ledger; says
-    /// whether there were any.
-    async fn resume(&mut self, health: Health) -> Result<bool, LedgerError> {
-        let all = self.fleet.engines().count() >= self.targets.len();
-        if all || self.look_again.is_some_and(|uptime| self.clock.uptime() < uptime) {
-            return Ok(false);
-        }
-        let webhooks = match self.client.app().list_webhooks().await {
-            Ok(webhooks) => webhooks,
-            Err(error) => {
-                self.not_known(&error.to_string());
-                return Ok(false);
-            }
-        };
-        let mut attempts = None;
-        let mut found = false;
-        for target in self.targets.clone() {
-            let webhook = match target.find(&webhooks) {
-                Ok(webhook) => engine::Webhook { id: webhook.id, created_at: webhook.created_at },
-                Err(error) => {
-                    self.not_known(&error.to_string());
-                    continue;
-                }
-            };
-            if self.fleet.engine(webhook.id).is_some() {
-                continue;
-            }
-            let attempts = match &attempts {
-                Some(attempts) => attempts,
-                None => attempts.insert(self.desk.attempts().await?),
-            };
-            self.fleet.add(Engine::new(webhook, self.settings, health, attempts.clone()));
-            found = true;
-        }
-        Ok(found)
-    }
-
-    fn not_known(&mut self, error: &str) {
-        tracing::error!(error, "the webhook to recover is not known");
-        self.look_again = Some(self.clock.uptime().saturating_add(self.settings.pause));
-    }
-}
-
-/// Asks X to check the webhook: while it is marked invalid, X neither delivers nor replays.
-async fn validate<T: Transport>(client: &Client<T>, webhook: WebhookId) {
-    match client.app().validate_webhook(webhook).await {
-        Ok(_) => tracing::info!(%webhook, "the webhook was invalid: X was asked to check it"),
-        Err(error) => tracing::error!(%error, "the webhook is invalid"),
+    /// Forgets the engines, so that they are made anew from the ledger.
+    fn start_over(&mut self) {
+        self.fleet = Fleet::default();
+        self.told.recount();
     }
 }

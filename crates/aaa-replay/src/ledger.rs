@@ -4,6 +4,7 @@ mod attempt;
 mod book;
 mod declared;
 mod lease;
+mod shared;
 
 use std::future::Future;
 

@@ -91,6 +91,11 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// A sweep found events that had been lost on their way to a healthy receiver.
+    FoundBySweep {
+        /// How many.
+        found: u64,
+    },
     /// Minutes cannot be replayed, or perhaps cannot.
     Unrecoverable {
         /// The webhook.
@@ -128,6 +133,7 @@ impl Notice {
             Self::SubscriptionGone { .. } => "subscription_gone",
             Self::SubscriptionBack { .. } => "subscription_back",
             Self::SubscribeFailed { .. } => "subscribe_failed",
+            Self::FoundBySweep { .. } => "found_by_sweep",
             Self::Unrecoverable { .. } => "unrecoverable",
         }
     }
@@ -172,6 +178,7 @@ impl fmt::Display for Notice {
             Self::SubscribeFailed { user, reason, .. } => {
                 write!(f, "user {user} could not be subscribed again: {reason}")
             }
+            Self::FoundBySweep { found } => write!(f, "found by sweep: {found}"),
             Self::Unrecoverable { from, to, reason, certain: true, .. } => {
                 write!(f, "what was from {from} to {to} is lost: {reason}")
             }
@@ -205,6 +212,7 @@ mod tests {
             Notice::SubscriptionGone { webhook, user, since: None, how: lost },
             Notice::SubscriptionBack { webhook, user, from, to },
             Notice::SubscribeFailed { webhook, user, reason: reason() },
+            Notice::FoundBySweep { found: 3 },
             Notice::Unrecoverable { webhook, from, to, reason: reason(), certain: true },
             Notice::Unrecoverable { webhook, from, to, reason: reason(), certain: false },
         ];
@@ -235,6 +243,8 @@ mod tests {
             user 7 is subscribed again; what was from 2025-11-22T04:13:00Z to 2025-11-22T05:00:00Z is lost
         {"event":"subscribe_failed","reason":"no","user":"7","webhook":"12"}
             user 7 could not be subscribed again: no
+        {"event":"found_by_sweep","found":3}
+            found by sweep: 3
         {"certain":true,"event":"unrecoverable","from":"2025-11-22T04:13:00Z","reason":"no","to":"2025-11-22T05:00:00Z","webhook":"12"}
             what was from 2025-11-22T04:13:00Z to 2025-11-22T05:00:00Z is lost: no
         {"certain":false,"event":"unrecoverable","from":"2025-11-22T04:13:00Z","reason":"no","to":"2025-11-22T05:00:00Z","webhook":"12"}

@@ -17,6 +17,39 @@ pub struct Declaration {
 }
 
 impl Declaration {
+    /// Declares an outage since a time: up to where coverage `began`, or up to `now` if the outage
+    /// began later than that. `None` when such an outage, with the same beginning, is declared
+    /// already: then it is looked after.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_replay::ledger::{Declaration, Declared};
+    /// use jiff::SignedDuration;
+    ///
+    /// let hour = SignedDuration::from_hours(1);
+    /// let now: jiff::Timestamp = "2025-11-22T04:13:00Z".parse()?;
+    /// let outage = Declaration::since(now - hour * 9, Some(now - hour), &[], now).unwrap();
+    /// assert_eq!((outage.gap.from, outage.gap.to), (now - hour * 9, now - hour));
+    /// // The next start with the same flag declares nothing.
+    /// let known = [Declared { number: 1, declaration: outage }];
+    /// assert_eq!(Declaration::since(now - hour * 9, Some(now - hour), &known, now), None);
+    /// # Ok::<(), jiff::Error>(())
+    /// ```
+    pub fn since(
+        time: Timestamp,
+        began: Option<Timestamp>,
+        declared: &[Declared],
+        now: Timestamp,
+    ) -> Option<Self> {
+        let same = |gap: Gap| gap.cause == Cause::Declared && gap.from == time;
+        if time >= now || declared.iter().any(|known| same(known.declaration.gap)) {
+            return None;
+        }
+        let to = began.filter(|began| time < *began).unwrap_or(now);
+        Some(Self { gap: Gap::new(time, to, Cause::Declared), webhook: None, at: now })
+    }
+
     /// Says whether the gap is one of a webhook.
     pub fn is_about(&self, webhook: WebhookId) -> bool {
         self.webhook.is_none_or(|id| id == webhook)
@@ -40,7 +73,29 @@ pub struct Declared {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
+
+    #[test]
+    fn an_outage_ends_where_coverage_began_unless_it_is_younger() {
+        let now: Timestamp = "2025-11-22T12:00:00Z".parse().unwrap();
+        let ago = |hours| now - SignedDuration::from_hours(hours);
+        let gap = |time, began, known: &[Declared]| {
+            Declaration::since(time, began, known, now)
+                .map(|outage| (outage.gap.from, outage.gap.to))
+        };
+        assert_eq!(gap(ago(9), Some(ago(2)), &[]), Some((ago(9), ago(2))));
+        assert_eq!(gap(ago(1), Some(ago(2)), &[]), Some((ago(1), now)));
+        assert_eq!(gap(ago(9), None, &[]), Some((ago(9), now)));
+        assert_eq!(gap(now, None, &[]), None);
+        let outage = Declaration::since(ago(9), None, &[], now).unwrap();
+        let other = Declaration { gap: Gap { cause: Cause::Requested, ..outage.gap }, ..outage };
+        let known = |declaration| [Declared { number: 1, declaration }];
+        assert_eq!(gap(ago(9), None, &known(outage)), None);
+        assert!(gap(ago(9), None, &known(other)).is_some());
+        assert!(gap(ago(8), None, &known(outage)).is_some());
+    }
 
     #[test]
     fn json_of_a_declared_gap() {

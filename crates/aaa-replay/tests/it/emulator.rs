@@ -138,12 +138,14 @@ async fn a_sweep_finds_what_was_dropped_on_the_way() {
     assert_eq!(stage.emulator.ledger().jobs, []);
 
     let sweep = Some(SignedDuration::from_mins(30));
-    let driver = stage.driver(Target::Only, Settings { sweep, ..settings() });
+    let (sender, mut notices) = mpsc::channel(4);
+    let driver = stage.driver(Target::Only, Settings { sweep, ..settings() }).telling(sender);
     stage
         .beside(driver, async |mut figures| {
             figures.wait_for(|figures| figures.swept == 2 && figures.to_sweep == 0).await.unwrap();
         })
         .await;
+    assert_eq!(notices.recv().await, Some(Notice::FoundBySweep { found: 2 }));
     assert_eq!(stage.stored().await, 5);
     let attempts = stage.store.attempts().await.unwrap();
     assert!(attempts.iter().all(|attempt| attempt.intent.purpose == Purpose::Sweep));

@@ -28,6 +28,19 @@ mod sqlite {
     aaa_store::ledger_conformance!(make);
 }
 
+/// A ledger that is shared.
+mod shared {
+    use std::sync::Arc;
+
+    use aaa_store::MemoryStore;
+
+    async fn make() -> ((), Arc<MemoryStore>) {
+        ((), Arc::default())
+    }
+
+    aaa_store::ledger_conformance!(make);
+}
+
 /// With the option that looks at each post and deletion.
 mod sqlite_that_redacts {
     use aaa_store::{Settings, SqliteStore};

@@ -1,0 +1,106 @@
+//! The driver's side of X: calls, and what they come to.
+
+use aaa_client::{Client, Operation, Transport};
+use aaa_types::WebhookId;
+
+use super::{Driver, classify};
+use crate::{
+    engine::{self, Action, Engine, Health, Input, Quota, Refusal, RefusalKind},
+    ledger::{Ledger, LedgerError, Outcome},
+};
+
+impl<L: Ledger, T: Transport> Driver<L, T> {
+    /// Does one thing.
+    pub(super) async fn perform(
+        &mut self,
+        action: Action,
+        now: engine::Moment,
+    ) -> Result<Input, LedgerError> {
+        Ok(match action {
+            Action::Intend(intent) => {
+                tracing::info!(window = %intent.request, "asking for a replay");
+                Input::Intended(self.desk.intend(intent).await?)
+            }
+            Action::Create { webhook, request } => {
+                match self.client.app().create_replay(webhook, request).await {
+                    Ok(job) => Input::Accepted(job.job_id),
+                    Err(error) => {
+                        tracing::warn!(%error, "no replay job");
+                        let kind = classify(&error, self.clock.now());
+                        if kind == RefusalKind::Invalid {
+                            validate(&self.client, webhook).await;
+                        }
+                        Input::Refused(Refusal { kind, words: error.to_string() })
+                    }
+                }
+            }
+            Action::Settle { attempt, outcome } => {
+                let found = self.desk.settle(attempt, outcome.clone(), now.x).await?;
+                match &outcome {
+                    Outcome::Recovered { job } => tracing::info!(%job, found, "minutes recovered"),
+                    Outcome::Failed { reason, .. } | Outcome::Incomplete { reason, .. } => {
+                        tracing::warn!(reason, "not recovered");
+                    }
+                    Outcome::Intended | Outcome::Running { .. } => {}
+                }
+                Input::Settled { found }
+            }
+        })
+    }
+
+    /// Returns what X said of its rate limit, as far as it said both parts.
+    pub(super) fn quota(&self) -> Option<Quota> {
+        let limit = self.client.rate_limit(Operation::CreateReplay)?;
+        Some(Quota { remaining: limit.remaining?, reset: limit.reset? })
+    }
+
+    /// Finds the webhooks that have no engine, and creates their engines from the ledger; says
+    /// whether there were any.
+    pub(super) async fn resume(&mut self, health: Health) -> Result<bool, LedgerError> {
+        let all = self.fleet.engines().count() >= self.targets.len();
+        if all || self.look_again.is_some_and(|uptime| self.clock.uptime() < uptime) {
+            return Ok(false);
+        }
+        let webhooks = match self.client.app().list_webhooks().await {
+            Ok(webhooks) => webhooks,
+            Err(error) => {
+                self.not_known(&error.to_string());
+                return Ok(false);
+            }
+        };
+        let mut attempts = None;
+        let mut found = false;
+        for target in self.targets.clone() {
+            let webhook = match target.find(&webhooks) {
+                Ok(webhook) => engine::Webhook { id: webhook.id, created_at: webhook.created_at },
+                Err(error) => {
+                    self.not_known(&error.to_string());
+                    continue;
+                }
+            };
+            if self.fleet.engine(webhook.id).is_some() {
+                continue;
+            }
+            let attempts = match &attempts {
+                Some(attempts) => attempts,
+                None => attempts.insert(self.desk.attempts().await?),
+            };
+            self.fleet.add(Engine::new(webhook, self.settings, health, attempts.clone()));
+            found = true;
+        }
+        Ok(found)
+    }
+
+    fn not_known(&mut self, error: &str) {
+        tracing::error!(error, "the webhook to recover is not known");
+        self.look_again = Some(self.clock.uptime().saturating_add(self.settings.pause));
+    }
+}
+
+/// Asks X to check the webhook: while it is marked invalid, X neither delivers nor replays.
+async fn validate<T: Transport>(client: &Client<T>, webhook: WebhookId) {
+    match client.app().validate_webhook(webhook).await {
+        Ok(_) => tracing::info!(%webhook, "the webhook was invalid: X was asked to check it"),
+        Err(error) => tracing::error!(%error, "the webhook is invalid"),
+    }
+}
