@@ -62,9 +62,9 @@
 //!
 //! [`sqlite`] holds the handles and what they promise; inside it `writer` is the one thread that
 //! writes, `batch` what one transaction stores, `reader` the pages, `consumers` the cursors and dead
-//! letters, `schema` the tables, `files` the directory. `prune` and `redact` take away; `check`,
+//! letters, `ledger` coverage and replays, `schema` the tables, `files` the directory. `prune` and `redact` take away; `check`,
 //! `backup`, `forget` and `beside` are for commands beside the listener. `conformance` is what
-//! every inbox has to do.
+//! every inbox and every ledger has to do.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -4,7 +4,7 @@
 //! since every commit is synced (`synchronous=FULL`, read back before anything is accepted).
 //! One process writes; any number may read beside it, also while it is stopped or after it was
 //! killed. Commands of another process may [`check`], [`backup`], [`vacuum`] and [`forget`]
-//! meanwhile.
+//! meanwhile, and use the ledger of replays ([`SqliteLedger`]).
 //!
 //! # What is looked at when it is opened
 //!

@@ -151,6 +151,53 @@ async fn a_sweep_finds_what_was_dropped_on_the_way() {
     assert!(attempts.iter().all(|attempt| attempt.intent.purpose == Purpose::Sweep));
 }
 
+/// Nothing but signatures tells of it: heartbeats go on, and nothing is refused.
+#[tokio::test]
+async fn what_a_wrong_secret_refused_comes_back() {
+    let mut stage = Stage::new().await;
+    stage.register("/a", &[7]).await;
+    stage.follow(7, 1).await;
+    stage.beat().await;
+    stage.stop().await;
+    stage.serve_with("the-secret-of-an-access-token").await;
+    stage.beat().await;
+    stage.forward(10).await;
+    stage.follow(7, 5).await;
+    stage.forward(10).await;
+    stage.beat().await;
+    stage.stop().await;
+    stage.serve().await;
+    stage.beat().await;
+    let settings = settings();
+    let gaps = async || settings.gaps(&stage.store.spans().await.unwrap());
+    // Perhaps that was not X: nobody knows yet.
+    assert!(gaps().await.iter().all(|gap| gap.cause == Cause::Down));
+    stage.follow(7, 1).await;
+    stage.beat().await;
+    let spells = gaps().await.into_iter().filter(|gap| gap.cause == Cause::Signatures);
+    assert_eq!(spells.count(), 1);
+    // Forged requests cause nothing while the secret is known to be right.
+    let forged = aaa_emulator::control::Deliver {
+        webhook_id: stage.emulator.ledger().events[0].webhook_id,
+        body: "{}".to_owned(),
+        signature: Some("sha256=Pi321ShXoGo6Gn5fuT5vlUU0uZbx1Gq/pSuUkope2Lo=".to_owned()),
+    };
+    assert_eq!(stage.emulator.deliver(forged).await.unwrap().status, Some(403));
+    stage.beat().await;
+    stage.follow(7, 1).await;
+    stage.beat().await;
+    assert_eq!(gaps().await.len(), 3);
+
+    stage.forward(45).await;
+    assert_eq!(stage.stored().await, 3);
+    stage
+        .beside(stage.driver(Target::Only, settings), async |mut figures| {
+            figures.wait_for(|figures| figures.recovered > 0 && figures.now == 0).await.unwrap();
+        })
+        .await;
+    assert_eq!(stage.stored().await, 8);
+}
+
 #[tokio::test]
 async fn a_command_hands_its_request_over() {
     let mut stage = Stage::new().await;

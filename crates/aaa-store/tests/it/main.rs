@@ -17,6 +17,7 @@ mod full_disk;
 mod helper;
 mod killing;
 mod ledger;
+mod ledger_model;
 mod model;
 mod reading;
 mod redaction;
