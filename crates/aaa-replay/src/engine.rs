@@ -11,7 +11,8 @@
 //! * A window counts as recovered only if its job ended `Complete` and the receiver, in one run,
 //!   refused nothing from the call to the completion: replayed deliveries are not retried.
 //! * What X ends incomplete is asked for a few times more, then in halves, down to a minute. Only
-//!   a minute is given up, and only when X itself, often enough, said that its job was incomplete.
+//!   a minute is given up, and only when X itself, often enough, said that its job was incomplete,
+//!   at last of that minute alone.
 //!   What fails for another reason is tried until X no longer has it.
 //! * No more calls are made than X takes.
 //! * With work pending there is always an action or a time to wake up.
@@ -46,7 +47,7 @@ pub use self::{
 };
 use crate::{
     ledger::{Attempt, Intent, Outcome, Purpose},
-    plan::Plan,
+    plan::{Plan, Window},
 };
 
 /// The state machine for one webhook.
@@ -167,12 +168,13 @@ impl Engine {
         }
         let Self { webhook, settings, work, patience, .. } = self;
         let plans = work.plans(None, &settings.kept_limits(), now);
-        [Purpose::Gap, Purpose::Sweep].into_iter().find_map(|purpose| {
+        let (purpose, window) = [Purpose::Gap, Purpose::Sweep].into_iter().find_map(|purpose| {
             let mut ready = plans.of(purpose).now.iter();
-            let window = ready.find(|window| patience.wait(window.core, now.uptime).is_zero())?;
-            let (core, request) = (window.core, window.request);
-            Some(Intent { webhook: webhook.id, core, request, at: now.x, purpose })
-        })
+            let free = |w: &&Window| patience.wait(w.core, now.uptime).is_zero();
+            Some((purpose, *ready.find(free)?))
+        })?;
+        let (core, request) = (window.core, work.request(window.core, window.request));
+        Some(Intent { webhook: webhook.id, core, request, at: now.x, purpose })
     }
 
     /// Returns after how long to ask again although nothing happened; `None` when nothing is

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use crate::ledger::{Attempt, Outcome};
 
-/// Halves windows that fail too often, down to a minute, and gives that up in the end.
+/// Halves windows that fail too often, down to a minute, and gives that up in the end, when it was
+/// asked for alone.
 ///
 /// Everything follows from the attempts in their order, so a restart comes to the same.
 #[derive(Debug)]
@@ -38,8 +39,7 @@ impl Halving {
             return;
         }
         let (from, to) = (core.from_date(), core.to_date());
-        let before = self.failures.get(&to).copied().filter(|(began, _)| *began <= from);
-        let count = before.map_or(1, |(_, count)| count.saturating_add(1));
+        let count = self.count(core).saturating_add(1);
         if count < self.tries {
             self.failures.insert(to, (from, count));
             return;
@@ -52,9 +52,23 @@ impl Halving {
             None => {
                 // Should somebody ask for it again, one more failure is enough.
                 self.failures.insert(to, (from, self.tries.saturating_sub(1)));
-                self.given_up.insert(core, attempt.intent.at);
+                // What was asked for besides may be what failed.
+                if attempt.intent.request == core {
+                    self.given_up.insert(core, attempt.intent.at);
+                }
             }
         }
+    }
+
+    /// Says whether a window is to be asked for without any minute besides, as far as X's rules
+    /// let us: it is a single minute, and its last try.
+    pub(super) fn wants_alone(&self, core: ReplayWindow) -> bool {
+        core.minutes() == 1 && self.count(core).saturating_add(1) >= self.tries
+    }
+
+    fn count(&self, core: ReplayWindow) -> usize {
+        let before = self.failures.get(&core.to_date());
+        before.filter(|(began, _)| *began <= core.from_date()).map_or(0, |(_, count)| *count)
     }
 
     /// Returns the minutes at which windows are cut.

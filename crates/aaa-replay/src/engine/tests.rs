@@ -153,6 +153,29 @@ fn incomplete_is_retried_after_growing_pauses_then_halved_and_given_up_by_the_mi
 }
 
 #[test]
+fn a_minute_is_given_up_only_when_it_was_asked_for_alone() {
+    // Too young to be asked for without minutes before it, one of which cannot be delivered.
+    let mut engine = Engine::new(webhook(), Settings::v2(), RUN, Vec::new());
+    let gap = Gap::new(start().x - minutes(13), start().x - minutes(12), Cause::Down);
+    engine.on(Input::Gaps(vec![gap]), start());
+    let bad = UtcMinute::floor(start().x - minutes(20));
+    let (mut now, mut number, mut failures) = (start(), 0, 0);
+    while let Some(wait) = engine.next_wakeup(now) {
+        now = after(now, wait);
+        let Some(Action::Intend(intent)) = engine.next_action(now) else { continue };
+        number += 1;
+        accept(&mut engine, number, number, now);
+        let fails = intent.request.contains(bad);
+        failures += u32::from(fails);
+        let state = if fails { JobState::Incomplete } else { JobState::Complete };
+        engine.on(status(number, state), now);
+        settled(&mut engine, now);
+    }
+    assert!(failures >= 3, "{failures}");
+    assert_eq!(engine.plan(now).lost, []);
+}
+
+#[test]
 fn a_restart_in_the_middle_of_the_halving_comes_to_the_same() {
     let mut ledger: Vec<Attempt> = Vec::new();
     let mut now = start();

@@ -81,6 +81,12 @@ impl Work {
         self.made = None;
     }
 
+    /// Returns what to ask for to get a core: what was planned, or less.
+    pub(super) fn request(&self, core: ReplayWindow, planned: ReplayWindow) -> ReplayWindow {
+        let alone = ReplayWindow::new(planned.from_date(), core.to_date());
+        if self.halving.wants_alone(core) { alone.unwrap_or(planned) } else { planned }
+    }
+
     /// Returns the plans of a moment, without the window of a live job.
     pub(super) fn plans(
         &mut self,

@@ -145,7 +145,8 @@ impl History {
             self.engine.on(Input::Health(self.health), self.now);
             return;
         }
-        let bad = self.engine.step.live().is_some_and(|core| core.contains(self.bad));
+        let running = self.book.attempts().into_iter().find(|a| a.outcome.is_open());
+        let bad = running.is_some_and(|a| a.intent.request.contains(self.bad));
         let state = match luck {
             Luck::Incomplete => JobState::Incomplete,
             _ if bad => JobState::Incomplete,
@@ -166,7 +167,7 @@ impl History {
 }
 
 fn gaps() -> impl Strategy<Value = Vec<Gap>> {
-    let one = (60..900_i64, 1..300_i64).prop_map(|(ago, length)| {
+    let one = (12..900_i64, 1..300_i64).prop_map(|(ago, length)| {
         let from = start().x - minutes(ago + length);
         Gap::new(from, start().x - minutes(ago), Cause::Down)
     });
@@ -183,8 +184,9 @@ proptest! {
     ) {
         let rate = Rate { calls: 20, per: minutes(15) };
         let mut history = History::new(gaps.clone(), bad, Settings { rate, ..Settings::v2() });
-        // Too short for three bad jobs of one minute.
-        let luck_was_short = luck.len() < 20;
+        // Besides the bad minute, nothing fails often enough to be given up.
+        let bad_luck = luck.iter().filter(|luck| matches!(luck, Luck::Incomplete)).count();
+        let is_gentle = luck.len() < 20 && bad_luck < 3;
         let mut luck = luck.into_iter();
         let mut steps = 0;
         loop {
@@ -216,7 +218,7 @@ proptest! {
         for calls in history.x.calls.windows(21) {
             prop_assert!(calls[20].duration_since(calls[0]) >= minutes(15), "too many calls");
         }
-        if luck_was_short {
+        if is_gentle {
             let calls = history.x.calls.len();
             prop_assert!(calls < 100, "{} calls: a bad minute is asked for without end", calls);
         }
@@ -231,12 +233,8 @@ proptest! {
                 });
                 let named = lost.iter().any(|l| l.from <= minute.start() && minute.start() < l.to);
                 prop_assert!(recovered || named, "{} is forgotten", minute);
-                // What can be had is had, but for what a few bad jobs and much time took.
-                let late = now.x.duration_since(start().x) > minutes(60);
-                if minute == history.bad {
-                    prop_assert!(named, "{} was never delivered", minute);
-                } else if luck_was_short && !late {
-                    prop_assert!(recovered, "{} was given up", minute);
+                if is_gentle {
+                    prop_assert_eq!(named, minute == history.bad, "{}", minute);
                 }
                 minute = minute.plus(1);
             }
