@@ -61,7 +61,8 @@ impl Rest {
         Self { gate: Gate::new() }
     }
 
-    /// Takes a call. An OAuth 1.0a timestamp may agree with any of the `clocks`.
+    /// Takes a call. An OAuth 1.0a timestamp may agree with any of the `clocks`; the host that was
+    /// signed is that of the URI where there is no `Host`.
     pub fn call(
         &mut self,
         world: &mut World,
@@ -69,7 +70,12 @@ impl Rest {
         now: Timestamp,
         clocks: &[Timestamp],
     ) -> Called {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        if let Some(host) = parts.uri.authority()
+            && let Ok(host) = HeaderValue::from_str(host.as_str())
+        {
+            parts.headers.entry(header::HOST).or_insert(host);
+        }
         match api::handle(world, &mut self.gate, &parts, &body, now, clocks) {
             (limit, Step::Done(reply)) => Called::Answered(response(reply, limit, now)),
             (limit, Step::Wait(route, ticket)) => Called::Waiting(Pending { route, ticket, limit }),
