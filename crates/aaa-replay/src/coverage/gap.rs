@@ -162,7 +162,12 @@ impl Spell {
             if !self.suspected {
                 self.since = Some(span.first.x_time());
             }
-            (self.run, self.proven, self.rejected) = (Some(span.first.run), false, (0, 0));
+            // Earlier spans of the first run may be gone: then it had verified something, and
+            // what was rejected before says nothing.
+            let tally = span.first.tally;
+            let proven = self.run.is_none() && tally.verified > 0;
+            let rejected = if proven { tally.rejected } else { 0 };
+            (self.run, self.proven, self.rejected) = (Some(span.first.run), proven, (rejected, 0));
         }
         self.rejected.1 = span.last.tally.rejected;
         let verified = span.verified?;

@@ -48,10 +48,12 @@ impl Coverage {
         changed
     }
 
-    /// Forgets what [`before`] says of a time.
-    pub fn forget_before(&mut self, time: Timestamp) {
-        let keep = before(&self.spans, time);
-        self.spans.drain(..keep);
+    /// Forgets what [`before`] says of a time; says whether that was anything, and so gaps have
+    /// changed.
+    pub fn forget_before(&mut self, time: Timestamp) -> bool {
+        let gone = before(&self.spans, time);
+        self.spans.drain(..gone);
+        gone > 0
     }
 
     /// Returns the spans in the order of their writing.

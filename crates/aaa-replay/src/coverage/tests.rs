@@ -169,6 +169,43 @@ fn a_wrong_secret_is_one_gap_once_one_is_right() {
 }
 
 #[test]
+fn what_a_run_verified_in_spans_that_are_gone_still_counts() {
+    // The run refused something, so it has two spans; forged requests came in the first.
+    let refused = |second, verified, rejected| {
+        let tally = Tally { refusals: 1, verified, rejected, ..Tally::default() };
+        Heartbeat { tally, ..at(1, second) }
+    };
+    let heartbeats = [
+        signed(1, 0, 3, 0),
+        signed(1, 5, 3, 2),
+        refused(60, 3, 2),
+        refused(65, 4, 2),
+        signed(2, 100, 0, 0),
+        signed(2, 105, 1, 0),
+    ];
+    let all = spans(&heartbeats);
+    for kept in [&all[..], &all[1..], &all[2..]] {
+        let gaps = gaps(kept, SignedDuration::ZERO);
+        assert!(gaps.iter().all(|gap| gap.cause != Cause::Signatures), "{gaps:?}");
+    }
+    // Nor does it matter when nothing more was verified in the second.
+    let quiet = spans(&[refused(60, 3, 2), signed(2, 100, 0, 0), signed(2, 105, 1, 0)]);
+    let gaps = gaps(&quiet, SignedDuration::ZERO);
+    assert!(gaps.iter().all(|gap| gap.cause != Cause::Signatures), "{gaps:?}");
+}
+
+#[test]
+fn who_forgets_spans_is_told_that_gaps_have_changed() {
+    let mut coverage = Coverage::default();
+    let all = spans(&[at(1, 0), at(2, 100), at(3, 200)]);
+    coverage.add(all.into_iter().zip(1..).map(|(span, number)| (number, span)).collect());
+    assert_eq!(coverage.gaps(MARGIN).len(), 2);
+    assert!(!coverage.forget_before(at(1, 50).wall));
+    assert!(coverage.forget_before(at(1, 150).wall));
+    assert_eq!(coverage.gaps(MARGIN).len(), 1);
+}
+
+#[test]
 fn gaps_say_how_they_came_to_be() {
     let refused = Tally { refusals: 1, ..Tally::default() };
     let refused = |second| Heartbeat { tally: refused, ..at(1, second) };

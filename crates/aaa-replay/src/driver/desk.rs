@@ -113,8 +113,9 @@ impl<L: Ledger> Desk<L> {
 
     /// Reads what is new; says whether there was anything.
     pub(super) async fn look(&mut self) -> Result<bool, LedgerError> {
-        self.trim().await?;
-        let mut changed = self.coverage.add(self.ledger.spans_from(self.coverage.next()).await?);
+        // A gap that is kept longer than what closed it would be found once more.
+        let mut changed = self.trim().await?;
+        changed |= self.coverage.add(self.ledger.spans_from(self.coverage.next()).await?);
         if changed {
             self.gaps = self.settings.gaps(self.coverage.spans());
         }
@@ -132,20 +133,19 @@ impl<L: Ledger> Desk<L> {
         Ok(changed)
     }
 
-    /// Removes what matters no more, now and then.
-    async fn trim(&mut self) -> Result<(), LedgerError> {
+    /// Removes what matters no more, now and then; says whether gaps are gone with it.
+    async fn trim(&mut self) -> Result<bool, LedgerError> {
         let uptime = self.clock.uptime();
         if self.trimmed.is_some_and(|at| uptime.saturating_sub(at) < TRIM) {
-            return Ok(());
+            return Ok(false);
         }
         // Not before X's clock is known: a wrong one must not remove anything.
-        let Some(_) = self.clock.age() else { return Ok(()) };
+        let Some(_) = self.clock.age() else { return Ok(false) };
         let keep = self.settings.limits.look_back + self.settings.margin + SHOWN;
         let before = self.clock.now().saturating_sub(keep).unwrap_or(Timestamp::MIN);
         self.ledger.trim(before).await?;
-        self.coverage.forget_before(before);
         self.trimmed = Some(uptime);
-        Ok(())
+        Ok(self.coverage.forget_before(before))
     }
 
     /// Says whether there is nothing to recover.

@@ -41,11 +41,11 @@ impl Budget {
     /// What X said counts until its reset; after that, and before it has said anything, the calls
     /// are counted.
     pub(super) fn wait(&self, now: Timestamp) -> SignedDuration {
-        let told = self.told.filter(|told| now < told.reset);
+        let told = self.told.filter(|told| now.duration_since(told.reset) < GRACE);
         // A reset that is too far away was told by another clock.
         let told = told.filter(|told| told.reset.duration_since(now) <= self.rate.per * 2);
         let wait = match told {
-            Some(told) if told.remaining == 0 => told.reset.duration_since(now),
+            Some(told) if told.remaining == 0 => told.reset.duration_since(now) + GRACE,
             Some(_) => SignedDuration::ZERO,
             None => self.counted(now),
         };
@@ -57,9 +57,12 @@ impl Budget {
         let Some(oldest) = oldest else { return SignedDuration::ZERO };
         // X's clock may have been set back since.
         let age = now.duration_since(*oldest).max(SignedDuration::ZERO);
-        self.rate.per.saturating_sub(age)
+        self.rate.per.saturating_add(GRACE).saturating_sub(age)
     }
 }
+
+/// X tells whole seconds, and counts a call when it arrives.
+const GRACE: SignedDuration = SignedDuration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -81,12 +84,14 @@ mod tests {
     #[test]
     fn the_sixth_call_waits_for_the_first_to_be_forgotten() {
         let mut budget = five();
-        assert_eq!(budget.wait(at(5)).as_secs(), 895);
-        assert_eq!(budget.wait(at(900)), SignedDuration::ZERO);
-        budget.note(at(900));
-        assert_eq!(budget.wait(at(900)).as_secs(), 1);
+        assert_eq!(budget.wait(at(5)).as_secs(), 900);
+        // The first was counted when it arrived, which was a little later.
+        assert_eq!(budget.wait(at(900)).as_secs(), 5);
+        assert_eq!(budget.wait(at(905)), SignedDuration::ZERO);
+        budget.note(at(905));
+        assert_eq!(budget.wait(at(905)).as_secs(), 1);
         // X's clock was set back: no longer than a whole stretch.
-        assert_eq!(budget.wait(at(-9000)).as_secs(), 900);
+        assert_eq!(budget.wait(at(-9000)).as_secs(), 905);
     }
 
     #[test]
@@ -95,10 +100,12 @@ mod tests {
         budget.learn(Quota { remaining: 1, reset: at(100) });
         assert_eq!(budget.wait(at(5)), SignedDuration::ZERO);
         budget.note(at(5));
-        assert_eq!(budget.wait(at(5)).as_secs(), 95);
+        // A reset is told in whole seconds: the second may not be over.
+        assert_eq!(budget.wait(at(5)).as_secs(), 100);
+        assert_eq!(budget.wait(at(100)).as_secs(), 5);
         // Afterwards they are counted again.
-        assert_eq!(budget.wait(at(100)).as_secs(), 801);
+        assert_eq!(budget.wait(at(105)).as_secs(), 801);
         budget.learn(Quota { remaining: 0, reset: at(1_000_000) });
-        assert_eq!(budget.wait(at(100)).as_secs(), 801);
+        assert_eq!(budget.wait(at(105)).as_secs(), 801);
     }
 }

@@ -15,6 +15,9 @@ const fn tally(refusals: u64) -> Tally {
     Tally { refusals, verified: 0, rejected: 0, arrived: 0 }
 }
 
+/// How much longer than X says is waited.
+const GRACE: SignedDuration = SignedDuration::from_secs(5);
+
 fn start() -> Moment {
     Moment { x: "2025-11-22T12:00:00Z".parse().unwrap(), uptime: SignedDuration::from_secs(100) }
 }
@@ -217,7 +220,7 @@ fn no_more_calls_are_made_than_x_takes() {
     let reset = start().x + minutes(3);
     engine.on(Input::Quota(Quota { remaining: 0, reset }), start());
     assert_eq!(engine.next_action(start()), None);
-    assert_eq!(engine.next_wakeup(start()), Some(minutes(3)));
+    assert_eq!(engine.next_wakeup(start()), Some(minutes(3) + GRACE));
 }
 
 #[test]
@@ -330,8 +333,8 @@ fn a_fleet_shares_the_rate_and_nothing_else() {
     };
     assert_eq!(lead(&mut fleet, 1, start()).as_deref(), Some("12"));
     assert_eq!(lead(&mut fleet, 2, start()), None);
-    assert_eq!(fleet.next_wakeup(start()), Some(minutes(15)));
-    let later = after(start(), minutes(15));
+    assert_eq!(fleet.next_wakeup(start()), Some(minutes(15) + GRACE));
+    let later = after(start(), minutes(15) + GRACE);
     assert_eq!(lead(&mut fleet, 2, later).as_deref(), Some("13"));
     assert_eq!(fleet.figures(later).running, 2);
 }
@@ -350,7 +353,7 @@ fn a_tick_without_news_plans_nothing() {
     engine.on(Input::Quota(Quota { remaining: 0, reset: start().x + minutes(9) }), start());
     for _ in 0..2000 {
         assert_eq!(engine.next_action(start()), None);
-        assert_eq!(engine.next_wakeup(start()), Some(minutes(9)));
+        assert_eq!(engine.next_wakeup(start()), Some(minutes(9) + GRACE));
     }
 }
 
