@@ -28,6 +28,7 @@ mod lint;
 mod outcome;
 mod properties;
 mod results;
+mod sim;
 mod skips;
 mod snapshots;
 mod stream;
@@ -57,6 +58,10 @@ usage: cargo xtask COMMAND
                           kill receivers at random moments, N times two (default 200), and look
                           for what was acknowledged and is gone; with --control, a receiver that
                           acknowledges too early, which must lose something
+  sim [--seeds N] [--seed S] [--sqlite] [--control] [--json] [--verbose]
+                          run N random histories (default 1000) of receiver, store, engine and
+                          emulator on a fake clock, from seed S on; with --seed alone, tell that
+                          one; with --control, broken engines, each of which must be caught
   conformance --spec FILE check requests and answers against X's description of its API
   help                    this text
 ";
@@ -76,6 +81,7 @@ fn main() -> ExitCode {
         "bench" => plain(bench::run(rest)),
         "fuzz" => plain(fuzz::run(rest)),
         "crash" => plain(crash::run(rest)),
+        "sim" => plain(sim::run(rest)),
         "conformance" => plain(conformance::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

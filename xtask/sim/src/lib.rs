@@ -1,0 +1,57 @@
+//! Drives receiver, store, replay engine and emulator through random histories on a fake clock, in
+//! one thread, without a socket.
+//!
+//! # The model
+//!
+//! A seed is drawn into a scenario: when X's users do something, what goes wrong and when, and how
+//! X behaves where its documents leave a choice. Then it happens, event by event, from one to the
+//! next, so that three days take milliseconds:
+//!
+//! * X is the emulator's `World`. What it posts is verified, keyed and committed by the receiver's
+//!   core; its challenges are answered by that, too.
+//! * The driver's part is played here, since the real one needs a runtime and real clocks: intent
+//!   into the ledger, call, outcome into the ledger, the lease, and what is old removed. Its
+//!   decisions are the engine's, its calls a real client's: what X hears and answers is HTTP,
+//!   written and read by the code that people run.
+//! * A process is what a crash takes away: its engine, its clock's offset, its calls. What it wrote
+//!   stays, in memory, or in an SQLite file of which a crash leaves an image.
+//! * There are three clocks: the true time, X's, and the local wall clock. The process knows the
+//!   last two, as real ones do: from a `Date` in whole seconds, now and then. Heartbeats and
+//!   readings happen at each of their times, but cost no event, since nothing else happens between.
+//!
+//! # The truth
+//!
+//! The emulator's ledger says of each event when it was attempted and acknowledged. Apart from it,
+//! and from all that the engine says, is noted when deliveries could not be taken, when an engine
+//! could have asked, and what held it up. [`Invariant`] lists what is judged by that, at the end or
+//! as it happens; a [`Kind`] of fault that never fires fails a run, and so does a broken engine
+//! ([`Flaw`]) that is not caught.
+//!
+//! # What is not covered
+//!
+//! Sockets, TLS, the limits of the HTTP receiver and its counting, the real driver's loop: tests of
+//! their own crates and `xtask/crash` have these. A crash of a store in memory loses nothing that
+//! was committed; that a commit survives is shown by `xtask/crash` with real kills. Webhooks are
+//! never deleted and registered anew, and there is only one.
+
+mod campaign;
+mod clock;
+mod disk;
+mod fault;
+mod invariant;
+mod oracle;
+mod report;
+mod scenario;
+mod sim;
+mod truth;
+mod wire;
+
+pub use aaa_replay::engine::Flaw;
+
+pub use crate::{
+    campaign::{Caught, Options, Told, control, run, tell},
+    disk::Failure,
+    fault::{Count, Kind, Tally},
+    invariant::{Invariant, Violation},
+    report::{Broken, Report},
+};

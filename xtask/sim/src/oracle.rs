@@ -1,0 +1,161 @@
+//! What is judged at the end of a history, against the emulator's ledger of what really happened.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use aaa_emulator::control::{Attempt, Cause, JobState, Ledger, LedgerEvent};
+use aaa_replay::plan::LostReason;
+use aaa_types::UtcMinute;
+
+use crate::{
+    clock::{HOUR, MINUTE, Millis, SECOND},
+    invariant::Invariant,
+    sim::Sim,
+};
+
+/// How far from a disturbance a gap may begin or end: margin, deadline, heartbeats, whole minutes.
+pub(crate) const TOLERANCE: Millis = 5 * MINUTE;
+
+/// What a history amounts to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) events: u64,
+    pub(crate) stored: u64,
+    /// Missing: lost on their way to a healthy receiver.
+    pub(crate) dropped: u64,
+    /// Missing: out of reach when they could first have been asked for, and named.
+    pub(crate) out_of_reach: u64,
+    /// Missing: X failed to replay it again and again, and it is named.
+    pub(crate) given_up: u64,
+    pub(crate) jobs: u64,
+    pub(crate) lost_minutes: u64,
+}
+
+/// Judges a history that has come to rest.
+pub(crate) fn judge(sim: &mut Sim) -> Sums {
+    let ledger = sim.world.ledger(sim.clocks.x());
+    if sim.is_pending() || !sim.is_up() {
+        sim.violate(Invariant::Ends, "the history is over, and the engine is not");
+    }
+    let mut sums = Sums {
+        events: ledger.events.len() as u64,
+        jobs: ledger.jobs.len() as u64,
+        lost_minutes: sim.named.len() as u64,
+        ..Sums::default()
+    };
+    let stored = judge_store(sim, &ledger);
+    for event in &ledger.events {
+        if stored.contains(&event.key) {
+            sums.stored += 1;
+        } else {
+            judge_missing(sim, event, &mut sums);
+        }
+    }
+    judge_named(sim, &ledger);
+    sums
+}
+
+/// Everything once, nothing else.
+fn judge_store(sim: &mut Sim, ledger: &Ledger) -> HashSet<String> {
+    let mut counts: HashMap<String, u32> = HashMap::new();
+    for key in sim.disk.keys().unwrap_or_default() {
+        *counts.entry(key).or_default() += 1;
+    }
+    let genuine: HashSet<&str> = ledger.events.iter().map(|event| event.key.as_str()).collect();
+    let mut wrong: BTreeMap<&String, u32> = BTreeMap::new();
+    for (key, count) in &counts {
+        let is_known = genuine.contains(key.as_str()) || key.contains("replay_job_status:");
+        if *count > 1 || !is_known {
+            wrong.insert(key, *count);
+        }
+    }
+    for (key, count) in wrong {
+        let invariant = if count > 1 { Invariant::Once } else { Invariant::Genuine };
+        sim.violate(invariant, format!("{key}, {count} times"));
+    }
+    counts.into_keys().collect()
+}
+
+fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
+    let key = &event.key;
+    if event.acknowledged_at.is_some() {
+        sim.violate(Invariant::Acknowledged, format!("{key} is gone"));
+        return;
+    }
+    // Its webhook was invalid: X attempted nothing.
+    let Some(first) = event.attempts.first() else { return };
+    let x = first.at.as_millisecond();
+    let missed = sim.clocks.true_of(x);
+    let minute = x.div_euclid(MINUTE) * MINUTE;
+    let look_back = sim.scenario.look_back();
+    if is_lost_on_the_way(first) {
+        sums.dropped += 1;
+        // A sweep finds it, if it comes soon enough.
+        if let Some(every) = sim.scenario.sweep
+            && sim.truth.was_within_reach(minute, missed, look_back - every - HOUR, &sim.clocks)
+        {
+            let words = format!("{key}, dropped at {:.3}, is missing after a sweep", first.at);
+            sim.violate(Invariant::Swept, words);
+        }
+        return;
+    }
+    let named = sim.named.get(&UtcMinute::floor(first.at)).copied();
+    let failed = event.attempts.iter().filter(|attempt| attempt.cause == Cause::Replay).count();
+    if matches!(named, Some(LostReason::GivenUp { .. })) && failed > 1 {
+        sums.given_up += 1;
+        return;
+    }
+    if sim.truth.was_within_reach(minute, missed, look_back, &sim.clocks) {
+        let words = format!("{key}, attempted at {:.3}, is missing", first.at);
+        sim.violate(Invariant::Stored, words);
+        return;
+    }
+    if named.is_some() {
+        sums.out_of_reach += 1;
+    } else {
+        let words = format!("{key}, attempted at {:.3}, is missing, and nothing says so", first.at);
+        sim.violate(Invariant::Named, words);
+    }
+}
+
+/// Says whether an attempt failed between X and a receiver that would have taken it.
+fn is_lost_on_the_way(attempt: &Attempt) -> bool {
+    let by_fault = attempt.error.as_deref().is_some_and(|error| error.starts_with("lost on its"));
+    by_fault || matches!(attempt.status, Some(400 | 401 | 403))
+}
+
+/// What is named as lost was really out of reach.
+fn judge_named(sim: &mut Sim, ledger: &Ledger) {
+    let look_back = sim.scenario.look_back() - NAMED_EARLY;
+    let mut before: Option<UtcMinute> = None;
+    for (minute, reason) in sim.named.clone() {
+        let x = minute.start().as_millisecond();
+        let words = match reason {
+            LostReason::GivenUp { tries } => {
+                let failed = ledger.jobs.iter().filter(|job| {
+                    job.state == JobState::Incomplete
+                        && job.from_date <= minute
+                        && minute < job.to_date
+                });
+                (failed.count() < tries).then_some("X did not refuse to replay it")
+            }
+            _ if !sim.truth.touches(x, x + MINUTE, TOLERANCE) => Some("nothing happened then"),
+            LostReason::TooOld { .. } => {
+                let over = sim.truth.over(x, TOLERANCE).unwrap_or(x);
+                let over = sim.clocks.true_of(over);
+                let reach = sim.truth.was_within_reach(x, over, look_back, &sim.clocks);
+                reach.then_some("it could have been had")
+            }
+            _ => None,
+        };
+        // One for each stretch.
+        if let Some(words) = words
+            && before.replace(minute).is_none_or(|before| minute.since(before) > 1)
+        {
+            let words = format!("{minute} is named ({reason}): {words}");
+            sim.violate(Invariant::Truthful, words);
+        }
+    }
+}
+
+/// An engine names a minute as lost a little before it really is.
+const NAMED_EARLY: Millis = 3 * MINUTE + 10 * SECOND;

@@ -1,0 +1,305 @@
+//! Spells in which something does not work, and what begins and ends them.
+
+use aaa_emulator::control::{Action, Cause, Fault, Match};
+use aaa_replay::coverage::Tally;
+
+use super::{
+    Event, Sim, calls,
+    desk::Desk,
+    process::{Process, Still},
+};
+use crate::{
+    clock::{MINUTE, Millis, SECOND, shown},
+    disk::Failure,
+    fault::Kind,
+    scenario::Happening,
+};
+
+impl Sim {
+    pub(super) fn spell(&mut self, happening: Happening) -> Result<(), Failure> {
+        let is_up = self.process.as_ref().is_some_and(|p| p.still.is_none());
+        let can_begin = is_up && !self.disk.failing;
+        match happening {
+            Happening::Crash { .. }
+            | Happening::Stop { .. }
+            | Happening::Stall { .. }
+            | Happening::StoreFails { .. }
+                if !can_begin =>
+            {
+                // One after the other.
+                self.later(10 * MINUTE, Event::Happening(happening));
+            }
+            Happening::Crash { down } => {
+                self.tally.fire(Kind::Crash);
+                return self.crash(down);
+            }
+            Happening::Stop { down } => {
+                self.tally.fire(Kind::Stop);
+                self.say(|| format!("the process ends for {}", shown(down)));
+                self.beat();
+                if let Some(process) = &mut self.process {
+                    process.desk.leave(&self.disk);
+                }
+                self.disk.reopen()?;
+                self.go_away(down);
+            }
+            Happening::Start => return self.start(),
+            Happening::Stall { length, sleeps } => {
+                self.tally.fire(Kind::Stall);
+                self.outages += 1;
+                self.say(|| format!("the process stands still for {}", shown(length)));
+                // A machine that sleeps for less does so unnoticed, and would lose deliveries.
+                let sleeps = sleeps && length > 4 * self.scenario.period;
+                let (since, until) = (self.both_times(), self.clocks.now() + length);
+                if let Some(process) = &mut self.process {
+                    process.still = Some(Still { since, until, sleeps });
+                    // In a machine that sleeps the steady clock stands still, too.
+                    process.started += if sleeps { length } else { 0 };
+                }
+                self.later(length, Event::Happening(Happening::Resume));
+            }
+            Happening::Resume => self.resume(),
+            Happening::StoreFails { length } => {
+                self.tally.fire(Kind::StoreFails);
+                self.outages += 1;
+                self.say(|| format!("the store fails for {}", shown(length)));
+                self.disk.failing = true;
+                self.failing_since = Some(self.both_times());
+                self.later(length, Event::Happening(Happening::StoreWorks));
+            }
+            Happening::StoreWorks => {
+                self.say(|| "the store works again".to_owned());
+                self.disk.failing = false;
+                let since = self.failing_since.take();
+                self.disturbed_since(since);
+                self.look_soon();
+            }
+            Happening::ApiOutage { length } => {
+                self.tally.fire(Kind::ApiOutage);
+                self.say(|| format!("X cannot be reached for {}", shown(length)));
+                self.api_down = true;
+                self.later(length, Event::Happening(Happening::ApiWorks));
+            }
+            Happening::ApiWorks => {
+                self.say(|| "X can be reached again".to_owned());
+                self.api_down = false;
+            }
+            Happening::XJump { by } => {
+                self.tally.fire(Kind::XJump);
+                self.say(|| format!("X's clock jumps by {}", shown(by)));
+                self.clocks.jump(by);
+                self.truth.set_back(10 * MINUTE, self.clocks.now());
+                self.look_in(self.scenario.pace + 6 * SECOND);
+            }
+            Happening::WallStep { by } => self.step_wall(by),
+            _ => {}
+        }
+        self.note_able();
+        Ok(())
+    }
+
+    /// Notes what is planned, for the count.
+    pub(super) fn tell_plan(&mut self, happening: &Happening) {
+        let (kind, times) = match happening {
+            Happening::Crash { .. } => (Kind::Crash, 1),
+            Happening::Stop { .. } => (Kind::Stop, 1),
+            Happening::Stall { .. } => (Kind::Stall, 1),
+            Happening::StoreFails { .. } => (Kind::StoreFails, 1),
+            Happening::KillAt { point, .. } => (*point, 1),
+            Happening::Plan { kind, times } => (*kind, u64::from(*times)),
+            Happening::Call(kind) | Happening::Slow(kind) => (*kind, 1),
+            Happening::ApiOutage { .. } => (Kind::ApiOutage, 1),
+            Happening::Forge => (Kind::Forged, 1),
+            Happening::ForeignJob => (Kind::ForeignJob, 1),
+            Happening::XJump { .. } => (Kind::XJump, 1),
+            Happening::WallStep { .. } => (Kind::WallStep, 1),
+            Happening::WrongCheck => (Kind::Invalid, 1),
+            Happening::Subscribe { .. } => (Kind::LateSubscription, 1),
+            Happening::Revoke { .. } => (Kind::Revoked, 1),
+            Happening::Event { .. }
+            | Happening::Start
+            | Happening::Resume
+            | Happening::StoreWorks
+            | Happening::ApiWorks
+            | Happening::Validate => return,
+        };
+        self.tally.plan(kind, times);
+    }
+
+    /// Kills the process, if it was to be killed at this point; says whether it was.
+    pub(super) fn killed_at(&mut self, point: Kind) -> Result<bool, Failure> {
+        let Some(index) = self.kills.iter().position(|(kind, _)| *kind == point) else {
+            return Ok(false);
+        };
+        let (_, down) = self.kills.swap_remove(index);
+        self.tally.fire(point);
+        self.crash(down)?;
+        Ok(true)
+    }
+
+    pub(super) fn crash(&mut self, down: Millis) -> Result<(), Failure> {
+        self.say(|| format!("the process is killed, and away for {}", shown(down)));
+        self.troubles += 1;
+        self.disk.crash()?;
+        self.go_away(down);
+        self.note_able();
+        Ok(())
+    }
+
+    fn go_away(&mut self, down: Millis) {
+        self.outages += 1;
+        self.down_since = Some(self.both_times());
+        self.process = None;
+        self.looks.clear();
+        self.later(down, Event::Happening(Happening::Start));
+    }
+
+    fn start(&mut self) -> Result<(), Failure> {
+        if self.process.is_some() {
+            return Ok(());
+        }
+        if self.disk.failing {
+            // A receiver that cannot write does not start.
+            self.later(10 * SECOND, Event::Happening(Happening::Start));
+            return Ok(());
+        }
+        let now = self.clocks.now();
+        self.runs += 1;
+        let spans = self.disk.spans_from(0)?;
+        let offset = spans.last().map(|(_, span)| span.last.offset).unwrap_or_default();
+        self.process = Some(Process {
+            run: self.runs,
+            started: now,
+            tally: Tally::default(),
+            desk: Desk::default(),
+            client: calls::client(self.wire.clone(), self.scenario.generation)?,
+            offset,
+            offset_read: false,
+            clock_tried: None,
+            next_beat: now,
+            last_beat: None,
+            still: None,
+            began: (0, 0),
+            engine: None,
+            look_again: None,
+            completions: Default::default(),
+            call: None,
+        });
+        let times = self.both_times();
+        if let Some(process) = &mut self.process {
+            process.began = times;
+        }
+        self.keep_clock();
+        self.beat();
+        let run = self.runs;
+        self.say(|| format!("the process begins: run {run}"));
+        let since = self.down_since.take();
+        self.disturbed_since(since);
+        self.register();
+        self.look_in(1);
+        self.note_able();
+        Ok(())
+    }
+
+    fn resume(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let since = process.still.take().map(|still| still.since);
+        process.next_beat = self.clocks.now();
+        self.say(|| "the process goes on".to_owned());
+        self.disturbed_since(since);
+        self.look_soon();
+    }
+
+    fn step_wall(&mut self, by: Millis) {
+        self.tally.fire(Kind::WallStep);
+        self.say(|| format!("the wall clock is set by {by} ms"));
+        let (x, before) = self.both_times();
+        self.clocks.step_wall(by);
+        let (_, after) = self.both_times();
+        if by.abs() > 2 * self.scenario.period {
+            self.truth.disturb(x.min(before).min(after), x.max(before).max(after));
+        }
+        self.truth.set_back(10 * MINUTE, self.clocks.now());
+        self.look_in(self.scenario.pace + 6 * SECOND);
+    }
+
+    /// Notes a disturbance that is over.
+    fn disturbed_since(&mut self, since: Option<(Millis, Millis)>) {
+        if let Some((x, believed)) = since {
+            let (x_now, believed_now) = self.both_times();
+            self.truth.disturb(x.min(believed), x_now.max(believed_now));
+        }
+    }
+
+    /// Has the driver look when the next heartbeat is there.
+    pub(super) fn look_soon(&mut self) {
+        let now = self.clocks.now();
+        let beat = self.process.as_ref().map_or(now, |process| process.next_beat);
+        self.look_in(beat - now + 1);
+    }
+
+    pub(super) fn note_able(&mut self) {
+        let is_up = self.process.as_ref().is_some_and(|p| p.still.is_none());
+        let able = is_up && !self.disk.failing && !self.api_down;
+        self.truth.able(able, self.clocks.now());
+    }
+
+    /// Plans one of the emulator's faults.
+    pub(super) fn plan(&mut self, kind: Kind, times: u32) {
+        let live = Match { cause: Some(Cause::Live), ..Match::default() };
+        let replay = Match { cause: Some(Cause::Replay), ..Match::default() };
+        let seconds = self.rng.u64(5..600);
+        let status = Match { kind: Some("replay_job_status".to_owned()), ..Match::default() };
+        let (action, when) = match kind {
+            Kind::Drop => (Action::Drop, live),
+            Kind::LostAnswer => (Action::LoseAnswer, live),
+            Kind::Delay => (Action::Delay { seconds }, live),
+            Kind::Duplicate => (Action::Duplicate, live),
+            Kind::BadSignature => (Action::BadSignature, live),
+            Kind::Corrupt => (Action::Corrupt, live),
+            Kind::Truncate => (Action::Truncate, live),
+            Kind::ReplayDrop => (Action::Drop, replay),
+            Kind::ReplayLostAnswer => (Action::LoseAnswer, replay),
+            Kind::ReplayDelay => (Action::Delay { seconds }, replay),
+            Kind::Incomplete => (Action::IncompleteJob, Match::default()),
+            Kind::MissingCompletion => (Action::MissingCompletion, Match::default()),
+            Kind::DoubledCompletion => (Action::Duplicate, status),
+            Kind::FalseComplete => {
+                self.traps += times;
+                return;
+            }
+            _ => return,
+        };
+        let fault = Fault { when, action, times };
+        if self.world.plan_fault(fault).is_ok() {
+            self.planned.push(Some(kind));
+        }
+    }
+
+    /// Counts the emulator's faults.
+    pub(crate) fn count_planned(&mut self) {
+        let faults = self.world.faults().faults;
+        for (fault, kind) in faults.iter().zip(self.planned.clone()) {
+            if let Some(kind) = kind {
+                let fired = u64::from(fault.fired);
+                self.tally.count(kind, crate::fault::Count { planned: 0, fired });
+            }
+        }
+    }
+
+    /// Returns how much has gone wrong so far that may hold up an engine.
+    pub(super) fn troubles(&self) -> u64 {
+        let fired: u32 = self.world.faults().faults.iter().map(|fault| fault.fired).sum();
+        self.troubles + u64::from(fired)
+    }
+
+    /// Notes that an attempt failed because of a fault.
+    pub(super) fn note_failure(&mut self) {
+        let troubles = self.troubles();
+        if troubles > self.seen_troubles {
+            self.seen_troubles = troubles;
+            let took = self.clocks.now() - self.asked;
+            self.truth.set_back(took + 15 * MINUTE, self.asked);
+        }
+    }
+}
