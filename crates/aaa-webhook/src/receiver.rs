@@ -19,6 +19,7 @@
 mod answer;
 mod body;
 pub(crate) mod clock;
+mod detach;
 mod distribution;
 mod extract;
 mod paths;
@@ -37,6 +38,7 @@ use tokio::sync::Notify;
 use tracing::Instrument;
 
 pub(crate) use self::answer::Refusal;
+use self::detach::Detached;
 pub use self::{
     answer::Refused,
     distribution::Distribution,
@@ -283,7 +285,7 @@ impl<I: Inbox> Receiver<I> {
         }
     }
 
-    /// Commits in a task of its own, so that it does not end with whoever waits for it.
+    /// Commits, and does not end with whoever waits for it.
     async fn committed(&self, delivery: VerifiedDelivery) -> Result<Acknowledged, Refused> {
         let (status, now) = (self.status(), self.verifier.now());
         let span = span(&delivery);
@@ -291,6 +293,7 @@ impl<I: Inbox> Receiver<I> {
         let inbox = Arc::clone(&self.inbox);
         let work = async move {
             let (began, arrived_at) = (clock::instant(), delivery.arrived_at());
+            let (app, slot) = (delivery.app().to_owned(), delivery.slot());
             let result = delivery.commit(&inbox).await;
             match &result {
                 Ok(durable) => {
@@ -305,12 +308,13 @@ impl<I: Inbox> Receiver<I> {
                 }
                 Err(error) => {
                     status.not_stored(now());
-                    tracing::warn!(%error, "verified delivery refused");
+                    let (app, secret) = (app.as_str(), slot.as_str());
+                    tracing::warn!(app, secret, %error, "verified delivery refused");
                 }
             }
             result
         };
-        let committed = tokio::spawn(work.instrument(span)).await;
+        let committed = Detached::new(work.instrument(span)).await;
         // Without a result the inbox panicked: the guard counts that.
         let result = committed.map_err(|_| self.verifier.refused(Refusal::NotStored))?;
         late.finished();
@@ -320,8 +324,11 @@ impl<I: Inbox> Receiver<I> {
 }
 
 /// What is logged while a delivery is stored belongs to it. Neither body nor signature is told.
+///
+/// Whoever does not look at each delivery does not pay for it either: what goes wrong says by
+/// itself which app it was.
 fn span(delivery: &VerifiedDelivery) -> tracing::Span {
-    tracing::info_span!(
+    tracing::debug_span!(
         "delivery",
         app = delivery.app(),
         secret = delivery.slot().as_str(),

@@ -54,9 +54,8 @@ impl Heads {
                 return None;
             };
             let (line, rest) = bytes.split_at_checked(end.saturating_add(1)).unwrap_or_default();
-            self.keep(line);
             bytes = rest;
-            if self.line_ended() {
+            if self.line_ended(line) {
                 return Some(self.heads);
             }
         }
@@ -71,18 +70,32 @@ impl Heads {
         }
     }
 
+    /// Keeps the beginning of a line of which the end is not there yet.
     fn keep(&mut self, bytes: &[u8]) {
         let room = LINE.saturating_sub(self.line.len());
-        self.line.extend(bytes.iter().take(room));
+        self.line.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// Says whether the head that ended with the end of this line is unclear.
+    fn line_ended(&mut self, end: &[u8]) -> bool {
+        if self.line.is_empty() {
+            return self.line(end);
+        }
+        self.keep(end);
+        let mut line = std::mem::take(&mut self.line);
+        let unclear = self.line(&line);
+        line.clear();
+        self.line = line;
+        unclear
     }
 
     /// Says whether the head that ended with this line is unclear.
-    fn line_ended(&mut self) -> bool {
-        let line = std::mem::take(&mut self.line);
+    fn line(&mut self, line: &[u8]) -> bool {
         // Of a longer one only the beginning is here, and half a number is another number.
         let is_whole = line.len() < LINE;
+        let line = line.get(..LINE).unwrap_or(line);
         // Nothing but a line end: a line of spaces ends no head, and is refused with it.
-        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.place {
             // Empty lines before a request mean nothing.

@@ -74,7 +74,7 @@ async fn the_log_tells_of_each_delivery_and_no_secret() {
     let text = log.text();
     for told in [
         r#"delivery{app="main" secret="active" events=1 bytes=50}: aaa_webhook::receiver: delivery committed stored=1 duplicates=0"#,
-        r#"delivery{app="main" secret="active" events=1 bytes=50}: aaa_webhook::receiver: verified delivery refused error=the inbox cannot store: the disk is full"#,
+        r#"delivery{app="main" secret="active" events=1 bytes=50}: aaa_webhook::receiver: verified delivery refused app="main" secret="active" error=the inbox cannot store: the disk is full"#,
         "delivery rejected rejection=the signature was not made with",
         "delivery rejected rejection=not signed",
         "check answered",
