@@ -2,6 +2,8 @@ use aaa_types::{JobId, ReplayWindow, WebhookId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::Gap;
+
 /// A job that is about to be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
@@ -49,6 +51,13 @@ impl Attempt {
     /// Says whether the attempt is open, or asked for minutes that end after a time.
     pub fn is_open_or_ends_after(&self, time: Timestamp) -> bool {
         self.outcome.is_open() || self.intent.core.to_date().start() >= time
+    }
+
+    /// Says whether the attempt asked for minutes of one of these gaps.
+    pub fn is_about(&self, gaps: &[Gap]) -> bool {
+        let core = self.intent.core;
+        let (from, to) = (core.from_date().start(), core.to_date().start());
+        gaps.iter().any(|gap| gap.from < to && from < gap.to)
     }
 }
 

@@ -3,7 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, LedgerError, Outcome, Summary,
 };
-use crate::coverage::{Heartbeat, Proof, Span, before};
+use crate::coverage::{Gap, Heartbeat, Proof, Span, before, gaps};
 
 /// A ledger as plain data: what a store in memory wraps, and what every other one has to do.
 ///
@@ -203,9 +203,10 @@ impl Book {
         let last_sweep = self.declared.iter().filter(|d| d.declaration.is_sweep());
         let last_sweep = last_sweep.map(|d| d.number).max();
         self.declared.retain(|d| d.declaration.gap.to >= time || Some(d.number) == last_sweep);
+        let gaps = Self::gaps_left(&self.spans, &self.declared);
         let summary = &mut self.summary;
         self.attempts.retain(|Kept { attempt, .. }| {
-            let keep = attempt.is_open_or_ends_after(time);
+            let keep = attempt.is_open_or_ends_after(time) || attempt.is_about(&gaps);
             if !keep {
                 summary.add_attempt(attempt);
             }
@@ -217,6 +218,16 @@ impl Book {
     /// that is kept there may be a gap that they have closed.
     pub fn settled_before(first: Option<&Span>, time: Timestamp) -> Timestamp {
         first.map_or(time, |span| span.last.x_time().min(time))
+    }
+
+    /// Returns the gaps that are still told by spans and declarations, however old: as long as they
+    /// are, so is what closed them. Coverage as a whole is swept, but is no gap.
+    pub fn gaps_left(spans: &[Span], declared: &[Declared]) -> Vec<Gap> {
+        // More than any margin: it costs a few attempts that are kept in vain.
+        let mut left = gaps(spans, SignedDuration::from_hours(1));
+        let declared = declared.iter().map(|declared| declared.declaration);
+        left.extend(declared.filter(|it| !it.is_sweep()).map(|it| it.gap));
+        left
     }
 
     /// See [`Ledger::summary`](super::Ledger::summary).

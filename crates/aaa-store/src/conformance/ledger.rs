@@ -32,6 +32,7 @@ macro_rules! ledger_conformance {
             gaps_are_declared_by_anybody,
             old_things_are_trimmed_and_counted,
             an_open_gap_keeps_what_closed_it,
+            a_gap_within_coverage_keeps_what_closed_it,
         );
     };
     (@ $make:path: $($check:ident,)+) => {
@@ -289,6 +290,35 @@ pub async fn an_open_gap_keeps_what_closed_it(ledger: &impl Ledger) {
     assert_eq!(ledger.spans().await.unwrap().len(), 1);
     ledger.trim(beat(100_002).x_time()).await.unwrap();
     assert_eq!(ledger.attempts().await.unwrap().len(), 0);
+}
+
+/// A spell of wrong signatures lies within a span, and a declared gap anywhere: they may be over
+/// long before the span or the gap is.
+pub async fn a_gap_within_coverage_keeps_what_closed_it(ledger: &impl Ledger) {
+    let lease = hold(ledger, 1).await;
+    for second in (0..=30_000).step_by(15) {
+        let verified = u64::from(second > 0);
+        let tally = Tally { verified, rejected: 3, ..Tally::default() };
+        ledger.heartbeat(Heartbeat { tally, ..beat(second) }).await.unwrap();
+    }
+    let declared = declaration(Cause::Declared, beat(15_000).x_time());
+    let number = ledger.declare(declared).await.unwrap();
+    ledger.prolong(number, beat(25_000).x_time()).await.unwrap();
+    // Within the spell, within neither, at the beginning of what is declared.
+    for second in [0, 10_000, 15_000] {
+        let from = UtcMinute::floor(beat(second).x_time());
+        let core = ReplayWindow::new(from, from.plus(1)).unwrap();
+        let number = ledger.intend(lease, Intent { core, ..intent() }).await.unwrap();
+        let outcome = Outcome::Recovered { job: "5".parse().unwrap() };
+        ledger.settle(lease, number, outcome, now()).await.unwrap();
+    }
+    ledger.trim(beat(20_000).x_time()).await.unwrap();
+    assert_eq!(ledger.spans().await.unwrap().len(), 1);
+    let attempts = ledger.attempts().await.unwrap();
+    assert_eq!(attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 3]);
+    ledger.withdraw(number).await.unwrap();
+    ledger.trim(beat(20_000).x_time()).await.unwrap();
+    assert_eq!(ledger.attempts().await.unwrap().len(), 1);
 }
 
 /// A heartbeat of one run.

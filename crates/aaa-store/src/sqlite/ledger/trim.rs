@@ -29,8 +29,8 @@ const SWEPT: &str = "trimmed_swept";
 /// Removes what ended before a time, as `Book::trim` does.
 pub(super) fn trim(db: &Connection, time: Timestamp) -> rusqlite::Result<()> {
     let mut summary = Summary::default();
-    let first = spans(db, time, &mut summary)?;
-    let time = Book::settled_before(first.as_ref(), time);
+    let kept = spans(db, time, &mut summary)?;
+    let time = Book::settled_before(kept.first(), time);
     let before = time.as_microsecond();
     db.execute("DELETE FROM proofs WHERE to_at < ?", [before])?;
     db.execute(
@@ -39,8 +39,9 @@ pub(super) fn trim(db: &Connection, time: Timestamp) -> rusqlite::Result<()> {
         [before],
     )?;
     let minute = UtcMinute::ceil(time).to_string();
+    let gaps = Book::gaps_left(&kept, &readable(jobs::declared(db))?);
     for attempt in readable(jobs::attempts_before(db, &minute))? {
-        if !attempt.is_open_or_ends_after(time) {
+        if !attempt.is_open_or_ends_after(time) && !attempt.is_about(&gaps) {
             summary.add_attempt(&attempt);
             db.execute("DELETE FROM attempts WHERE number = ?", [number(attempt.number)])?;
         }
@@ -58,32 +59,35 @@ pub(super) fn trim(db: &Connection, time: Timestamp) -> rusqlite::Result<()> {
     counters::add(db, SWEPT, number(summary.swept))
 }
 
-/// Removes spans that are over, with the gaps behind them; returns the first that stays.
-fn spans(
-    db: &Connection,
-    time: Timestamp,
-    summary: &mut Summary,
-) -> rusqlite::Result<Option<Span>> {
+/// Removes spans that are over, with the gaps behind them; returns those that stay.
+fn spans(db: &Connection, time: Timestamp, summary: &mut Summary) -> rusqlite::Result<Vec<Span>> {
     let mut statement = db.prepare(&coverage::all())?;
     let mut rows = statement.query([])?;
-    let mut before: Option<(i64, Span)> = None;
+    let mut kept: Vec<Span> = Vec::new();
+    // The number of the span before, as long as each before it has gone.
+    let mut going: Option<i64> = None;
     let mut last_gone = None;
     while let Some(row) = rows.next()? {
         let (id, span) = (row.get(0)?, readable(coverage::span(row))?);
-        if let Some((id, before)) = &before {
+        if let (Some(before_id), [before]) = (going, kept.as_slice()) {
             if before.last.x_time() >= time || span.first.x_time() >= time {
-                break;
+                going = None;
+            } else {
+                summary.add_span(before);
+                last_gone = Some(before_id);
+                kept.clear();
             }
-            summary.add_span(before);
-            last_gone = Some(*id);
         }
-        before = Some((id, span));
+        if kept.is_empty() {
+            going = Some(id);
+        }
+        kept.push(span);
     }
     drop(rows);
     if let Some(last_gone) = last_gone {
         db.execute("DELETE FROM coverage WHERE id <= ?", [last_gone])?;
     }
-    Ok(before.map(|(_, span)| span))
+    Ok(kept)
 }
 
 pub(in crate::sqlite) fn summary(db: &Connection) -> Result<Summary, ReadError> {
