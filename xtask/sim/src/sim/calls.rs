@@ -13,7 +13,7 @@ use aaa_emulator::{
 use aaa_replay::{
     driver::classify,
     engine::{Input, Quota, Refusal, RefusalKind, Webhook},
-    ledger::Attempt,
+    ledger::{Attempt, Outcome},
 };
 use aaa_types::{JobId, ReplayWindow, UtcMinute, WebhookId};
 use bytes::Bytes;
@@ -273,8 +273,8 @@ impl Sim {
     fn judge_request(&mut self, request: &Request<Bytes>) {
         let asked = window(request);
         let attempts = self.disk.attempts().unwrap_or_default();
-        let open: Vec<Attempt> =
-            attempts.into_iter().filter(|attempt| attempt.outcome.is_open()).collect();
+        let (open, settled): (Vec<Attempt>, Vec<Attempt>) =
+            attempts.into_iter().partition(|attempt| attempt.outcome.is_open());
         let Some(asked) = asked else { return };
         self.say(|| format!("X is asked for {asked}"));
         if open.len() > 1 {
@@ -290,7 +290,14 @@ impl Sim {
             return;
         };
         let core = attempt.intent.core;
-        let covers = asked.from_date() <= core.from_date() && core.to_date() < asked.to_date();
+        // Before a minute is given up, it is asked for alone.
+        let failed = |attempt: &&Attempt| {
+            attempt.intent.core == core && matches!(attempt.outcome, Outcome::Incomplete { .. })
+        };
+        let may_be_alone =
+            core.minutes() == 1 && settled.iter().filter(failed).count() + 1 >= self.settings.tries;
+        let end = core.to_date().plus(i64::from(!may_be_alone));
+        let covers = asked.from_date() <= core.from_date() && end <= asked.to_date();
         if is_there && !covers {
             self.violate(Invariant::Overlap, format!("{asked} was asked for, missing is {core}"));
         }
