@@ -75,5 +75,8 @@ pub mod sqlite;
 pub use crate::{
     error::StoreError,
     memory::MemoryStore,
-    sqlite::{Queued, Settings, SqliteBeside, SqliteLedger, SqliteReader, SqliteStore, Stats},
+    sqlite::{
+        Queued, Settings, SqliteBeside, SqliteLedger, SqliteReader, SqliteStore, Stats,
+        Transactions,
+    },
 };

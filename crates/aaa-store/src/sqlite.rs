@@ -34,12 +34,14 @@ mod backup;
 mod batch;
 mod beside;
 mod check;
+mod clock;
 mod consumers;
 mod counters;
 mod files;
 mod filing;
 mod forget;
 mod ledger;
+mod measured;
 mod open;
 mod prune;
 mod reader;
@@ -69,6 +71,7 @@ pub use self::{
     files::DATABASE,
     forget::{Forgotten, Vacuumed, forget, vacuum},
     ledger::SqliteLedger,
+    measured::Transactions,
     prune::Pruned,
 };
 use self::{
@@ -220,6 +223,22 @@ impl SqliteStore {
         self.writer.queued()
     }
 
+    /// Returns what the transactions were like that took deliveries, since the store was opened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_store::{Settings, SqliteStore};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let store = SqliteStore::open(directory.path().join("aaa-data"), Settings::default())?;
+    /// assert_eq!(store.transactions().deliveries.count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn transactions(&self) -> Transactions {
+        self.writer.measured().read()
+    }
+
     /// Says of each key, in its text form, whether such an event is stored.
     ///
     /// # Errors
@@ -283,7 +302,12 @@ impl SqliteStore {
 impl Inbox for SqliteStore {
     async fn commit(&self, delivery: VerifiedDelivery) -> Result<Receipt, InboxError> {
         let bytes = delivery.body().len();
-        let work = move |batch: &mut Batch<'_>| batch.store(&delivery);
+        let queued = clock::instant();
+        let work = move |batch: &mut Batch<'_>| {
+            let receipt = batch.store(&delivery)?;
+            batch.queued_since(queued);
+            Ok(receipt)
+        };
         Ok(self.write(bytes, Wait::Never, work).await?)
     }
 }
@@ -433,7 +457,8 @@ pub struct Stats {
     pub deliveries: u64,
     /// Copies of events that were refused because the event was there already.
     pub duplicates: u64,
-    /// Transactions that took deliveries, copies included.
+    /// Transactions that took deliveries, copies included. They are counted some hundred at once:
+    /// the last of them later, and not at all if the process dies before.
     pub commits: u64,
     /// Events that retention removed.
     pub pruned_events: u64,

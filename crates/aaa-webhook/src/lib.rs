@@ -4,7 +4,7 @@
 //! The core is pure: [`crc`] and [`signature`] are functions over bytes, [`delivery`] is the way
 //! of a delivery as a typestate, [`diagnosis`] says why a signature does not fit, and [`inbox`] is
 //! the trait that a store implements; [`consumer`] does something with what was stored;
-//! [`networks`] says from where requests may come. With the feature `axum` (on by default)
+//! [`networks`] says from where requests may come; a [`distribution`] is what was measured. With the feature `axum` (on by default)
 //! `receiver` is a tower service, an axum router and an extractor; with `server` there is an accept
 //! loop with time-outs and a draining shutdown, with `tls` behind TLS; with `metrics` there is what
 //! an operator watches.
@@ -49,6 +49,7 @@ pub mod consumer;
 pub mod crc;
 pub mod delivery;
 pub mod diagnosis;
+pub mod distribution;
 pub mod inbox;
 #[cfg(feature = "metrics")]
 pub mod metrics;

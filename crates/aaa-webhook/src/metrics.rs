@@ -25,7 +25,11 @@
 //! | `aaa_ready` | 1 when `/readyz` is 200 |
 //! | `aaa_store_queued`, `aaa_store_queued_bytes` | deliveries that wait for their commit |
 //! | `aaa_store_events` | events in the store |
-//! | `aaa_store_deliveries_total`, `aaa_store_transactions_total` | the first by the second is how many deliveries a commit holds |
+//! | `aaa_store_deliveries_total` | deliveries that brought something new |
+//! | `aaa_store_transaction_deliveries` | deliveries that one transaction of the store took, copies included |
+//! | `aaa_store_transaction_bytes` | the bytes of their bodies |
+//! | `aaa_store_transaction_duration_seconds` | from its begin until it was durable |
+//! | `aaa_store_queue_duration_seconds` | what a delivery waited for its transaction to begin |
 //! | `aaa_consumer_lag{consumer}` | events that a consumer has yet to handle |
 //! | `aaa_disk_free_bytes` | free space where the store is |
 //!
@@ -40,7 +44,7 @@ use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header::CONTENT_TYPE};
 
 pub use self::text::text;
-use crate::receiver::Status;
+use crate::{distribution::Distribution, receiver::Status};
 
 /// Looks at what the receiver does not know: the store behind it, who reads from it, the disk.
 pub trait Probe: Send + Sync + 'static {
@@ -49,7 +53,7 @@ pub trait Probe: Send + Sync + 'static {
 }
 
 /// What is behind a receiver, as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Behind {
     /// Why nothing can be stored now; the receiver is not ready then.
     pub trouble: Option<String>,
@@ -61,12 +65,26 @@ pub struct Behind {
     pub events: Option<u64>,
     /// How many deliveries brought something new.
     pub deliveries: Option<u64>,
-    /// How many transactions stored them.
-    pub transactions: Option<u64>,
+    /// What the transactions were like that stored them.
+    pub transactions: Option<Transactions>,
     /// For each consumer its name, and how many events it has yet to handle.
     pub consumers: Vec<(String, u64)>,
     /// Free bytes where the store is.
     pub free_bytes: Option<u64>,
+}
+
+/// What the transactions of a store were like, since it was opened; only those that took
+/// deliveries.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Transactions {
+    /// How many deliveries one took.
+    pub deliveries: Distribution,
+    /// The bytes of their bodies.
+    pub bytes: Distribution,
+    /// How long one took until it was durable, in seconds.
+    pub durations: Distribution,
+    /// How long each delivery waited for its transaction to begin, in seconds.
+    pub waits: Distribution,
 }
 
 /// Answers `/metrics`, `/healthz` and `/readyz`.

@@ -20,7 +20,6 @@ mod answer;
 mod body;
 pub(crate) mod clock;
 mod detach;
-mod distribution;
 mod extract;
 mod paths;
 mod reason;
@@ -41,12 +40,12 @@ pub(crate) use self::answer::Refusal;
 use self::detach::Detached;
 pub use self::{
     answer::Refused,
-    distribution::Distribution,
     paths::{PathTaken, Paths},
     reason::Reason,
     status::{Counts, Figures, Status, Unready},
     verifier::Verifier,
 };
+pub use crate::distribution::Distribution;
 use crate::{
     app::App,
     delivery::{Acknowledged, Durable, VerifiedDelivery},

@@ -12,7 +12,7 @@ use std::{
 use aaa_store::SqliteStore;
 use aaa_webhook::{
     consumer::Cursors as _,
-    metrics::{self, Behind, Probe},
+    metrics::{self, Behind, Probe, Transactions},
     receiver::Status,
     server::{Limits, Server},
 };
@@ -86,10 +86,16 @@ impl Look {
 
 impl Probe for Look {
     async fn look(&self) -> Behind {
-        let queued = self.store.queued();
+        let (queued, transactions) = (self.store.queued(), self.store.transactions());
         let mut behind = Behind {
             queued: Some(queued.deliveries),
             queued_bytes: Some(queued.bytes),
+            transactions: Some(Transactions {
+                deliveries: transactions.deliveries,
+                bytes: transactions.bytes,
+                durations: transactions.durations,
+                waits: transactions.waits,
+            }),
             free_bytes: free_bytes(&self.directory),
             ..Behind::default()
         };
@@ -97,7 +103,6 @@ impl Probe for Look {
             Ok(stats) => {
                 behind.events = Some(stats.events);
                 behind.deliveries = Some(stats.deliveries);
-                behind.transactions = Some(stats.commits);
                 let last = stats.last_seq.unwrap_or(0);
                 let printed = self.printed.iter().map(|printed| printed.load(SeqCst));
                 let lag = |printed| ("terminal".to_owned(), last.saturating_sub(printed));

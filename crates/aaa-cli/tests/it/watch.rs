@@ -77,6 +77,10 @@ async fn metrics_health_and_readiness() {
         ("aaa_commit_duration_seconds_count", 3.0),
         ("aaa_store_events", 2.0),
         ("aaa_store_queued", 0.0),
+        ("aaa_store_transaction_deliveries_sum", 3.0),
+        ("aaa_store_transaction_deliveries_count", 3.0),
+        ("aaa_store_transaction_duration_seconds_count", 3.0),
+        ("aaa_store_queue_duration_seconds_count", 3.0),
         ("aaa_ready", 1.0),
     ] {
         assert_eq!(value(&text, name), expected, "{name}");

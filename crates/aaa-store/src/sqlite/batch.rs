@@ -1,5 +1,7 @@
 //! What one transaction stores.
 
+use std::time::Instant;
+
 use aaa_webhook::{
     app::SecretSlot,
     delivery::{KeyedEvent, VerifiedDelivery},
@@ -10,8 +12,9 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::{
     Settings,
-    counters::{self, COMMITS, DUPLICATES, KEYS_SINCE},
+    counters::{self, DUPLICATES, KEYS_SINCE},
     filing::Unfiled,
+    measured::Took,
     redact,
     values::{number, signed},
 };
@@ -46,9 +49,17 @@ pub(super) struct Batch<'c> {
     find_key: CachedStatement<'c>,
     add_event: CachedStatement<'c>,
     add_delivery: CachedStatement<'c>,
-    events: i64,
+    took: Took,
     duplicates: i64,
     last_seq: Option<u64>,
+}
+
+/// What a transaction did.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// The last sequence number, if any was given.
+    pub(super) last_seq: Option<u64>,
+    pub(super) took: Took,
 }
 
 impl<'c> Batch<'c> {
@@ -70,10 +81,10 @@ impl<'c> Batch<'c> {
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             add_delivery: db.prepare_cached(
-                "INSERT INTO deliveries (app, slot, signature, arrived_at, body) \
-                 VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO deliveries (id, app, slot, signature, arrived_at, body) \
+                 VALUES (?, ?, ?, ?, ?, ?)",
             )?,
-            events: 0,
+            took: Took::default(),
             duplicates: 0,
             last_seq: None,
         })
@@ -106,23 +117,35 @@ impl<'c> Batch<'c> {
         for (kind, item, payload, seq) in asked {
             redact::react(self.db, delivery.app(), kind, &item, &payload, seq)?;
         }
-        self.events += number(receipt.stored);
         self.duplicates += number(receipt.duplicates);
+        self.took.deliveries += 1;
+        self.took.bytes += delivery.body().len() as u64;
         Ok(receipt)
     }
 
-    /// Writes the counters; returns the last sequence number, if any was given.
+    /// Notes since when a delivery waited that was stored.
+    pub(super) fn queued_since(&mut self, queued: Instant) {
+        self.took.queued.push(queued);
+    }
+
+    /// Writes the counters, where that costs nothing more.
     ///
     /// A copy is answered like a new event, so even a batch of nothing but copies has to sync the
     /// log: the event may have been written by a process that died before its own sync. Counting
-    /// the copies makes sure that there is something to sync.
-    pub(super) fn finish(self) -> rusqlite::Result<Option<u64>> {
+    /// the copies makes sure that there is something to sync. In any other batch a counter would
+    /// be one more page to write.
+    pub(super) fn finish(self) -> rusqlite::Result<Done> {
+        if self.took.deliveries > 0 {
+            self.unfiled.takes_deliveries();
+        }
         counters::add(self.db, DUPLICATES, self.duplicates)?;
-        counters::add(self.db, COMMITS, i64::from(self.events + self.duplicates > 0))?;
         if self.unfiled.are_many() {
             self.unfiled.file(self.db)?;
         }
-        Ok(self.last_seq)
+        if self.duplicates > 0 || self.unfiled.is_filing() {
+            self.unfiled.count(self.db)?;
+        }
+        Ok(Done { last_seq: self.last_seq, took: self.took })
     }
 
     /// Files what is stored so far, so that events may be removed.
@@ -137,7 +160,9 @@ impl<'c> Batch<'c> {
         };
         let arrived_at = delivery.arrived_at().as_microsecond();
         let body = delivery.body().as_ref();
+        let id = self.unfiled.next_delivery();
         self.add_delivery.insert(params![
+            id,
             delivery.app(),
             slot,
             delivery.signature(),

@@ -8,7 +8,7 @@ pub(super) const EVENTS: &str = "events";
 pub(super) const DELIVERIES: &str = "deliveries";
 /// Copies that were refused.
 pub(super) const DUPLICATES: &str = "duplicates";
-/// Transactions that took deliveries.
+/// Transactions that took deliveries; the last of them are not counted yet.
 pub(super) const COMMITS: &str = "commits";
 /// Keys that retention removed.
 pub(super) const PRUNED_KEYS: &str = "pruned_keys";

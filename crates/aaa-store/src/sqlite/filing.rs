@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use aaa_types::event::EventKey;
 use rusqlite::{Connection, params};
 
-use super::counters::{self, DELIVERIES, EVENTS, FILED};
+use super::counters::{self, COMMITS, DELIVERIES, EVENTS, FILED};
 
 /// After how many events they are filed: enough that they share pages, so few that nobody waits
 /// long for the commit that does it.
@@ -24,7 +24,7 @@ const MANY: usize = 2048;
 /// How many numbers a block has. The lists say in which blocks events of a user or a kind are.
 const BLOCK: i64 = 8192;
 
-/// The keys of events that are stored and not filed.
+/// The keys of events that are stored and not filed, and what else is not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Unfiled {
     keys: HashSet<EventKey>,
@@ -32,19 +32,40 @@ pub(super) struct Unfiled {
     added: Vec<EventKey>,
     /// What there was before the open transaction filed it.
     before: Option<HashSet<EventKey>>,
+    /// The number that was given to a delivery last.
+    last_delivery: i64,
+    /// Transactions that took deliveries and are not counted.
+    commits: i64,
+    /// Whether the open transaction is one.
+    takes: bool,
+    /// Whether the open transaction counts them.
+    counts: bool,
 }
 
 impl Unfiled {
     /// Reads them from the store, as an earlier process left them.
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
+        begin_behind_the_last(db)?;
         let mut statement = db.prepare("SELECT unfiled_key FROM events WHERE seq > ?")?;
         let mut rows = statement.query([filed(db)?])?;
         let mut keys = HashSet::new();
         while let Some(row) = rows.next()? {
-            let key: Vec<u8> = row.get(0)?;
-            keys.extend(EventKey::try_from(key.as_slice()));
+            // There is none in rows from before keys were filed; theirs are in the table.
+            let key: Option<Vec<u8>> = row.get(0)?;
+            keys.extend(key.and_then(|key| EventKey::try_from(key.as_slice()).ok()));
         }
-        Ok(Self { keys, ..Self::default() })
+        let last_delivery =
+            db.query_row("SELECT ifnull(max(id), 0) FROM deliveries", [], |row| row.get(0))?;
+        Ok(Self { keys, last_delivery, ..Self::default() })
+    }
+
+    /// Returns the number of the next delivery.
+    ///
+    /// SQLite would give that of a newest one again that was removed, and whoever still knows that
+    /// one would take the two for the same.
+    pub(super) fn next_delivery(&mut self) -> i64 {
+        self.last_delivery += 1;
+        self.last_delivery
     }
 
     pub(super) fn contains(&self, key: &EventKey) -> bool {
@@ -69,14 +90,34 @@ impl Unfiled {
         Ok(())
     }
 
+    /// Says whether the open transaction has filed something.
+    pub(super) fn is_filing(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// The open transaction takes deliveries.
+    pub(super) fn takes_deliveries(&mut self) {
+        self.takes = true;
+    }
+
+    /// Counts the transactions in the open one, at its end.
+    pub(super) fn count(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        counters::add(db, COMMITS, self.commits + i64::from(self.takes))?;
+        self.counts = true;
+        Ok(())
+    }
+
     /// The transaction is committed.
     pub(super) fn keep(&mut self) {
         self.added.clear();
         self.before = None;
+        self.commits = if self.counts { 0 } else { self.commits + i64::from(self.takes) };
+        (self.takes, self.counts) = (false, false);
     }
 
     /// The transaction is rolled back.
     pub(super) fn undo(&mut self) {
+        (self.takes, self.counts) = (false, false);
         if let Some(before) = self.before.take() {
             self.keys = before;
         }
@@ -120,6 +161,29 @@ pub(super) fn filed(db: &Connection) -> rusqlite::Result<i64> {
     Ok(counters::read(db, FILED)?.unwrap_or(0))
 }
 
+/// Says whether a delivery has events that are not filed.
+pub(super) fn is_unfiled(db: &Connection, delivery: i64) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM events WHERE delivery = ? AND seq > ?")?
+        .exists([delivery, filed(db)?])
+}
+
+/// Makes sure that everything that is to come is unfiled.
+///
+/// A file that somebody put together again may say otherwise: then numbers are given once more,
+/// and what has them would never be filed.
+fn begin_behind_the_last(db: &Connection) -> rusqlite::Result<()> {
+    let given: i64 = db.query_row(
+        "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)",
+        [],
+        |row| row.get(0),
+    )?;
+    let last: i64 = db.query_row("SELECT ifnull(max(seq), 0) FROM events", [], |row| row.get(0))?;
+    if filed(db)? > given.max(last) {
+        db.execute("UPDATE counters SET value = ? WHERE name = ?", params![last, FILED])?;
+    }
+    Ok(())
+}
+
 /// Counts the events and the deliveries that are not filed and thus not counted.
 pub(super) fn uncounted(db: &Connection) -> rusqlite::Result<(i64, i64)> {
     db.query_row(
@@ -149,6 +213,37 @@ pub(super) fn forget_blocks(db: &Connection) -> rusqlite::Result<()> {
     db.execute("DELETE FROM kind_blocks WHERE block < ?", [first])?;
     db.execute("DELETE FROM user_blocks WHERE block < ?", [first])?;
     Ok(())
+}
+
+/// Removes what the lists say of a user about the first block behind another, unless an event of
+/// that user is left there; returns the block, or `None` when there is none.
+///
+/// Events only arrive at the end, and those that are not filed are in no list yet: what has none
+/// now gets none behind anybody's back.
+pub(super) fn forget_user_of_block(
+    db: &Connection,
+    user: &str,
+    after: i64,
+) -> rusqlite::Result<Option<i64>> {
+    let next: Option<i64> = db.query_row(
+        "SELECT min(block) FROM user_blocks WHERE block > ? AND for_user_id = ?",
+        params![after, user],
+        |row| row.get(0),
+    )?;
+    let Some(block) = next else { return Ok(None) };
+    let (first, last) = ends(block);
+    db.execute(
+        "DELETE FROM user_blocks WHERE block = ?1 AND for_user_id = ?2 AND NOT EXISTS \
+         (SELECT 1 FROM events WHERE seq BETWEEN ?3 AND ?4 AND for_user_id = ?2)",
+        params![block, user, first, last],
+    )?;
+    Ok(Some(block))
+}
+
+/// Returns the first and the last number of a block.
+fn ends(block: i64) -> (i64, i64) {
+    let first = block.saturating_mul(BLOCK);
+    (first, first.saturating_add(BLOCK - 1))
 }
 
 /// What events are looked for.
@@ -191,11 +286,11 @@ impl Wanted<'_> {
                     None => true,
                 }
             {
-                let end = (block + 1) * BLOCK - 1;
-                return Ok((from.max(block * BLOCK), if end < filed { end } else { filed }));
+                let (first, last) = ends(block);
+                return Ok((from.max(first), last.min(filed)));
             }
         }
-        Ok((from.max(filed + 1), i64::MAX))
+        Ok((from.max(filed.saturating_add(1)), i64::MAX))
     }
 }
 

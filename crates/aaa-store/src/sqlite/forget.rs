@@ -90,6 +90,13 @@ pub fn forget(directory: impl AsRef<Path>, user: &UserId) -> Result<Forgotten, S
             }
         }
     }
+    // The lists name the user, too.
+    let mut after = -1;
+    while let Some(block) =
+        in_turn(&mut db, |db| filing::forget_user_of_block(db, &user, after)).map_err(told)?
+    {
+        after = block;
+    }
     // Retention leaves what it removed in free pages.
     while in_turn(&mut db, |db| prune::release(db, prune::PAGES)).map_err(told)? > 0 {
         thread::sleep(PAUSE);

@@ -6,9 +6,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{
     Settings,
-    batch::{Batch, Rules},
+    batch::{Batch, Done, Rules},
     files::FileId,
-    filing::{self, Unfiled},
+    filing::Unfiled,
     schema::{self, Look},
 };
 use crate::error::StoreError;
@@ -39,13 +39,13 @@ impl Open {
         Self::new(db, path)
     }
 
-    /// Does some work in one transaction; returns the last sequence number, if any was given.
+    /// Does some work in one transaction.
     pub(super) fn commit(
         &mut self,
         path: &Path,
         rules: Rules,
         work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<()>,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Done, StoreError> {
         if FileId::of(path) != self.file {
             let reason = "it was moved or deleted while in use".to_owned();
             return Err(StoreError::Io { path: path.to_owned(), reason });
@@ -54,7 +54,7 @@ impl Open {
         let transaction =
             Transaction::new(&mut self.db, TransactionBehavior::Immediate).map_err(told)?;
         let done = run(&transaction, rules, &mut self.unfiled, work)
-            .and_then(|last_seq| transaction.commit().map(|()| last_seq));
+            .and_then(|done| transaction.commit().map(|()| done));
         if done.is_ok() {
             self.unfiled.keep();
         } else {
@@ -72,7 +72,7 @@ impl Open {
     pub(super) fn close(mut self, path: &Path) -> Result<(), StoreError> {
         // What is not filed now is filed by the next process, and what a reader keeps in the log
         // is durable there as well.
-        if let Err(error) = file_all(&mut self.db) {
+        if let Err(error) = file_all(&mut self.db, &mut self.unfiled) {
             tracing::debug!(%error, "the last events were not filed at the end");
         }
         if let Err(error) = schema::empty_log(&self.db, path) {
@@ -87,14 +87,15 @@ fn run(
     rules: Rules,
     unfiled: &mut Unfiled,
     work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<Option<u64>> {
+) -> rusqlite::Result<Done> {
     let mut batch = Batch::new(transaction, rules, unfiled)?;
     work(&mut batch)?;
     batch.finish()
 }
 
-fn file_all(db: &mut Connection) -> rusqlite::Result<()> {
+fn file_all(db: &mut Connection, unfiled: &mut Unfiled) -> rusqlite::Result<()> {
     let transaction = Transaction::new(db, TransactionBehavior::Immediate)?;
-    filing::file(&transaction)?;
+    unfiled.file(&transaction)?;
+    unfiled.count(&transaction)?;
     transaction.commit()
 }

@@ -139,8 +139,10 @@ pub(super) fn events(
     let mut page = Page::default();
     let mut after = number(query.after);
     loop {
-        let (from, to) = wanted.stretch(db, after)?;
-        page.read(db, query, from, to)?;
+        // Others may file, remove and add between two stretches, but not within one.
+        let db = db.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        let (from, to) = wanted.stretch(&db, after)?;
+        page.read(&db, query, from, to)?;
         after = to;
         if page.full || page.events.len() >= query.limit || to == i64::MAX {
             return Ok(page.events);
@@ -173,6 +175,8 @@ impl Page {
         values.push(&limit);
         let mut statement = db.prepare_cached(&page_sql(query))?;
         let mut rows = statement.query(values.as_slice())?;
+        // What was read in an earlier transaction may have been changed since.
+        self.delivery = None;
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
             let delivery = match self.delivery.take().filter(|delivery| delivery.id == id) {

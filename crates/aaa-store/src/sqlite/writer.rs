@@ -16,7 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use super::{
     Queued, Settings,
     batch::{Batch, Rules},
+    clock,
     files::Claim,
+    measured::Measured,
     open::Open,
 };
 use crate::error::StoreError;
@@ -37,6 +39,7 @@ pub(super) struct WriterThread {
     room: Arc<Semaphore>,
     bytes: u32,
     trouble: Trouble,
+    measured: Measured,
 }
 
 impl WriterThread {
@@ -48,7 +51,7 @@ impl WriterThread {
     ) -> Result<Self, StoreError> {
         let bytes = u32::try_from(settings.queue_bytes).unwrap_or(u32::MAX).max(1);
         let (sender, receiver) = mpsc::channel(settings.queue_deliveries.max(1));
-        let trouble = Trouble::default();
+        let (trouble, measured) = (Trouble::default(), Measured::default());
         let path = claim.database.clone();
         let writer = Writer {
             open: Some(Open::new(db, &path)?),
@@ -59,6 +62,7 @@ impl WriterThread {
             rules: Rules::of(settings),
             settings: settings.clone(),
             trouble: trouble.clone(),
+            measured: measured.clone(),
             last_seq,
             closing: Vec::new(),
         };
@@ -66,7 +70,8 @@ impl WriterThread {
             .name("aaa-store-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| StoreError::files("start a thread to write", &path, &error))?;
-        Ok(Self { sender, room: Arc::new(Semaphore::new(bytes as usize)), bytes, trouble })
+        let room = Arc::new(Semaphore::new(bytes as usize));
+        Ok(Self { sender, room, bytes, trouble, measured })
     }
 
     /// Queues some work and waits until what it wrote is durable.
@@ -109,6 +114,10 @@ impl WriterThread {
         let (all, free) = (self.sender.max_capacity(), self.sender.capacity());
         let bytes = (self.bytes as usize).saturating_sub(self.room.available_permits());
         Queued { deliveries: all.saturating_sub(free) as u64, bytes: bytes as u64 }
+    }
+
+    pub(super) fn measured(&self) -> &Measured {
+        &self.measured
     }
 
     /// Takes nothing more, waits until everything queued is written and the file is closed.
@@ -185,6 +194,7 @@ struct Writer {
     rules: Rules,
     settings: Settings,
     trouble: Trouble,
+    measured: Measured,
     last_seq: watch::Sender<u64>,
     closing: Vec<oneshot::Sender<Result<(), StoreError>>>,
 }
@@ -266,9 +276,12 @@ impl Writer {
             self.recover()?;
         }
         let open = self.open.as_mut().ok_or(StoreError::Closed)?;
-        open.commit(&self.claim.database, self.rules, |transaction| {
+        let begun = clock::instant();
+        let done = open.commit(&self.claim.database, self.rules, |transaction| {
             batch.iter_mut().try_for_each(|job| job.run(transaction))
-        })
+        })?;
+        self.measured.add(&done.took, begun, clock::instant().saturating_duration_since(begun));
+        Ok(done.last_seq)
     }
 
     /// Opens the file again and checks it, as if the process had been started anew.

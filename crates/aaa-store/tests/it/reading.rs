@@ -89,6 +89,7 @@ async fn counts() {
         .await
         .unwrap();
     let stats = store.stats().await.unwrap();
+    // The last one brought a copy, so all of them are counted.
     assert_eq!((stats.events, stats.deliveries, stats.duplicates, stats.commits), (3, 2, 2, 3));
     assert_eq!((stats.first_seq, stats.last_seq), (Some(1), Some(3)));
     assert_eq!(stats.last_received_at, Some(later));

@@ -257,7 +257,7 @@ async fn nothing_of_a_forgotten_user_is_left_in_the_files() {
     let store = directory.open();
     for n in 0..50 {
         let item = format!("{n} private words {}", "and more ".repeat(n * 30));
-        store.commit(delivery(&favorites("7", &[&item]))).await.unwrap();
+        store.commit(delivery(&favorites("7000123456", &[&item]))).await.unwrap();
         store.commit(delivery(&favorites("8", &[&n.to_string()]))).await.unwrap();
     }
     let holds = |words: &str| {
@@ -267,10 +267,26 @@ async fn nothing_of_a_forgotten_user_is_left_in_the_files() {
         })
     };
     assert!(holds("private words"));
-    let forgotten = sqlite::forget(&directory.path, &"7".parse().unwrap()).unwrap();
+    let forgotten = sqlite::forget(&directory.path, &"7000123456".parse().unwrap()).unwrap();
     assert!(forgotten.log_emptied);
     assert!(!holds("private words") && !holds("and more"));
+    assert!(!holds("7000123456"), "it is still known that there was such a user");
     assert!(holds(r#"{"for_user_id":"8""#));
+    store.close().await.unwrap();
+}
+
+/// Who knew a delivery that is gone must not take the next one for it.
+#[tokio::test]
+async fn the_number_of_a_forgotten_delivery_is_not_given_again() {
+    let directory = Directory::new();
+    let store = directory.open();
+    store.commit(delivery(&favorites("8", &["a"]))).await.unwrap();
+    store.commit(delivery(&favorites("7", &["b"]))).await.unwrap();
+    let last = all(&store).await.last().unwrap().origin.delivery;
+    sqlite::forget(&directory.path, &"7".parse().unwrap()).unwrap();
+    store.commit(delivery(&favorites("8", &["c"]))).await.unwrap();
+    let event = all(&store).await.pop().unwrap();
+    assert!(event.origin.delivery > last, "{} again", event.origin.delivery);
     store.close().await.unwrap();
 }
 

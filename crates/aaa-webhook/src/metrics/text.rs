@@ -8,8 +8,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::Behind;
-use crate::receiver::{Distribution, Figures};
+use super::{Behind, Transactions};
+use crate::{distribution::Distribution, receiver::Figures};
 
 /// Writes the figures as OpenMetrics text.
 ///
@@ -101,8 +101,26 @@ impl Scrape {
         if let Some(deliveries) = behind.deliveries {
             lines.counter("store_deliveries", "Deliveries with something new", deliveries)?;
         }
-        if let Some(transactions) = behind.transactions {
-            lines.counter("store_transactions", "Transactions that stored them", transactions)?;
+        if let Some(Transactions { deliveries, bytes, durations, waits }) = &behind.transactions {
+            let took = "What a transaction took until it was durable";
+            lines.histogram(
+                "store_transaction_deliveries",
+                "Deliveries of a transaction",
+                None,
+                deliveries,
+            )?;
+            lines.histogram(
+                "store_transaction",
+                "The bytes of their bodies",
+                Some(&Unit::Bytes),
+                bytes,
+            )?;
+            lines.seconds("store_transaction_duration", took, durations)?;
+            lines.seconds(
+                "store_queue_duration",
+                "What a delivery waited for its transaction",
+                waits,
+            )?;
         }
         if !behind.consumers.is_empty() {
             let lags = behind.consumers.iter().map(|(name, lag)| (name.as_str(), *lag));
@@ -168,8 +186,17 @@ impl Lines<'_> {
     }
 
     fn seconds(&mut self, name: &str, help: &str, values: &Distribution) -> fmt::Result {
-        let seconds = Some(&Unit::Seconds);
-        let mut metric = self.0.encode_descriptor(name, help, seconds, MetricType::Histogram)?;
+        self.histogram(name, help, Some(&Unit::Seconds), values)
+    }
+
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        values: &Distribution,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
         metric.encode_histogram::<NoLabelSet>(values.sum, values.count(), &values.buckets, None)
     }
 }
@@ -217,7 +244,18 @@ mod tests {
             queued_bytes: Some(7_200),
             events: Some(29),
             deliveries: Some(11),
-            transactions: Some(4),
+            transactions: Some(Transactions {
+                deliveries: Distribution { buckets: vec![(2.0, 3), (f64::INFINITY, 1)], sum: 11.0 },
+                bytes: Distribution {
+                    buckets: vec![(16_384.0, 4), (f64::INFINITY, 0)],
+                    sum: 26_400.0,
+                },
+                durations: Distribution {
+                    buckets: vec![(0.005, 4), (f64::INFINITY, 0)],
+                    sum: 0.012,
+                },
+                waits: Distribution { buckets: vec![(0.001, 11), (f64::INFINITY, 0)], sum: 0.004 },
+            }),
             consumers: vec![("terminal".to_owned(), 0), ("a \"b\"\n\\".to_owned(), 8)],
             free_bytes: Some(1 << 40),
         };

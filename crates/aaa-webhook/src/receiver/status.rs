@@ -12,11 +12,12 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{
-    Reason,
+use super::Reason;
+use crate::{
+    app::SecretSlot,
     distribution::{Distribution, Durations},
+    inbox::Receipt,
 };
-use crate::{app::SecretSlot, inbox::Receipt};
 
 /// How long a receiver that could not store a delivery is called unready, at most: somebody who
 /// takes it out of a balancer for that would never see it store one again.

@@ -194,3 +194,195 @@ fn lists_end_with_their_events() {
         .collect();
     assert_eq!(blocks, [1, 2]);
 }
+
+/// The counter of commits is written when something else is, and nothing that failed is in it.
+#[test]
+fn commits_are_counted_later() {
+    let db = schema::in_memory();
+    let mut unfiled = Unfiled::load(&db).unwrap();
+    let counted = || counters::read(&db, COMMITS).unwrap();
+    for _ in 0..3 {
+        unfiled.takes_deliveries();
+        unfiled.keep();
+    }
+    unfiled.takes_deliveries();
+    unfiled.undo();
+    // A heartbeat.
+    unfiled.keep();
+    assert_eq!(counted(), None);
+    unfiled.takes_deliveries();
+    unfiled.count(&db).unwrap();
+    unfiled.keep();
+    assert_eq!(counted(), Some(4));
+    unfiled.count(&db).unwrap();
+    unfiled.keep();
+    assert_eq!(counted(), Some(4));
+}
+
+/// A file that somebody put together again may have lost what numbers were given.
+#[test]
+fn numbers_that_are_given_again_are_filed_again() {
+    let db = schema::in_memory();
+    for number in 0..10 {
+        store(&db, number, "k", Some("7"));
+    }
+    file(&db).unwrap();
+    db.execute_batch("DELETE FROM events WHERE seq > 4; DELETE FROM sqlite_sequence").unwrap();
+    let unfiled = Unfiled::load(&db).unwrap();
+    assert!(!unfiled.contains(&key(20)));
+    assert_eq!(filed(&db).unwrap(), 4);
+    assert_eq!(store(&db, 20, "new", Some("8")), 5);
+    assert!(Unfiled::load(&db).unwrap().contains(&key(20)));
+    file(&db).unwrap();
+    assert!(in_table(&db, &key(20)));
+    assert_eq!(unlisted(&db).unwrap(), Vec::<i64>::new());
+
+    // All events may go, and their numbers are still not given again.
+    db.execute("DELETE FROM events", []).unwrap();
+    Unfiled::load(&db).unwrap();
+    assert_eq!(filed(&db).unwrap(), 5);
+}
+
+/// Events of a time before they were filed have no key in their row, but one in its table.
+#[test]
+fn without_the_counter_everything_is_filed_again() {
+    let db = schema::in_memory();
+    for number in 0..10 {
+        store(&db, number, "k", Some("7"));
+    }
+    file(&db).unwrap();
+    db.execute_batch(
+        "UPDATE events SET unfiled_key = NULL WHERE seq < 5; \
+         DELETE FROM counters WHERE name = 'filed'; DELETE FROM kind_blocks",
+    )
+    .unwrap();
+    let unfiled = Unfiled::load(&db).unwrap();
+    assert!((0..10).all(|number| unfiled.contains(&key(number)) || in_table(&db, &key(number))));
+    file(&db).unwrap();
+    assert_eq!(filed(&db).unwrap(), 10);
+    assert_eq!(unlisted(&db).unwrap(), Vec::<i64>::new());
+}
+
+/// Whoever edits the file can do worse, but not make a reader go round for ever.
+#[test]
+fn the_largest_number_is_the_end() {
+    let db = schema::in_memory();
+    store(&db, 1, "k", None);
+    db.execute("UPDATE events SET seq = ?", [i64::MAX]).unwrap();
+    file(&db).unwrap();
+    for kind in ["k", "other"] {
+        let wanted = Wanted { kind: Some(kind), user: None };
+        assert_eq!(wanted.stretch(&db, 0).unwrap().1, i64::MAX, "{kind}");
+    }
+}
+
+/// What happens beside somebody who reads.
+#[derive(Debug, Clone)]
+enum Beside {
+    /// An event is stored, so many numbers further on.
+    Stored { jump: i64, kind: u8, user: Option<u8> },
+    /// Everything is filed.
+    Filed,
+    /// Retention takes the oldest.
+    Pruned { events: i64 },
+    /// A user is forgotten, and the lists that named it.
+    Forgotten { user: u8 },
+}
+
+fn beside() -> impl Strategy<Value = Vec<Beside>> {
+    let jump = prop_oneof![4 => Just(0), 1 => 0..3 * BLOCK];
+    let stored = (jump, 0..3_u8, prop::option::of(0..3_u8))
+        .prop_map(|(jump, kind, user)| Beside::Stored { jump, kind, user });
+    let beside = prop_oneof![
+        12 => stored,
+        2 => Just(Beside::Filed),
+        1 => (0..6_i64).prop_map(|events| Beside::Pruned { events }),
+        1 => (0..3_u8).prop_map(|user| Beside::Forgotten { user }),
+    ];
+    prop::collection::vec(beside, 0..12)
+}
+
+fn happen(db: &Connection, number: &mut i64, beside: &Beside) {
+    *number += 1;
+    match beside {
+        Beside::Stored { jump, kind, user } => {
+            db.execute("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'events'", [jump])
+                .unwrap();
+            let user = user.map(|user| user.to_string());
+            store(db, *number, &kind.to_string(), user.as_deref());
+        }
+        Beside::Filed => file(db).unwrap(),
+        Beside::Pruned { events } => {
+            file(db).unwrap();
+            let first =
+                "DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)";
+            db.execute(first, [events]).unwrap();
+            forget_blocks(db).unwrap();
+        }
+        Beside::Forgotten { user } => {
+            file(db).unwrap();
+            let user = user.to_string();
+            db.execute("DELETE FROM events WHERE for_user_id = ?", [&user]).unwrap();
+            let mut after = -1;
+            while let Some(block) = forget_user_of_block(db, &user, after).unwrap() {
+                after = block;
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Whatever happens between two stretches, and between a stretch and the reading of it, no
+    /// event that stays is passed over, and none is read twice.
+    #[test]
+    fn nothing_is_passed_over_while_others_write(
+        rounds in prop::collection::vec((beside(), beside()), 1..20),
+        kind in prop::option::of(0..3_u8),
+        user in prop::option::of(0..3_u8),
+    ) {
+        let db = schema::in_memory();
+        store(&db, 0, "0", Some("0"));
+        let (kind, user) = (kind.map(|k| k.to_string()), user.map(|u| u.to_string()));
+        let wanted = Wanted { kind: kind.as_deref(), user: user.as_deref() };
+        let matching = |from: i64, to: i64| -> Vec<i64> {
+            db.prepare(
+                "SELECT seq FROM events WHERE seq BETWEEN ?1 AND ?2 \
+                 AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR for_user_id = ?4) ORDER BY seq",
+            )
+            .unwrap()
+            .query_map(params![from, to, kind, user], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+        };
+        let (mut found, mut at, mut number) = (Vec::new(), 0, 0);
+        let quiet = (Vec::new(), Vec::new());
+        // In the end nothing happens any more, and the reader comes to the end.
+        for (before, between) in rounds.iter().chain(std::iter::repeat(&quiet)) {
+            before.iter().for_each(|beside| happen(&db, &mut number, beside));
+            let (from, to) = wanted.stretch(&db, at).unwrap();
+            prop_assert!(at < from && from <= to, "{} {} {}", at, from, to);
+            between.iter().for_each(|beside| happen(&db, &mut number, beside));
+            let page = matching(from, to);
+            // At the end of everything, the next page begins behind the last event.
+            at = if to == i64::MAX { page.last().copied().unwrap_or(from - 1) } else { to };
+            let ended = to == i64::MAX && page.is_empty() && std::ptr::eq(before, &quiet.0);
+            found.extend(page);
+            if ended {
+                break;
+            }
+        }
+        prop_assert!(found.is_sorted_by(|a, b| a < b), "{:?}", found);
+        for seq in matching(0, i64::MAX) {
+            prop_assert!(found.contains(&seq), "{} was passed over: {:?}", seq, found);
+        }
+        prop_assert_eq!(unlisted(&db).unwrap(), Vec::<i64>::new());
+        for user in ["0", "1", "2"] {
+            let mut after = -1;
+            while let Some(block) = forget_user_of_block(&db, user, after).unwrap() {
+                after = block;
+            }
+        }
+        prop_assert_eq!(unlisted(&db).unwrap(), Vec::<i64>::new(), "a list lost what is there");
+    }
+}

@@ -70,3 +70,22 @@ fn keys_are_found_by_their_time() {
     let plan: String = plan.query_row(["", "", "1"], |row| row.get(3)).unwrap();
     assert_eq!(plan, "SEARCH event_keys USING PRIMARY KEY (key>? AND key<?)");
 }
+
+/// What arrives while retention is at work is not filed yet, and old when the clocks differ.
+#[test]
+fn what_goes_is_filed_before() {
+    let db = schema::in_memory();
+    db.execute_batch(
+        "INSERT INTO deliveries VALUES (1, 'main', 'active', '', 0, x'00'); \
+         INSERT INTO events (delivery, kind, item, payload_start, payload_length, stale, \
+         unfiled_key) VALUES (1, 'k', 'i', 0, 1, 0, x'00000000112233445566778899aabbcc')",
+    )
+    .unwrap();
+    let now = Timestamp::from_second(60 * 60).unwrap();
+    let (pruned, _) = step(&db, rules(), Pass::Bodies(0), u64::MAX, now).unwrap();
+    assert_eq!((pruned.events, pruned.deliveries), (1, 1));
+    let keys: i64 = db.query_row("SELECT count(*) FROM event_keys", [], |row| row.get(0)).unwrap();
+    assert_eq!(keys, 1, "a copy would be stored again");
+    let counted = |name| counters::read(&db, name).unwrap();
+    assert_eq!((counted(counters::EVENTS), counted(PRUNED_EVENTS)), (Some(1), Some(1)));
+}
