@@ -61,27 +61,11 @@ pub(crate) fn is_kind(kind: &str) -> bool {
 
 /// Says whether the items of a kind must be objects, because something is generated for them.
 pub(crate) fn is_generated(kind: &str) -> bool {
-    matches!(kind, "user_event" | JOB_STATUS) || GENERATED.contains(&kind)
+    crate::bodies::KINDS.contains(&kind)
 }
 
 /// The kind that is no event of anybody: it tells how a replay job ended.
 pub(crate) const JOB_STATUS: &str = "replay_job_status";
-
-/// The kinds of lists whose items are generated.
-pub(crate) const GENERATED: [&str; 12] = [
-    "tweet_create_events",
-    "tweet_delete_events",
-    "favorite_events",
-    "follow_events",
-    "unfollow_events",
-    "block_events",
-    "unblock_events",
-    "mute_events",
-    "unmute_events",
-    "direct_message_events",
-    "direct_message_indicate_typing_events",
-    "direct_message_mark_read_events",
-];
 
 impl Item {
     /// Generates an item of `kind` in which `user` acts, and merges `payload` into it. Of a kind
