@@ -9,10 +9,18 @@
 //! # What is looked at when it is opened
 //!
 //! Looking at every page takes seconds for each gigabyte, so that is done when there is a reason:
-//! the last process did not close the file, or the file was changed since (a restored backup,
-//! another tool), or it is brought up to date, or reading or writing failed. Otherwise only the
-//! edges of each table are looked at. What a disk loses silently is found when it is read, or by
-//! [`check`]. A damaged file is refused and left as it is; a damaged write-ahead log too, where
+//! the machine went down while the file was open, or the file was changed since it was closed or
+//! its process was killed (a restored backup, another tool), or it is brought up to date, or
+//! reading or writing failed. Otherwise only the edges of each table are looked at. That a process
+//! was killed is no reason by itself: what it had written is as it wrote it. But it is one where
+//! the system does not tell whether the machine was started anew (all but Linux), and when the kill
+//! came at the end of a checkpoint, which looks like a change by somebody else. What a disk loses
+//! silently is found when it is read, or by [`check`].
+//!
+//! It is looked at before anything is accepted, not meanwhile: a damaged file would be written to
+//! until the damage is found, and what was answered 200 be stored where it may not be read again.
+//!
+//! A damaged file is refused and left as it is; a damaged write-ahead log too, where
 //! SQLite itself would drop what follows the damage. What cannot be told from an unfinished
 //! transaction is damage in the last one or two of that log.
 //!
@@ -28,7 +36,8 @@
 //! events for that user so far, in small steps of [`SqliteStore::prune`], which go on after a
 //! crash. Found are posts that came as an event of their own, through the same app. Not found are
 //! copies inside other events (a repost, a quote, a like), copies in a body that was kept for
-//! another event, and events of the X Activity API.
+//! another event, and events of the X Activity API. What was deleted or revoked while this was off
+//! is not looked for when it is on again.
 
 mod backup;
 mod batch;
@@ -76,7 +85,7 @@ pub use self::{
 };
 use self::{
     batch::Batch,
-    files::Claim,
+    files::{Claim, Doubt},
     prune::Pass,
     reader::ReaderThread,
     schema::Look,
@@ -166,7 +175,7 @@ impl SqliteStore {
     pub fn open(directory: impl AsRef<Path>, settings: Settings) -> Result<Self, StoreError> {
         let claim = Claim::new(directory.as_ref())?;
         let path = claim.database.clone();
-        let look = if claim.was_clean() { Look::AtEdges } else { Look::Everywhere };
+        let look = if claim.was_sound() { Look::AtEdges } else { Look::Everywhere };
         let db = schema::open_writer(&path, &settings, look)?;
         if let Err(error) = schema::empty_log(&db, &path) {
             // A reader is at work; the log is emptied later.
@@ -178,7 +187,8 @@ impl SqliteStore {
             .query_row("SELECT ifnull(max(seq), 0) FROM events", [], |row| row.get(0))
             .map_err(|error| StoreError::sqlite(&path, &error))?;
         let (sender, last_seq) = watch::channel(values::count(last));
-        let reader = SqliteReader::spawn(&path, settings.busy_timeout)?;
+        let reader = SqliteReader::spawn(&path, settings.busy_timeout, claim.doubt().clone())?;
+        claim.mark_open();
         let writer = WriterThread::spawn(claim, db, &settings, sender)?;
         Ok(Self { writer: Arc::new(writer), reader, last_seq })
     }
@@ -193,7 +203,7 @@ impl SqliteStore {
     /// version or is no store at all.
     pub fn open_reader(directory: impl AsRef<Path>) -> Result<SqliteReader, StoreError> {
         let path = files::find(directory.as_ref())?;
-        SqliteReader::spawn(&path, Settings::default().busy_timeout)
+        SqliteReader::spawn(&path, Settings::default().busy_timeout, Doubt::default())
     }
 
     /// Returns the handle that only reads.
@@ -328,8 +338,8 @@ pub struct SqliteReader {
 }
 
 impl SqliteReader {
-    fn spawn(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        Ok(Self { thread: Arc::new(ReaderThread::spawn(path, busy_timeout)?) })
+    fn spawn(path: &Path, busy_timeout: Duration, doubt: Doubt) -> Result<Self, StoreError> {
+        Ok(Self { thread: Arc::new(ReaderThread::spawn(path, busy_timeout, doubt)?) })
     }
 
     /// Counts what is stored.

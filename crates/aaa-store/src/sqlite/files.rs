@@ -1,10 +1,15 @@
 //! The data directory: who may read it, who may write it.
 
+mod mark;
+
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    time::UNIX_EPOCH,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
 };
 
 use crate::error::StoreError;
@@ -12,19 +17,33 @@ use crate::error::StoreError;
 /// The database inside a data directory.
 pub const DATABASE: &str = "aaa.db";
 
-/// The file whose lock says that a process writes here. It holds nothing while one does, and
-/// after a clean end what the database looked like then.
+/// The file whose lock says that a process writes here. It holds a [`mark`], or nothing.
 const LOCK: &str = "aaa.lock";
 
 /// More than a mark is long.
-const MARK_BYTES: u64 = 100;
+const MARK_BYTES: u64 = 200;
 
 /// A data directory that only this process writes to, for as long as the value lives.
 #[derive(Debug)]
 pub(super) struct Claim {
     pub(super) database: PathBuf,
     lock: File,
-    clean: bool,
+    was_sound: bool,
+    doubt: Doubt,
+}
+
+/// Says that somebody saw the database fail. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Doubt(Arc<AtomicBool>);
+
+impl Doubt {
+    pub(super) fn raise(&self) {
+        self.0.store(true, SeqCst);
+    }
+
+    fn is_raised(&self) -> bool {
+        self.0.load(SeqCst)
+    }
 }
 
 impl Claim {
@@ -53,28 +72,60 @@ impl Claim {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => refuse_exposed(&database)?,
             Err(error) => return Err(StoreError::files("create", &database, &error)),
         }
-        let clean = take_mark(&lock)
+        let was_sound = take_mark(&lock)
             .map_err(|error| StoreError::files("write", &path, &error))?
-            .is_some_and(|mark| Some(mark) == mark_of(&database));
-        Ok(Self { database, lock, clean })
+            .is_some_and(|mark| mark::holds(&mark, &database));
+        Ok(Self { database, lock, was_sound, doubt: Doubt::default() })
     }
 
-    /// Says whether the last process that wrote here closed the file, and nobody changed it
-    /// since.
-    pub(super) fn was_clean(&self) -> bool {
-        self.clean
+    /// Says whether the database was found sound once, and nothing can have damaged it since that
+    /// anybody would hear of: see [`mark`].
+    pub(super) fn was_sound(&self) -> bool {
+        self.was_sound
     }
 
-    /// Notes that the file was closed. When it cannot, the next start looks more closely.
-    pub(super) fn mark_clean(&self) {
-        let Some(mark) = mark_of(&self.database) else { return };
+    /// Returns what whoever sees the database fail raises.
+    pub(super) fn doubt(&self) -> &Doubt {
+        &self.doubt
+    }
+
+    /// Notes that the database is sound and open.
+    pub(super) fn mark_open(&self) {
+        self.doubt.0.store(false, SeqCst);
+        self.mark(mark::open(&self.database));
+    }
+
+    /// Notes that the database was closed, unless somebody saw it fail.
+    pub(super) fn mark_closed(&self) {
+        if self.doubt.is_raised() {
+            self.unmark();
+        } else {
+            self.mark(mark::closed(&self.database));
+        }
+    }
+
+    /// Takes the mark away when somebody saw the database fail: whoever opens it the next time
+    /// looks at all of it, also if this process is killed at once.
+    pub(super) fn heed_doubt(&self) {
+        if self.doubt.is_raised() && self.lock.metadata().is_ok_and(|lock| lock.len() > 0) {
+            self.unmark();
+        }
+    }
+
+    /// When it cannot be written, the next start looks more closely.
+    fn mark(&self, mark: Option<String>) {
+        self.unmark();
+        let Some(mark) = mark else { return };
         let mut lock = &self.lock;
-        let written = lock
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| lock.write_all(mark.as_bytes()))
-            .and_then(|()| lock.sync_all());
+        let written = lock.write_all(mark.as_bytes()).and_then(|()| lock.sync_all());
         if let Err(error) = written {
-            tracing::debug!(%error, "the clean end was not noted");
+            tracing::debug!(%error, "it was not noted that the store is sound");
+        }
+    }
+
+    fn unmark(&self) {
+        if let Err(error) = take_mark(&self.lock) {
+            tracing::debug!(%error, "a mark of a sound store was not removed");
         }
     }
 }
@@ -87,8 +138,8 @@ impl Drop for Claim {
     }
 }
 
-/// Reads the mark of a clean end, and removes it for certain: what is written from now on may
-/// not be covered by it.
+/// Reads the mark of a sound database, and removes it for certain: what is written from now on
+/// may not be covered by it.
 fn take_mark(mut lock: &File) -> io::Result<Option<String>> {
     let mut mark = String::new();
     // Anything else than a mark is none.
@@ -99,17 +150,6 @@ fn take_mark(mut lock: &File) -> io::Result<Option<String>> {
     }
     lock.seek(SeekFrom::Start(0))?;
     Ok(read.ok().map(|_| mark))
-}
-
-/// Describes a database that nobody has open: its size and when it was last changed. There is
-/// none while something is left in its write-ahead log.
-fn mark_of(database: &Path) -> Option<String> {
-    if fs::metadata(log_of(database)).is_ok_and(|log| log.len() > 0) {
-        return None;
-    }
-    let metadata = fs::metadata(database).ok()?;
-    let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some(format!("closed {} {}\n", metadata.len(), changed.as_nanos()))
 }
 
 /// The write-ahead log of a database.

@@ -148,14 +148,14 @@ pub fn vacuum(directory: impl AsRef<Path>) -> Result<Vacuumed, StoreError> {
     };
     match Claim::new(directory.as_ref()) {
         Ok(claim) => {
-            let look = if claim.was_clean() { Look::AtEdges } else { Look::Everywhere };
+            let look = if claim.was_sound() { Look::AtEdges } else { Look::Everywhere };
             let db = schema::open_writer(&path, &Settings::default(), look)?;
             let bytes_before = size(&db).map_err(told)?;
             db.execute_batch("VACUUM").map_err(told)?;
             let bytes_after = size(&db).map_err(told)?;
             schema::empty_log(&db, &path)?;
             db.close().map_err(|(_, error)| told(error))?;
-            claim.mark_clean();
+            claim.mark_closed();
             Ok(Vacuumed { bytes_before, bytes_after, rebuilt: true })
         }
         Err(StoreError::InUse { .. }) => {

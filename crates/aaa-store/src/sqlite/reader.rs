@@ -23,6 +23,7 @@ use super::{
         self, COMMITS, DELIVERIES, DUPLICATES, EVENTS, FORGOTTEN_DELIVERIES, FORGOTTEN_EVENTS,
         PRUNED_DELIVERIES, PRUNED_EVENTS, PRUNED_KEYS, REDACTED_EVENTS,
     },
+    files::Doubt,
     filing::{self, Wanted},
     schema,
     values::{ReadError, count, number, timestamp},
@@ -48,8 +49,13 @@ pub(super) struct ReaderThread {
 }
 
 impl ReaderThread {
-    pub(super) fn spawn(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let mut connection = ReadConnection { path: path.to_owned(), busy_timeout, open: None };
+    pub(super) fn spawn(
+        path: &Path,
+        busy_timeout: Duration,
+        doubt: Doubt,
+    ) -> Result<Self, StoreError> {
+        let at = path.to_owned();
+        let mut connection = ReadConnection { path: at.clone(), busy_timeout, doubt, open: None };
         // What is wrong with the file is told to whoever opens it.
         connection.db()?;
         let (sender, mut receiver) = mpsc::channel::<Question>(QUEUE);
@@ -60,7 +66,7 @@ impl ReaderThread {
                     question(&mut connection);
                 }
             })
-            .map_err(|error| StoreError::files("start a thread to read", path, &error))?;
+            .map_err(|error| StoreError::files("start a thread to read", &at, &error))?;
         Ok(Self { sender })
     }
 
@@ -98,6 +104,7 @@ impl ReaderThread {
 struct ReadConnection {
     path: PathBuf,
     busy_timeout: Duration,
+    doubt: Doubt,
     open: Option<Connection>,
 }
 
@@ -119,6 +126,7 @@ impl ReadConnection {
             ReadError::Sqlite(error) => {
                 let error = StoreError::sqlite(&self.path, &error);
                 if error.breaks_connection() {
+                    self.doubt.raise();
                     self.open = None;
                 }
                 error

@@ -258,6 +258,8 @@ impl Writer {
                 let stuck = self.open.as_ref().is_some_and(Open::is_stuck);
                 let broken = error.breaks_connection() || stuck;
                 if broken {
+                    self.claim.doubt().raise();
+                    self.claim.heed_doubt();
                     *self.trouble.lock() = Some(error.clone());
                 }
                 batch.into_iter().for_each(|job| job.answer(Err(error.clone())));
@@ -275,6 +277,7 @@ impl Writer {
         if self.open.is_none() {
             self.recover()?;
         }
+        self.claim.heed_doubt();
         let open = self.open.as_mut().ok_or(StoreError::Closed)?;
         let begun = clock::instant();
         let done = open.commit(&self.claim.database, self.rules, |transaction| {
@@ -292,6 +295,7 @@ impl Writer {
         match opened {
             Ok(open) => {
                 tracing::info!(path = %path.display(), "the store was opened again and is sound");
+                self.claim.mark_open();
                 (self.open, *trouble) = (Some(open), None);
                 Ok(())
             }
@@ -308,7 +312,7 @@ impl Writer {
     fn close(&mut self) -> Result<(), StoreError> {
         let Some(open) = self.open.take() else { return Ok(()) };
         open.close(&self.claim.database)?;
-        self.claim.mark_clean();
+        self.claim.mark_closed();
         Ok(())
     }
 }

@@ -189,7 +189,141 @@ async fn what_changed_since_a_clean_end_is_looked_at() {
     fs::write(directory.database(), &sound).unwrap();
     let store = directory.open();
     store.commit(delivery(&favorites("7", &["more"]))).await.unwrap();
-    assert_eq!(fs::metadata(directory.path.join("aaa.lock")).unwrap().len(), 0);
+    assert!(!mark(&directory).starts_with("closed"));
     store.close().await.unwrap();
-    assert!(fs::metadata(directory.path.join("aaa.lock")).unwrap().len() > 0);
+    assert!(mark(&directory).starts_with("closed"));
+}
+
+fn mark(directory: &Directory) -> String {
+    fs::read_to_string(directory.path.join("aaa.lock")).unwrap()
+}
+
+/// Changes a byte in a page that is not at the edge of any table, and says that it was done then.
+fn damage_the_middle(directory: &Directory, at: std::time::SystemTime) {
+    let db = directory.sqlite();
+    let leaves: Vec<i64> = db
+        .prepare("SELECT pageno FROM dbstat WHERE name = 'deliveries' AND pagetype = 'leaf'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    // Closed as by a process that is killed: the log stays.
+    db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    drop(db);
+    assert!(leaves.len() > 2);
+    let mut bytes = fs::read(directory.database()).unwrap();
+    bytes[(leaves[leaves.len() / 2] as usize - 1) * PAGE + 3] ^= 0xff;
+    fs::write(directory.database(), &bytes).unwrap();
+    let file = fs::File::options().write(true).open(directory.database()).unwrap();
+    file.set_modified(at).unwrap();
+}
+
+/// The child of the next test: stores something and is gone.
+async fn killed_child(directory: &std::path::Path) -> ! {
+    let store = SqliteStore::open(directory, settings()).unwrap();
+    store.commit(delivery(&favorites("7", &["more"]))).await.unwrap();
+    std::process::abort();
+}
+
+/// A kill damages nothing, so only what else happened since is a reason to look at every page.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_changed_since_a_kill_is_looked_at() {
+    const DIRECTORY: &str = "AAA_TEST_DAMAGE_DIRECTORY";
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        killed_child(directory.as_ref()).await;
+    }
+    let killed = async || {
+        let directory = filled().await;
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["damage::what_changed_since_a_kill_is_looked_at", "--exact", "--test-threads=1"])
+            .env(DIRECTORY, &directory.path)
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        assert!(
+            mark(&directory).starts_with("open "),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        directory
+    };
+    let modified = |directory: &Directory| {
+        let database = fs::metadata(directory.database()).unwrap().modified().unwrap();
+        let log = fs::metadata(directory.path.join("aaa.db-wal")).unwrap().modified().unwrap();
+        assert!(database <= log, "its own process wrote to the database at last");
+        (database, log)
+    };
+    let refused = |directory: &Directory| {
+        let error = SqliteStore::open(&directory.path, settings()).unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    };
+
+    // A disk that lost something says nothing, and nobody looks; whoever checks finds it.
+    let directory = killed().await;
+    damage_the_middle(&directory, modified(&directory).0);
+    let store = directory.open();
+    assert!(mark(&directory).starts_with("open "));
+    assert!(!sqlite::check(&directory.path, sqlite::Depth::Quick).unwrap().is_sound());
+    store.close().await.unwrap();
+
+    // Somebody changed the file.
+    let directory = killed().await;
+    let (database, log) = modified(&directory);
+    damage_the_middle(&directory, log + std::time::Duration::from_millis(1));
+    refused(&directory);
+    // After a refusal still, whatever its time says.
+    fs::File::options()
+        .write(true)
+        .open(directory.database())
+        .unwrap()
+        .set_modified(database)
+        .unwrap();
+    refused(&directory);
+
+    // The machine was started anew: who knows what its disk had promised.
+    let directory = killed().await;
+    damage_the_middle(&directory, modified(&directory).0);
+    let words = mark(&directory);
+    let boot = words.split(' ').nth(1).unwrap();
+    fs::write(directory.path.join("aaa.lock"), words.replace(boot, "another start")).unwrap();
+    refused(&directory);
+
+    // Another file took its place.
+    let directory = killed().await;
+    let time = modified(&directory).0;
+    let copy = directory.path.join("copy.db");
+    fs::copy(directory.database(), &copy).unwrap();
+    fs::rename(&copy, directory.database()).unwrap();
+    damage_the_middle(&directory, time);
+    refused(&directory);
+
+    // Somebody took the log away.
+    let directory = killed().await;
+    damage_the_middle(&directory, modified(&directory).0);
+    fs::remove_file(directory.path.join("aaa.db-wal")).unwrap();
+    refused(&directory);
+
+    // And what is sound opens with everything in it.
+    let directory = killed().await;
+    assert_eq!(all(&directory.open()).await.len(), EVENTS + 2);
+}
+
+/// What a reader of the process stumbles over is not forgotten at its end, however clean.
+#[tokio::test]
+async fn what_a_reader_saw_is_looked_at() {
+    let directory = filled().await;
+    let modified = fs::metadata(directory.database()).unwrap().modified().unwrap();
+    damage_the_middle(&directory, modified);
+    let store = directory.open();
+    let error = store.events(EventQuery::after(0, 1000)).await.unwrap_err().to_string();
+    assert!(error.contains("damaged"), "{error}");
+    // Also if it is killed now: the next commit sees to that.
+    store.commit(delivery(&favorites("7", &["more"]))).await.unwrap();
+    assert_eq!(mark(&directory), "");
+    store.close().await.unwrap();
+    assert_eq!(mark(&directory), "");
+    let error = SqliteStore::open(&directory.path, settings()).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }

@@ -194,6 +194,9 @@ async fn a_database_that_is_gone_takes_nothing() {
 
     let error = bench.add(10).await.unwrap_err();
     assert!(error.to_string().contains("moved or deleted"), "{error}");
+    // Killed now, the next process would look at everything.
+    let mark = || fs::read_to_string(bench.database.with_file_name("aaa.lock")).unwrap();
+    assert_eq!(mark(), "");
     // The next one finds out that it is still so; no new file hides what was lost.
     let error = bench.add_after(&error).await.unwrap_err();
     assert_eq!(error, StoreError::Missing { path: bench.database.clone() });
@@ -201,6 +204,8 @@ async fn a_database_that_is_gone_takes_nothing() {
 
     fs::rename(&elsewhere, &bench.database).unwrap();
     assert_eq!(bench.add_after(&error).await, Ok(2));
+    // It was looked at.
+    assert!(!cfg!(target_os = "linux") || mark().starts_with("open "));
 }
 
 #[tokio::test]
