@@ -61,10 +61,11 @@
 //! # Reading order
 //!
 //! [`sqlite`] holds the handles and what they promise; inside it `writer` is the one thread that
-//! writes, `batch` what one transaction stores, `reader` the pages, `consumers` the cursors and dead
-//! letters, `ledger` coverage and replays, `schema` the tables, `files` the directory. `prune` and `redact` take away; `check`,
-//! `backup`, `forget` and `beside` are for commands beside the listener. `conformance` is what
-//! every inbox and every ledger has to do.
+//! writes, `batch` what one transaction stores, `filing` what it puts off, `measured` how large it
+//! was, `reader` the pages, `consumers` the cursors and dead letters, `ledger` coverage and replays,
+//! `schema` the tables, `files` the directory. `prune` and `redact` take away; `check`, `backup`,
+//! `forget` and `beside` are for commands beside the listener. `conformance` is what every inbox
+//! and every ledger has to do. [What it costs](sqlite#what-it-costs) stands there as well.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -20,9 +20,38 @@
 //! It is looked at before anything is accepted, not meanwhile: a damaged file would be written to
 //! until the damage is found, and what was answered 200 be stored where it may not be read again.
 //!
-//! A damaged file is refused and left as it is; a damaged write-ahead log too, where
-//! SQLite itself would drop what follows the damage. What cannot be told from an unfinished
-//! transaction is damage in the last one or two of that log.
+//! A damaged file is refused and left as it is; a damaged write-ahead log too, where SQLite itself
+//! would drop what follows the damage. What cannot be told from an unfinished transaction is damage
+//! in the last one or two of that log.
+//!
+//! # What it costs
+//!
+//! Ratios are of single runs, on two cores that others used too: they tell what grows and what does
+//! not.
+//!
+//! * **A commit** appends a row for each delivery, with its body, and one for each event, and syncs
+//!   the log once, whatever waited. A transaction of some fifty deliveries of 2.4 kB took two to
+//!   eight times as long as one of a single delivery. [`SqliteStore::transactions`] tells how many
+//!   share one, and how long it takes.
+//! * **Stored keys** hardly matter to it: with 64 deliveries at once, a store of a million keys took
+//!   as many in a second as an empty one. A key is looked for in a tree; one that carries its time
+//!   is near the end of that, where the pages are in memory. Keys without a time lie anywhere.
+//! * **Filing**, some 2,048 events at once, is part of the commit that makes them so many. Until
+//!   then their keys, 16 bytes each, are in memory. A copy is a commit like any other, with a row
+//!   to change and a sync.
+//! * **A body** is written to the log and later, at a checkpoint, to the file. Memory is bounded by
+//!   [`Settings::queue_bytes`], not by what is stored; a page of events ends after 16 MiB of bodies,
+//!   and the writer's cache of pages holds 16 MiB.
+//! * **A page of events** without a filter does not depend on how many there are. Filters look
+//!   through blocks of 8,192 numbers that hold such a kind or such a user. In a million events, and
+//!   compared with the first hundred of all: those of a kind that is one in fifty took 6 times as
+//!   long, the one or two events there are of a rare kind or user 8 times, those of a user who is one
+//!   in a thousand 40 times, and a user who is not there no longer at all. The worst is a kind and a
+//!   user that are in every block and never in one event: 360 times, since everything is looked at.
+//! * **Opening** with a look at every page grows with the file; at a million keys it took 240 times
+//!   as long as opening a closed one, and 47 times as long as opening one after a kill.
+//! * **Connections** of clients are unknown to the store: what they bring costs, not how many there
+//!   are.
 //!
 //! # How long something is kept
 //!
