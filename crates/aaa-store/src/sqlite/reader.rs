@@ -351,4 +351,26 @@ mod tests {
             assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
         }
     }
+
+    /// Each stretch is a transaction of its own, and what it shows is of one moment.
+    #[test]
+    fn a_body_is_read_again_in_the_next_stretch() {
+        let db = schema::in_memory();
+        db.execute_batch(
+            r#"INSERT INTO deliveries VALUES (1, 'main', 'active', '', 0,
+                CAST('{"x_events":[1,2]}' AS BLOB));
+            INSERT INTO events (delivery, kind, item, payload_start, payload_length, stale)
+                VALUES (1, 'x_events', '1', 13, 1, 0), (1, 'x_events', '2', 15, 1, 0)"#,
+        )
+        .unwrap();
+        let query = EventQuery::after(0, 10);
+        let mut page = Page::default();
+        page.read(&db, &query, 1, 1).unwrap();
+        // Redacted, say, by then.
+        db.execute(r#"UPDATE deliveries SET body = CAST('{"x_events":[3,4]}' AS BLOB)"#, [])
+            .unwrap();
+        page.read(&db, &query, 2, 2).unwrap();
+        let payloads: Vec<_> = page.events.iter().map(|event| event.payload.get()).collect();
+        assert_eq!(payloads, ["1", "4"]);
+    }
 }
