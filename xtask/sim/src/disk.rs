@@ -182,6 +182,11 @@ impl Disk {
         ask!(self, store => store.declare(declaration))
     }
 
+    pub(crate) fn prolong(&self, number: u64, to: Timestamp) -> Result<bool, LedgerError> {
+        self.works()?;
+        ask!(self, store => store.prolong(number, to))
+    }
+
     pub(crate) fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
         self.works()?;
         ask!(self, store => store.declared())

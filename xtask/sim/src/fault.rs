@@ -102,6 +102,8 @@ kinds! {
     Invalid = "webhook made invalid",
     /// A user subscribes in the middle.
     LateSubscription = "subscribed late",
+    /// X forgets a subscription.
+    Unsubscribed = "subscription forgotten",
     /// A user takes the permission back.
     Revoked = "subscription revoked",
 }

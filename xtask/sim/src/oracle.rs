@@ -81,8 +81,14 @@ fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
         sim.violate(Invariant::Acknowledged, format!("{key} is gone"));
         return;
     }
-    // Its webhook was invalid: X attempted nothing.
-    let Some(first) = event.attempts.first() else { return };
+    let Some(first) = event.attempts.first() else {
+        // Its webhook was invalid: X attempted nothing, and perhaps has it nevertheless.
+        if !sim.named.contains_key(&UtcMinute::floor(event.created_at)) {
+            let words = format!("{key}, not attempted at {:.3}, is missing", event.created_at);
+            sim.violate(Invariant::Named, words);
+        }
+        return;
+    };
     let x = first.at.as_millisecond();
     let missed = sim.clocks.true_of(x);
     let minute = x.div_euclid(MINUTE) * MINUTE;

@@ -89,6 +89,8 @@ pub(crate) enum Happening {
     Validate,
     /// A user subscribes.
     Subscribe { user: u64 },
+    /// X forgets the subscription of a user.
+    Forget { user: u64 },
     /// A user takes the permission back, and subscribes again later.
     Revoke { user: u64, away: Millis },
 }
@@ -140,7 +142,7 @@ fn settings(rng: &mut Rng) -> Settings {
             CheckSchedule::HALF_HOURLY_AFTER_A_DAY
         },
         window_end: if rng.bool() { WindowEnd::Exclusive } else { WindowEnd::Inclusive },
-        while_invalid: WhileInvalid::Lost,
+        while_invalid: if rng.bool() { WhileInvalid::Lost } else { WhileInvalid::Replayable },
         look_back: (rng.u8(0..3) == 0).then(|| SignedDuration::from_hours(rng.i64(6..120))),
         replay_answer: *rng.choice(&answers).unwrap_or(&ReplayAnswer::OfRoute),
         ..Settings::default()
@@ -243,6 +245,7 @@ fn faults(rng: &mut Rng, end: Millis, happenings: &mut Vec<(Millis, Happening)>)
             Kind::ForeignJob => Happening::ForeignJob,
             Kind::Invalid => Happening::WrongCheck,
             Kind::LateSubscription => Happening::Subscribe { user: LATE_USER },
+            Kind::Unsubscribed => Happening::Forget { user: *rng.choice(&USERS).unwrap_or(&7) },
             Kind::Revoked => {
                 let user = *rng.choice(&USERS).unwrap_or(&7);
                 Happening::Revoke { user, away: spread(rng, MINUTE, 4 * HOUR) }

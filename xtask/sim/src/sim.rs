@@ -6,6 +6,7 @@ mod desk;
 mod driving;
 mod process;
 mod spells;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -19,6 +20,7 @@ use aaa_emulator::{
 use aaa_replay::{
     engine::{Flaw, Settings},
     plan::{Limits, LostReason},
+    watch::Report,
 };
 use aaa_types::{UserId, UtcMinute, WebhookId};
 use aaa_webhook::{app::App, delivery::VerifiedDelivery};
@@ -69,6 +71,12 @@ pub(crate) struct Sim {
     runs: u64,
     /// When the driver looks again: a real one looks every second, and finds nothing new.
     looks: BTreeSet<Millis>,
+    /// When the watcher looks again.
+    watch_at: Option<Millis>,
+    /// Who should be subscribed.
+    wanted: BTreeSet<UserId>,
+    /// Since when X may attempt nothing for somebody, on its clock.
+    spell_since: Option<Millis>,
     /// X's clock, true and believed, when the process went away.
     down_since: Option<(Millis, Millis)>,
     failing_since: Option<(Millis, Millis)>,
@@ -171,6 +179,9 @@ impl Sim {
             process: None,
             runs: 0,
             looks: BTreeSet::new(),
+            watch_at: None,
+            wanted: BTreeSet::new(),
+            spell_since: None,
             down_since: None,
             failing_since: None,
             api_down: false,
@@ -218,7 +229,10 @@ impl Sim {
                 self.violate(Invariant::Ends, "there is still something to do a week later");
                 return Ok(());
             }
-            let soonest = [next, wake, self.looks.first().copied()].into_iter().flatten().min();
+            let soonest = [next, wake, self.looks.first().copied(), self.watch_at]
+                .into_iter()
+                .flatten()
+                .min();
             let Some(soonest) = soonest else { return Ok(()) };
             self.go_to(soonest.max(now));
             if wake.is_some_and(|wake| wake <= soonest) {
@@ -228,6 +242,9 @@ impl Sim {
                 if let Some((_, event)) = self.queue.pop_first() {
                     self.handle(event)?;
                 }
+            } else if self.watch_at.is_some_and(|watch| watch <= soonest) {
+                self.watch_at = None;
+                self.watch();
             } else {
                 self.looks.pop_first();
                 self.drive()?;
@@ -270,6 +287,9 @@ impl Sim {
                     let now = self.clocks.x();
                     if self.world.subscribe(webhook, user_id(user)?, now).is_ok() {
                         self.say(|| format!("user {user} subscribes"));
+                        self.wanted.insert(user_id(user)?);
+                        self.tell_watcher(Report::Wanted(self.wanted.clone()));
+                        self.note_spell();
                         if !USERS.contains(&user) {
                             self.tally.fire(Kind::LateSubscription);
                         }
@@ -277,6 +297,8 @@ impl Sim {
                 }
             }
             Happening::Revoke { user, away } => {
+                self.wanted.remove(&user_id(user)?);
+                self.tell_watcher(Report::Revoked(user_id(user)?));
                 let ask = Trigger::new("user_event", user_id(user)?);
                 self.world.trigger(&ask, self.clocks.x())?;
                 self.say(|| format!("user {user} takes the permission back"));
@@ -284,6 +306,7 @@ impl Sim {
                 self.later(away, Event::Happening(Happening::Subscribe { user }));
                 self.carry_out();
             }
+            Happening::Forget { user } => self.lose_subscription(user_id(user)?),
             Happening::Plan { kind, times } => self.plan(kind, times),
             Happening::KillAt { point, down } => self.kills.push((point, down)),
             Happening::Call(kind) => self.call_faults.push_back(kind),
@@ -315,6 +338,7 @@ impl Sim {
     fn settle_ticket(&mut self, ticket: Ticket, outcome: Outcome) {
         if let Outcome::Registered(Ok(webhook)) = &outcome {
             self.webhook = Some(webhook.id);
+            self.watch_from(None);
             for user in USERS {
                 self.later(SECOND, Event::Happening(Happening::Subscribe { user }));
             }

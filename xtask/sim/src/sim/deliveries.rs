@@ -224,6 +224,7 @@ impl Sim {
             self.troubles += 1;
         }
         self.world.check_ended(check.id, heard, self.clocks.x());
+        self.note_spell();
         self.carry_out();
     }
 

@@ -6,6 +6,7 @@ use aaa_client::Client;
 use aaa_replay::{
     coverage::{Heartbeat, RunId, Tally},
     engine::{Engine, Health, Moment},
+    watch::Watcher,
 };
 use aaa_types::payload::ReplayJobStatus;
 use jiff::SignedDuration;
@@ -42,6 +43,7 @@ pub(super) struct Process {
     /// X's clock, true and believed, when it began.
     pub(super) began: (Millis, Millis),
     pub(super) engine: Option<Engine>,
+    pub(super) watcher: Option<Watcher>,
     /// Not before this does it look for the webhook again.
     pub(super) look_again: Option<Millis>,
     pub(super) completions: VecDeque<ReplayJobStatus>,

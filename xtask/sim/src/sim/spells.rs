@@ -116,6 +116,7 @@ impl Sim {
             Happening::WrongCheck => (Kind::Invalid, 1),
             Happening::Subscribe { .. } => (Kind::LateSubscription, 1),
             Happening::Revoke { .. } => (Kind::Revoked, 1),
+            Happening::Forget { .. } => (Kind::Unsubscribed, 1),
             Happening::Event { .. }
             | Happening::Start
             | Happening::Resume
@@ -151,6 +152,7 @@ impl Sim {
         self.down_since = Some(self.both_times());
         self.process = None;
         self.looks.clear();
+        self.watch_at = None;
         self.later(down, Event::Happening(Happening::Start));
     }
 
@@ -166,6 +168,7 @@ impl Sim {
         let now = self.clocks.now();
         self.runs += 1;
         let spans = self.disk.spans_from(0)?;
+        let known = spans.last().map(|(_, span)| span.last.x_time());
         let offset = spans.last().map(|(_, span)| span.last.offset).unwrap_or_default();
         self.process = Some(Process {
             run: self.runs,
@@ -181,6 +184,7 @@ impl Sim {
             still: None,
             began: (0, 0),
             engine: None,
+            watcher: None,
             look_again: None,
             completions: Default::default(),
             call: None,
@@ -196,6 +200,7 @@ impl Sim {
         let since = self.down_since.take();
         self.disturbed_since(since);
         self.register();
+        self.watch_from(known);
         self.look_in(1);
         self.note_able();
         Ok(())
@@ -206,6 +211,7 @@ impl Sim {
         let since = process.still.take().map(|still| still.since);
         process.next_beat = self.clocks.now();
         self.say(|| "the process goes on".to_owned());
+        self.watch_at = Some(self.clocks.now() + 1);
         self.disturbed_since(since);
         self.look_soon();
     }
