@@ -32,7 +32,9 @@
 //! Sockets, TLS, the limits of the HTTP receiver and its counting, the real driver's loop: tests of
 //! their own crates and `xtask/crash` have these. A crash of a store in memory loses nothing that
 //! was committed; that a commit survives is shown by `xtask/crash` with real kills. Webhooks are
-//! never deleted and registered anew, and there is only one.
+//! never deleted and registered anew, and there is only one. The watcher's questions are answered at
+//! once, without HTTP. That a webhook was invalid has to be named only where a watcher could have
+//! seen and recorded it: what it knows before it can write is gone with the process.
 
 mod campaign;
 mod clock;

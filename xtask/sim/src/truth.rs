@@ -12,6 +12,8 @@ pub(crate) struct Truth {
     rejected: Vec<(Millis, Millis)>,
     /// From when on an engine could ask, or could not, in true time.
     able: Vec<(Millis, bool)>,
+    /// When X attempted nothing for somebody, in true time.
+    silent: Vec<(Millis, Millis)>,
     /// When an engine was held up, and by how much at most.
     setbacks: Vec<(Millis, Millis)>,
 }
@@ -59,6 +61,21 @@ impl Truth {
         self.able.push((now, able));
     }
 
+    /// Notes that X attempted nothing for somebody between two true times.
+    pub(crate) fn silent(&mut self, from: Millis, to: Millis) {
+        self.silent.push((from, to));
+    }
+
+    /// Says whether a spell in which X attempted nothing at a true time had to be noticed: whoever
+    /// watches was there the whole time, could ask X, and could write.
+    pub(crate) fn was_watched(&self, time: Millis) -> bool {
+        let spell = self.silent.iter().find(|(from, to)| (*from..=*to).contains(&time));
+        let Some((from, to)) = spell else { return false };
+        let ends = self.able.iter().skip(1).map(|(since, _)| *since).chain([Millis::MAX]);
+        let mut unable = self.able.iter().zip(ends).filter(|((_, able), _)| !able);
+        !unable.any(|((since, _), end)| *since <= to + NOTICED && from - NOTICED <= end)
+    }
+
     /// Notes that an engine was held up.
     pub(crate) fn set_back(&mut self, by: Millis, now: Millis) {
         self.setbacks.push((now, by));
@@ -92,6 +109,9 @@ impl Truth {
         first + SLACK + held_up < expires
     }
 }
+
+/// How long it may take until a spell is noticed.
+const NOTICED: Millis = 12 * MINUTE;
 
 /// The minute itself, one of overlap, and the ten that X wants.
 const RIPE: Millis = 12 * MINUTE;

@@ -145,6 +145,7 @@ impl Sim {
             (true, Some(since)) => {
                 self.spell_since = None;
                 self.truth.disturb(since - BEFORE, x + BEFORE);
+                self.truth.silent(self.clocks.true_of(since), self.clocks.now());
             }
             _ => {}
         }
