@@ -4,6 +4,7 @@ mod auth;
 mod calls;
 mod events;
 mod keeping;
+mod replay;
 mod sources;
 pub(crate) mod store;
 mod subscriptions;
@@ -19,12 +20,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
-    calls::{ApiArgs, WaitArgs},
+    calls::{Api, ApiArgs, WaitArgs},
     events::{
         DeadCommand, DeadListArgs, DropConsumerArgs, EventsArgs, EventsCommand, FilterArgs,
         ListArgs, RedriveArgs, ResendArgs, ShowArgs, StatsArgs, TailArgs,
     },
     keeping::KeepArgs,
+    replay::{CreateArgs, OfArgs, PlanArgs, RecoverArgs, ReplayArgs, ReplayCommand, StatusArgs},
     sources::SourceArgs,
     subscriptions::{SubscriptionsArgs, SubscriptionsCommand},
     trigger::{Field, TriggerArgs},
@@ -66,6 +68,9 @@ pub(crate) enum Command {
     /// Subscribes users to a webhook, and tells who is subscribed
     #[command(after_help = "Example:\n  aaa subscriptions add 1234577122340233217 --user 7")]
     Subscriptions(SubscriptionsArgs),
+    /// Says what is missing and what X can still send again, and has it sent
+    #[command(after_help = "Example:\n  aaa replay plan")]
+    Replay(ReplayArgs),
     /// Gets tokens, and tells which credentials are there
     #[command(after_help = "Example:\n  aaa auth login")]
     Auth(AuthArgs),

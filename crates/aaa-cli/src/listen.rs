@@ -5,6 +5,7 @@ mod files;
 mod forwarding;
 mod live;
 mod metrics;
+mod reading;
 mod recovery;
 mod sources;
 mod tls;
@@ -72,6 +73,13 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
             None
         }
     };
+    // Who recovers reads X's clock besides.
+    let reading = match &recovery {
+        None if credentials.has_bearer() => {
+            Some(reading::Reading::begin(&credentials, &clock).await?)
+        }
+        _ => None,
+    };
     apps.warn(recovery.is_some());
     let server = Server::bind(args.bind)
         .await
@@ -109,6 +117,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
         Some(recovery) => Some(recovery.start(&run).await?),
         None => None,
     };
+    let reading = reading.map(|reading| tokio::spawn(reading.run(run.reached(Phase::Ended))));
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
     let upkeep = upkeep::Upkeep::new(&store, &clock, forwarding.iter().map(Forwarding::waits_from));
@@ -137,7 +146,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     if let Some(forwarding) = forwarding {
         let _ = forwarding.await;
     }
-    for task in [metrics, fresh].into_iter().flatten() {
+    for task in [metrics, fresh, reading].into_iter().flatten() {
         // Whoever watches may hold a connection; the end does not wait for that.
         task.abort();
     }

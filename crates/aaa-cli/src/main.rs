@@ -14,6 +14,7 @@ mod exit;
 mod forward;
 mod listen;
 mod output;
+mod replay;
 mod signals;
 mod store;
 mod subscriptions;
@@ -68,6 +69,7 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
             let credentials = Credentials::load(cli.credentials)?;
             signals::or_end(subscriptions::run(args, &credentials)).await
         }
+        Command::Replay(args) => replay::run(args, &Credentials::load(cli.credentials)?).await,
         Command::Auth(args) => {
             let credentials = Credentials::load(cli.credentials)?;
             signals::or_end(auth::run(args, &credentials)).await

@@ -75,6 +75,20 @@ pub(crate) fn progress(done: usize, total: usize) {
     }
 }
 
+/// Shows how far something is, in a line that the next one takes the place of; an empty one clears
+/// it. Only a person at a terminal sees it.
+pub(crate) fn bar(text: &str) {
+    if io::stderr().is_terminal() {
+        stderr::push(format!("\r\u{1b}[2K{text}").into_bytes());
+    }
+}
+
+/// Tells the user something in the place of what [`bar`] shows.
+pub(crate) fn over(text: impl std::fmt::Display) {
+    bar("");
+    note(text);
+}
+
 /// Tells the user why the command fails.
 pub(crate) fn error(text: &str) {
     note(format_args!("error: {text}"));

@@ -29,7 +29,7 @@ pub use self::{
 use self::{desk::Desk, told::Told};
 use crate::{
     engine::{Figures, Fleet, Health, Input, Settings},
-    ledger::{Ledger, LedgerError, Role},
+    ledger::{Holder, Ledger, LedgerError},
     notice::Notice,
 };
 
@@ -107,10 +107,11 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         self
     }
 
-    /// Says who holds the lease of the ledger: by default `aaa listen`, a listener.
+    /// Says who holds the lease of the ledger: by default `aaa listen`, a listener, whose run is
+    /// the receiver's.
     #[must_use]
-    pub fn held_by(mut self, name: &str, role: Role) -> Self {
-        self.desk.held_by(name, role);
+    pub fn held_by(mut self, holder: Holder) -> Self {
+        self.desk.held_by(holder);
         self
     }
 

@@ -4,6 +4,7 @@
 //! ago. The functions here turn gaps into windows that satisfy those rules; they cost time in
 //! proportion to gaps and windows.
 
+mod check;
 mod words;
 
 use std::{collections::BTreeSet, ops::Bound};
@@ -11,7 +12,10 @@ use std::{collections::BTreeSet, ops::Bound};
 use aaa_types::{ReplayWindow, UtcMinute};
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::words::{LaterWindow, Lost, LostReason, Plan, Window};
+pub use self::{
+    check::NotTaken,
+    words::{LaterWindow, Lost, LostReason, Plan, Window},
+};
 use crate::coverage::Gap;
 
 /// X's rules for the minutes of a replay job, and our own caution.

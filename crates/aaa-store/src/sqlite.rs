@@ -106,7 +106,7 @@ pub use self::{
     backup::{BackedUp, backup},
     beside::SqliteBeside,
     check::{Depth, Fault, Finding, Report, check},
-    files::DATABASE,
+    files::{DATABASE, is_in_use},
     forget::{Forgotten, Vacuumed, forget, vacuum},
     ledger::SqliteLedger,
     measured::Transactions,

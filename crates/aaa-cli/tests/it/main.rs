@@ -23,6 +23,8 @@ mod keeping;
 mod lab;
 #[cfg(unix)]
 mod receive;
+#[cfg(unix)]
+mod replay;
 mod sources;
 mod store;
 mod subscriptions;

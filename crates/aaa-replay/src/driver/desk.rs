@@ -28,8 +28,8 @@ pub(super) struct Desk<L> {
     ledger: L,
     clock: XClock,
     settings: Settings,
-    name: String,
-    role: Role,
+    /// Who takes the lease, unless it is the listener.
+    holder: Option<Holder>,
     lease: Option<Lease>,
     /// When the lease was taken last, and when old things were removed, in the time since the
     /// run started.
@@ -48,8 +48,7 @@ impl<L: Ledger> Desk<L> {
             ledger,
             clock,
             settings,
-            name: "aaa listen".to_owned(),
-            role: Role::Listener,
+            holder: None,
             lease: None,
             taken: SignedDuration::ZERO,
             trimmed: None,
@@ -60,8 +59,8 @@ impl<L: Ledger> Desk<L> {
         }
     }
 
-    pub(super) fn held_by(&mut self, name: &str, role: Role) {
-        (self.name, self.role) = (name.to_owned(), role);
+    pub(super) fn held_by(&mut self, holder: Holder) {
+        self.holder = Some(holder);
     }
 
     /// Takes or keeps the lease; says whether it is a new one.
@@ -72,7 +71,8 @@ impl<L: Ledger> Desk<L> {
             return Ok(false);
         }
         let before = self.lease.take().map(|lease| lease.id);
-        let holder = Holder { name: self.name.clone(), run, role: self.role };
+        let listener = || Holder { name: "aaa listen".to_owned(), run, role: Role::Listener };
+        let holder = self.holder.clone().unwrap_or_else(listener);
         let now = self.clock.wall();
         let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
         let lease = self.ledger.take_lease(holder, now, until).await?;

@@ -10,6 +10,10 @@ use crate::{
     plan::{Limits, Lost, LostReason, Plan, joined, outstanding, plan_with, without},
 };
 
+/// How many minutes before its webhook a gap may begin without anything having been missed: gaps
+/// are widened by a minute, and begin at the heartbeat before.
+const MARGIN: i64 = 2;
+
 /// Gaps, and what became of them so far.
 #[derive(Debug)]
 pub(super) struct Work {
@@ -123,7 +127,8 @@ impl Work {
         let missing = joined(missing.into_iter());
         let sweep = without(joined(sweep.into_iter()), &missing);
 
-        let (early, missing) = self.split_at_creation(&missing);
+        let (mut early, missing) = self.split_at_creation(&missing);
+        early.retain(|window| window.minutes() > MARGIN);
         let mut gaps = plan_with(&missing, self.halving.cuts(), now, limits);
         let lost = |core: ReplayWindow, reason| Lost {
             from: core.from_date().start(),

@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, sync::Mutex};
 use aaa_client::Client;
 use aaa_emulator::control::{Action, Cause as Why, JobState};
 use aaa_replay::{
-    coverage::{Cause, Gap},
+    coverage::{Cause, Gap, RunId},
     driver::{Aid, Target, Watch, XClock},
     engine::Settings,
-    ledger::{Declaration, Ledger, Outcome, Purpose, Role},
+    ledger::{Declaration, Holder, Ledger, Outcome, Purpose, Role},
     notice::Notice,
     watch::{Report, Rhythm},
 };
@@ -231,7 +231,8 @@ async fn only_who_holds_the_lease_asks() {
     stage.register("/a", &[7]).await;
     outage(&mut stage, &[7], 4).await;
     let listener = stage.driver(Target::Only, settings());
-    let command = stage.driver(Target::Only, settings()).held_by("aaa replay", Role::Command);
+    let holder = Holder { name: "aaa replay".to_owned(), run: RunId(99), role: Role::Command };
+    let command = stage.driver(Target::Only, settings()).held_by(holder);
     // The command asks as often as it likes.
     stage
         .beside(listener, async |mut figures| {

@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use crate::error::StoreError;
@@ -19,6 +20,9 @@ pub const DATABASE: &str = "aaa.db";
 
 /// The file whose lock says that a process writes here. It holds a [`mark`], or nothing.
 const LOCK: &str = "aaa.lock";
+
+/// How long somebody who asks whether the lock is taken may hold it.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// More than a mark is long.
 const MARK_BYTES: u64 = 200;
@@ -61,7 +65,7 @@ impl Claim {
             .truncate(false)
             .open(&path)
             .map_err(|error| StoreError::files("open", &path, &error))?;
-        lock.try_lock().map_err(|error| match error {
+        take(&lock).map_err(|error| match error {
             TryLockError::WouldBlock => StoreError::InUse { directory: directory.to_owned() },
             TryLockError::Error(error) => StoreError::files("lock", &path, &error),
         })?;
@@ -136,6 +140,43 @@ impl Drop for Claim {
         // a moment.
         let _ = self.lock.unlock();
     }
+}
+
+/// Says whether a process has claimed a data directory. One that cannot be looked at is not.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_store::{Settings, SqliteStore, sqlite::is_in_use};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let directory = tempfile::tempdir()?;
+/// # let directory = directory.path().join("aaa-data");
+/// let store = SqliteStore::open(&directory, Settings::default())?;
+/// assert!(is_in_use(&directory));
+/// store.close().await?;
+/// drop(store);
+/// assert!(!is_in_use(&directory));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn is_in_use(directory: impl AsRef<Path>) -> bool {
+    let Ok(lock) = File::open(directory.as_ref().join(LOCK)) else { return false };
+    let is_taken = matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
+    let _ = lock.unlock();
+    is_taken
+}
+
+/// Locks a file. Whoever only asks whether it is locked holds it too, for a moment.
+fn take(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(MOMENT),
+            taken => return taken,
+        }
+    }
+    lock.try_lock()
 }
 
 /// Reads the mark of a sound database, and removes it for certain: what is written from now on

@@ -1,0 +1,282 @@
+//! `aaa replay status`.
+
+use std::time::Duration;
+
+use aaa_replay::{
+    coverage::{Grade, graded},
+    ledger::{Attempt, Lease, Outcome, Role},
+    plan::Plan,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tokio::time::sleep;
+
+use super::{
+    picture::{self, Now, Picture},
+    plan, timeline,
+    x::X,
+};
+use crate::{
+    cli::{ApiArgs, StatusArgs},
+    credentials::Credentials,
+    exit::Failure,
+    output, signals,
+    table::Table,
+};
+
+/// How often to look.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How many of the last attempts people see.
+const SHOWN: usize = 10;
+
+pub(super) async fn run(
+    args: StatusArgs,
+    api: ApiArgs,
+    credentials: &Credentials,
+) -> Result<(), Failure> {
+    let watch = args.watch;
+    let signal = signals::end();
+    tokio::select! {
+        done = show(args, api, credentials) => done,
+        // There is no other way to end a watch, so that is no failure.
+        _ = signal, if watch => Ok(()),
+    }
+}
+
+async fn show(args: StatusArgs, api: ApiArgs, credentials: &Credentials) -> Result<(), Failure> {
+    let store = picture::open(&args.of.store)?;
+    let mut picture = Picture::read(&store).await?;
+    let x = X::guess(&args.of, api, credentials, args.offline, &picture).await?;
+    let mut shown = None;
+    loop {
+        let now = x.now();
+        let plan = picture.plan(x.webhook, x.settings, now);
+        let status = Status::of(&picture, &plan, now);
+        let news = status.news();
+        if shown.as_ref() != Some(&news) {
+            let goes_on = match (api.json, &shown) {
+                (true, _) => output::line(json(&status)?)?,
+                (false, Some(_)) => output::line(&news)?,
+                (false, None) => {
+                    let look_back = x.settings.limits.look_back;
+                    for line in timeline::draw(&picture, &plan, x.webhook.id, look_back, now) {
+                        output::line(line)?;
+                    }
+                    output::line("")?;
+                    print(&status)?;
+                    plan::tell_of_receiver(&picture, now);
+                    true
+                }
+            };
+            if !goes_on {
+                return Ok(());
+            }
+            shown = Some(news);
+        }
+        if !args.watch {
+            return Ok(());
+        }
+        sleep(LOOK).await;
+        x.keep_clock().await;
+        picture = Picture::read(&store).await?;
+    }
+}
+
+fn json(status: &Status) -> Result<String, Failure> {
+    serde_json::to_string(status)
+        .map_err(|error| crate::exit::Exit::Failed.of("could not print the status", error))
+}
+
+/// Everything there is to know.
+#[derive(Debug, Serialize)]
+struct Status {
+    /// On X's clock.
+    now: Timestamp,
+    receiver: Receiver,
+    /// Who looks after the replays.
+    held_by: Option<Held>,
+    coverage: Coverage,
+    recovered: Recovered,
+    #[serde(flatten)]
+    plan: Plan,
+    attempts: Vec<Attempt>,
+}
+
+#[derive(Debug, Serialize)]
+struct Receiver {
+    receives: bool,
+    /// Its last heartbeat, on X's clock.
+    last_heartbeat: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct Held {
+    name: String,
+    role: Role,
+    until: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct Coverage {
+    since: Option<Timestamp>,
+    /// With deliveries or checks that arrived.
+    proved_seconds: i64,
+    /// Without any.
+    assumed_seconds: i64,
+    /// What was covered before and is only counted by now.
+    earlier_seconds: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Recovered {
+    windows: usize,
+    events: u64,
+    found_by_sweep: u64,
+    last_at: Option<Timestamp>,
+}
+
+impl Status {
+    fn of(picture: &Picture, plan: &Plan, now: Now) -> Self {
+        let (mut proved, mut assumed) = (SignedDuration::ZERO, SignedDuration::ZERO);
+        for covered in graded(&picture.spans, &picture.proofs) {
+            let sum = if covered.grade == Grade::Proved { &mut proved } else { &mut assumed };
+            *sum = sum.saturating_add(covered.to.duration_since(covered.from));
+        }
+        let (events, found_by_sweep) = picture.found();
+        let recovered = picture.attempts.iter();
+        let recovered = recovered.filter(|a| matches!(a.outcome, Outcome::Recovered { .. }));
+        Self {
+            now: now.x,
+            receiver: Receiver {
+                receives: picture.is_received(now),
+                last_heartbeat: picture.last().map(|last| last.x_time()),
+            },
+            held_by: picture.holder(now).map(|Lease { holder, expires_at, .. }| Held {
+                name: holder.name.clone(),
+                role: holder.role,
+                until: *expires_at,
+            }),
+            coverage: Coverage {
+                since: picture.summary.since,
+                proved_seconds: proved.as_secs(),
+                assumed_seconds: assumed.as_secs(),
+                earlier_seconds: picture.summary.covered.as_secs(),
+            },
+            recovered: Recovered {
+                windows: recovered.clone().count(),
+                events,
+                found_by_sweep,
+                last_at: recovered.map(|attempt| attempt.settled_at).max(),
+            },
+            plan: plan.clone(),
+            attempts: picture.attempts.clone(),
+        }
+    }
+
+    /// Returns what changes now and then, in a line.
+    fn news(&self) -> String {
+        let running = self.attempts.iter().filter(|attempt| attempt.outcome.is_open()).count();
+        let next = self.plan.later.iter().map(|later| later.at).min();
+        let next = next.map(|at| format!(", the first until {at:.0}")).unwrap_or_default();
+        let lost = self.plan.lost.iter().filter(|lost| lost.reason.is_certain()).count();
+        let receives = if self.receiver.receives { "receiving" } else { "nobody receives" };
+        let Recovered { windows, events, .. } = self.recovered;
+        format!(
+            "{receives}; {running} running, {} to replay now, {} wait{next}; {windows} windows \
+             recovered with {events} events; {lost} lost",
+            self.plan.now.len(),
+            self.plan.later.len(),
+        )
+    }
+}
+
+fn print(status: &Status) -> Result<(), Failure> {
+    let Coverage { since, proved_seconds, assumed_seconds, earlier_seconds } = status.coverage;
+    let since = since.map_or_else(|| "never".to_owned(), |since| format!("since {since:.0}"));
+    let receives = if status.receiver.receives { "yes" } else { "no" };
+    let holder = match &status.held_by {
+        Some(held) => held.name.clone(),
+        None => "nobody".to_owned(),
+    };
+    let Recovered { windows, events, found_by_sweep, .. } = status.recovered;
+    for line in [
+        format!("receiving       {receives}"),
+        format!("covered         {since}"),
+        format!("  proved        {}", lasting(proved_seconds)),
+        format!("  assumed       {}", lasting(assumed_seconds)),
+        format!("  before that   {}", lasting(earlier_seconds)),
+        format!("recovering      {holder}"),
+        format!("recovered       {windows} windows, {events} events"),
+        format!("found by sweep  {found_by_sweep} events"),
+        String::new(),
+    ] {
+        output::line(line)?;
+    }
+    plan::print(&status.plan)?;
+    let mut table = Table::new(["JOB", "FROM", "TO", "STATE", "EVENTS"]);
+    let skipped = status.attempts.len().saturating_sub(SHOWN);
+    for attempt in status.attempts.iter().skip(skipped) {
+        let core = attempt.intent.core;
+        let job = picture::job(&attempt.outcome);
+        table.row([
+            job.map_or_else(|| "-".to_owned(), |job| job.to_string()),
+            format!("{:.0}", core.from_date().start()),
+            format!("{:.0}", core.to_date().start()),
+            state(&attempt.outcome),
+            attempt.found.to_string(),
+        ]);
+    }
+    if !table.is_empty() {
+        output::line("")?;
+    }
+    table.print()
+}
+
+fn state(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Intended => "being asked for".to_owned(),
+        Outcome::Running { .. } => "running".to_owned(),
+        Outcome::Recovered { .. } => "recovered".to_owned(),
+        Outcome::Incomplete { reason, .. } => format!("incomplete: {reason}"),
+        Outcome::Failed { reason, .. } => format!("failed: {reason}"),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// Writes a time for people, in its two largest units.
+fn lasting(seconds: i64) -> String {
+    let units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    let mut left = seconds.max(0);
+    let mut parts = Vec::new();
+    for (name, length) in units {
+        let count = left / length;
+        left %= length;
+        if count > 0 || (name == "s" && parts.is_empty()) {
+            parts.push(format!("{count} {name}"));
+        }
+        if parts.len() == 2 {
+            break;
+        }
+    }
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_for_people() {
+        for (seconds, words) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3661, "1 h 1 min"),
+            (90_000, "1 d 1 h"),
+            (86_401, "1 d 1 s"),
+        ] {
+            assert_eq!(lasting(seconds), words);
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! `aaa replay`, with an emulated X whose clock is set forward, and a receiver that is stopped and
+//! killed.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use aaa_emulator::control::{Action, Cause, Fault, JobState, Trigger};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    lab::Lab,
+    support::{Done, PATIENCE, Server},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// An emulated X, a registered webhook with a subscribed user, and a receiver.
+struct Scene {
+    lab: Lab,
+    bind: String,
+    webhook: String,
+    receiver: Option<Server>,
+}
+
+impl Scene {
+    /// Starts everything; an event happens and arrives.
+    async fn new(recover: &str) -> Self {
+        let lab = Lab::new().await;
+        let mut scene =
+            Self { lab, bind: "127.0.0.1:0".into(), webhook: String::new(), receiver: None };
+        scene.listen(&["--recover", recover]).await;
+        let url = format!("{}/webhooks/twitter", scene.receiver.as_ref().unwrap().url);
+        let webhook = scene.lab.json(&["webhooks", "create", &url]).await;
+        scene.webhook = webhook["id"].as_str().unwrap().to_owned();
+        scene.lab.store(7, &aaa_emulator::credentials::user_token(7).token);
+        scene.lab.json(&["subscriptions", "add", &scene.webhook, "--user", "7"]).await;
+        scene.happen(1).await;
+        scene
+    }
+
+    async fn listen(&mut self, args: &[&str]) {
+        let all = [&["listen", "--format", "none", "--bind", &self.bind][..], args].concat();
+        let receiver = Server::start(self.lab.command(&all)).await;
+        self.bind = receiver.url.strip_prefix("http://").unwrap().to_owned();
+        self.receiver = Some(receiver);
+    }
+
+    async fn stop(&mut self) {
+        assert_eq!(self.receiver.take().unwrap().end().await, 0);
+    }
+
+    async fn kill(&mut self) {
+        let mut receiver = self.receiver.take().unwrap();
+        receiver.child.kill().await.unwrap();
+    }
+
+    /// Lets user 7 be followed; the deliveries end, well or not.
+    async fn happen(&self, count: u32) {
+        let trigger = Trigger::new("follow_events", "7".parse().unwrap()).with_count(count);
+        self.lab.emulator.trigger_and_wait(&trigger).await.unwrap();
+    }
+
+    async fn forward(&self, by: Duration) {
+        self.lab.emulator.advance(by).await.unwrap();
+    }
+
+    /// The receiver is away for so many hours, in each of which two events happen.
+    async fn outage(&mut self, hours: u32) {
+        self.stop().await;
+        for _ in 0..hours {
+            self.happen(2).await;
+            self.forward(HOUR).await;
+        }
+    }
+
+    async fn run(&self, args: &[&str]) -> Done {
+        self.lab.run(&[&["replay"][..], args].concat()).await
+    }
+
+    async fn json(&self, args: &[&str]) -> Value {
+        self.lab.json(&[&["replay"][..], args].concat()).await
+    }
+
+    /// The keys of everything that X sent, and those in the inbox.
+    async fn keys(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let sent = self.lab.emulator.ledger().events.into_iter().map(|event| event.key).collect();
+        let listed = self.lab.run(&["events", "list", "--json"]).await.stdout;
+        let stored = listed.lines().map(|line| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            (event["kind"] == "follow_events").then(|| event["key"].as_str().unwrap().to_owned())
+        });
+        (sent, stored.flatten().collect())
+    }
+
+    async fn missing(&self) -> usize {
+        let (sent, stored) = self.keys().await;
+        sent.difference(&stored).count()
+    }
+
+    /// Looks at the status until it is as it should be.
+    async fn until(&self, holds: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let look = async {
+            loop {
+                let status = self.json(&["status"]).await;
+                if holds(&status) {
+                    return status;
+                }
+                last = status;
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let found = timeout(PATIENCE, look).await;
+        found.unwrap_or_else(|_| panic!("the status never came; the last: {last}"))
+    }
+}
+
+fn length(value: &Value) -> usize {
+    value.as_array().unwrap().len()
+}
+
+fn minutes(window: &Value) -> (aaa_types::UtcMinute, aaa_types::UtcMinute) {
+    let minute = |name: &str| window[name].as_str().unwrap().parse().unwrap();
+    (minute("from_date"), minute("to_date"))
+}
+
+/// Nobody recovers but the command; it has no store of its own and needs the receiver.
+#[tokio::test]
+async fn three_hours_are_recovered_by_the_command() {
+    let mut scene = Scene::new("off").await;
+    scene.outage(3).await;
+    let missing = scene.missing().await;
+    assert_eq!(missing, 6);
+
+    // Nobody receives: the plan grows by the minute, and there is nobody to send anything to.
+    let down = scene.json(&["plan"]).await;
+    assert_eq!((length(&down["now"]), length(&down["lost"])), (1, 0), "{down}");
+    let refused = scene.run(&["recover"]).await;
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("nobody receives into `aaa-data` since"), "{}", refused.stderr);
+    assert!(scene.lab.emulator.ledger().jobs.is_empty());
+
+    scene.listen(&["--recover", "off"]).await;
+    let plan = scene.json(&["plan"]).await;
+    assert_eq!((length(&plan["now"]), length(&plan["later"])), (1, 1), "{plan}");
+    let at: Timestamp = plan["later"][0]["at"].as_str().unwrap().parse().unwrap();
+    assert!(at > scene.lab.emulator.now());
+
+    let done = scene.run(&["recover", "--json"]).await;
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let report: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(length(&report["recovered"]), 1, "{report}");
+    assert_eq!((length(&report["now"]), length(&report["later"])), (0, 1), "{report}");
+    assert!(done.stderr.contains("recovered 20"), "{}", done.stderr);
+
+    // The rest has its time later.
+    scene.forward(20 * MINUTE).await;
+    let done = scene.run(&["recover"]).await;
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.ends_with("nothing is missing\n"), "{}", done.stdout);
+    assert_eq!(scene.missing().await, 0);
+    let jobs = scene.lab.emulator.ledger().jobs;
+    assert!(jobs.len() == 2 && jobs.iter().all(|job| job.state == JobState::Complete), "{jobs:?}");
+    let status = scene.json(&["status"]).await;
+    assert_eq!(status["recovered"]["events"], 6, "{status}");
+    assert_eq!(status["held_by"], Value::Null, "the lease was given back");
+}
+
+/// A listener recovers by itself; the command follows it, and names what X no longer has.
+#[tokio::test]
+async fn of_25_hours_the_rest_is_recovered_and_the_loss_is_named() {
+    let mut scene = Scene::new("auto").await;
+    scene.outage(25).await;
+    scene.listen(&["--recover", "auto"]).await;
+    let done = scene.run(&["recover", "--json"]).await;
+    assert_eq!(done.code, 6, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("aaa listen looks after the replays: following it"),
+        "{}",
+        done.stderr
+    );
+    assert!(done.stderr.contains("error: lost for good: 20"), "{}", done.stderr);
+    assert!(done.stderr.contains("(older than the look-back of 24 hours)"), "{}", done.stderr);
+    let report: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((length(&report["now"]), length(&report["lost"])), (0, 1), "{report}");
+    assert!(length(&report["later"]) > 0, "{report}");
+    assert_eq!(report["lost"][0]["reason"], "older than the look-back of 24 hours");
+    // The last of it has its time later; the listener needs nobody for that.
+    scene.forward(20 * MINUTE).await;
+    scene.until(|status| length(&status["later"]) + length(&status["now"]) == 0).await;
+    // What happened in the first hour and a bit is gone.
+    let to: Timestamp = report["lost"][0]["to"].as_str().unwrap().parse().unwrap();
+    let events = scene.lab.emulator.ledger().events;
+    let (_, stored) = scene.keys().await;
+    for event in &events {
+        let kept = event.acknowledged_at.is_some();
+        assert_eq!(kept, stored.contains(&event.key));
+        // The first arrived before the outage.
+        assert_eq!(kept, event.created_at >= to || event.key == events[0].key, "{event:?}");
+    }
+    assert!(events.len() - stored.len() >= 2, "nothing was lost");
+    // And once more: it stays lost.
+    let again = scene.run(&["recover"]).await;
+    assert_eq!(again.code, 6, "{}", again.stdout);
+    assert!(again.stdout.starts_with("recovered 0 minutes in 0 windows: 0 events\n"));
+    // The plan itself is no failure.
+    assert_eq!(length(&scene.json(&["plan"]).await["lost"]), 1);
+}
+
+#[tokio::test]
+async fn a_killed_listener_goes_on_where_it_was() {
+    let mut scene = Scene::new("auto").await;
+    scene.outage(1).await;
+    // Its job is never seen to end.
+    scene.lab.emulator.plan_fault(Fault::new(Action::MissingCompletion)).unwrap();
+    scene.listen(&["--recover", "auto"]).await;
+    scene.forward(20 * MINUTE).await;
+    let status = scene
+        .until(|status| {
+            let attempts = status["attempts"].as_array().unwrap();
+            attempts.iter().any(|attempt| attempt["outcome"]["state"] == "running")
+        })
+        .await;
+    assert_eq!(status["held_by"]["name"], "aaa listen");
+    scene.kill().await;
+    scene.listen(&["--recover", "auto"]).await;
+    // The kill made a gap as well, maybe one with the other. The clock only moves while no job is
+    // under way, whose deliveries would be late by that.
+    let is_idle = |status: &Value| {
+        let attempts = status["attempts"].as_array().unwrap();
+        let is_open =
+            |a: &Value| ["intended", "running"].contains(&a["outcome"]["state"].as_str().unwrap());
+        status["held_by"]["role"] == "listener"
+            && length(&status["now"]) == 0
+            && !attempts.iter().any(is_open)
+    };
+    scene.until(is_idle).await;
+    scene.forward(20 * MINUTE).await;
+    scene.until(|status| status["recovered"]["windows"].as_u64() >= Some(1)).await;
+    let status = scene.json(&["status"]).await;
+    assert_eq!(status["attempts"][0]["outcome"]["state"], "failed");
+    assert_eq!(scene.missing().await, 0);
+}
+
+#[tokio::test]
+async fn one_job_for_a_window_by_hand() {
+    let mut scene = Scene::new("off").await;
+    let start = scene.lab.emulator.now();
+    scene.forward(HOUR).await;
+    let time = |minutes: i64| (start + jiff::SignedDuration::from_mins(minutes)).to_string();
+    let (from, to) = (time(-2), time(5));
+    let id = scene.webhook.clone();
+
+    // What X would not take is not asked for.
+    for (from, to, why) in [
+        (time(5), time(-2), "is not before"),
+        (time(-2), time(55), "at least 10 minutes ago"),
+        (time(35), time(45), "at least 31 minutes ago"),
+        (time(-60 * 24), time(5), "younger than 24 hours"),
+        (time(-2), time(70), "is in the future"),
+        (time(-2), "soon".to_owned(), "expected a time in UTC"),
+    ] {
+        let refused = scene.run(&["create", &id, "--from", &from, "--to", &to]).await;
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{}", refused.stderr);
+        assert!(refused.stderr.contains(why), "{why}: {}", refused.stderr);
+    }
+    assert!(scene.lab.emulator.ledger().jobs.is_empty());
+    let unknown = scene.run(&["create", "12", "--from", &from, "--to", &to]).await;
+    assert_eq!(unknown.code, 5, "{}", unknown.stderr);
+
+    // Nobody else looks after the replays, so the command asks itself.
+    let args = ["create", &id, "--from", &from, "--to", &to, "--follow"];
+    let created = scene.json(&args).await;
+    assert_eq!((&created["state"], &created["handed_over"]), (&"recovered".into(), &false.into()));
+    let job = &scene.lab.emulator.ledger().jobs[0];
+    assert_eq!(created["job_id"].as_str().unwrap(), job.id.to_string());
+    assert_eq!(minutes(&created), (job.from_date, job.to_date));
+
+    // A listener that recovers is handed the request.
+    scene.stop().await;
+    scene.listen(&["--recover", "auto"]).await;
+    scene.until(|status| status["held_by"]["role"] == "listener").await;
+    let created = scene.json(&args).await;
+    assert_eq!((&created["state"], &created["handed_over"]), (&"recovered".into(), &true.into()));
+    let jobs = scene.lab.emulator.ledger().jobs;
+    assert_eq!((jobs.len(), created["job_id"].as_str().unwrap()), (2, &*jobs[1].id.to_string()));
+
+    // Without a store there is nothing to record it in.
+    let mut command = scene.lab.command(&["replay", "create", &id, "--from", &from, "--to", &to]);
+    command.args(["--data-dir", "elsewhere"]);
+    let done = scene.lab.finish(command).await;
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let job = scene.lab.emulator.ledger().jobs[2].id;
+    assert_eq!(done.stdout, format!("{job}  running\n"));
+}
+
+#[tokio::test]
+async fn a_webhook_that_does_not_answer_is_named() {
+    let mut scene = Scene::new("off").await;
+    scene.outage(1).await;
+    scene.forward(20 * MINUTE).await;
+    // It receives, but not where X looks for it.
+    scene.bind = "127.0.0.1:0".to_owned();
+    scene.listen(&["--recover", "off"]).await;
+    let id = scene.webhook.clone();
+    let now = scene.lab.emulator.now();
+    let time = |hours: i64| (now - jiff::SignedDuration::from_mins(hours)).to_string();
+    let done =
+        scene.run(&["create", &id, "--from", &time(80), "--to", &time(20), "--follow"]).await;
+    assert_eq!(done.code, 5, "{}", done.stderr);
+    assert!(done.stderr.contains("CrcValidationFailed"), "{}", done.stderr);
+    let status = scene.json(&["status"]).await;
+    assert_eq!(status["attempts"][0]["outcome"]["state"], "failed", "{status}");
+}
+
+/// Every command beside a listener that is busy.
+#[tokio::test]
+async fn all_commands_during_load() {
+    let mut scene = Scene::new("auto").await;
+    scene.outage(1).await;
+    scene.listen(&["--recover", "auto"]).await;
+    scene.forward(20 * MINUTE).await;
+    let load = async {
+        loop {
+            scene.happen(50).await;
+        }
+    };
+    let commands = async {
+        let from = (scene.lab.emulator.now() - jiff::SignedDuration::from_mins(100)).to_string();
+        let to = (scene.lab.emulator.now() - jiff::SignedDuration::from_mins(40)).to_string();
+        let id = scene.webhook.clone();
+        let create = ["create", &id, "--from", &from, "--to", &to];
+        let watch = async {
+            let mut watch = scene.lab.command(&["replay", "status", "--watch", "--json"]);
+            let mut watch = watch.spawn().unwrap();
+            sleep(Duration::from_secs(1)).await;
+            watch.start_kill().unwrap();
+        };
+        let (plan, status, recover, create, ()) = tokio::join!(
+            scene.run(&["plan"]),
+            scene.run(&["status"]),
+            scene.run(&["recover"]),
+            scene.run(&create),
+            watch,
+        );
+        for done in [plan, status, recover, create] {
+            assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+        }
+    };
+    tokio::select! {
+        () = load => {}
+        done = timeout(PATIENCE, commands) => done.expect("a command hangs"),
+    }
+    assert!(scene.lab.emulator.ledger().events.len() > 100, "that was no load");
+    // Never two jobs at a time: X would have refused the second.
+    let status = scene.until(|status| status["recovered"]["windows"].as_u64() >= Some(1)).await;
+    for attempt in status["attempts"].as_array().unwrap() {
+        assert_eq!(attempt["outcome"]["state"], "recovered", "{status}");
+    }
+    scene.stop().await;
+    assert_eq!(scene.missing().await, 0);
+    let attempts = scene.lab.emulator.ledger().events.into_iter().flat_map(|e| e.attempts);
+    assert!(attempts.filter(|attempt| attempt.cause == Cause::Replay).count() >= 2);
+}
+
+#[tokio::test]
+async fn what_people_see() {
+    let mut scene = Scene::new("off").await;
+    let fresh = scene.run(&["plan"]).await;
+    assert_eq!(fresh.code, 0, "{}", fresh.stderr);
+    assert!(fresh.stdout.ends_with("= covered\n\nnothing is missing\n"), "{}", fresh.stdout);
+    scene.outage(1).await;
+    scene.listen(&["--recover", "off"]).await;
+    scene.forward(20 * MINUTE).await;
+    assert_eq!(scene.run(&["recover"]).await.code, 0);
+    let status = scene.run(&["status", "--offline"]).await;
+    assert_eq!(status.code, 0, "{}", status.stderr);
+    let lines: Vec<_> = status.stdout.lines().collect();
+    assert_eq!(lines[3], "", "{}", status.stdout);
+    assert_eq!(lines[4], "receiving       yes");
+    assert!(status.stdout.contains("recovered       1 windows, 2 events\n"), "{}", status.stdout);
+    assert!(status.stdout.contains("recovering      nobody\n"));
+    assert!(lines.last().unwrap().ends_with("  recovered  2"), "{}", status.stdout);
+    // Several webhooks, and none is named.
+    scene.lab.webhook("other").await;
+    let unclear = scene.run(&["recover"]).await;
+    assert_eq!(unclear.code, 2, "{}", unclear.stderr);
+    assert!(unclear.stderr.contains("--webhook ID or --public-url URL"), "{}", unclear.stderr);
+    assert_eq!(scene.run(&["recover", "--webhook", &scene.webhook]).await.code, 0);
+}
