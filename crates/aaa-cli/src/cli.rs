@@ -17,6 +17,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use aaa_auth::environment::Prefix;
 use aaa_types::{WebhookId, WebhookUrl};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
@@ -58,7 +59,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Runs the receiver
     #[command(after_help = "Example:\n  aaa listen --bind 127.0.0.1:8080 --format json")]
-    Listen(ListenArgs),
+    Listen(Box<ListenArgs>),
     /// Runs the emulator of X's side
     #[command(after_help = "Example:\n  aaa emulate --print-env > .env && aaa emulate")]
     Emulate(EmulateArgs),
@@ -131,6 +132,21 @@ pub(crate) struct ListenArgs {
     /// Whether to recover what was missed [default: auto with a bearer token, else off]
     #[arg(long, value_enum)]
     pub(crate) recover: Option<Recover>,
+    /// The generation of the API; v1.1 is Enterprise, where a replay reaches back five days
+    #[arg(long, value_enum, value_name = "VERSION", default_value_t = Api::V2)]
+    pub(crate) api: Api,
+    /// Say that there was an outage from then until this start, or until the first start of all
+    #[arg(long, value_name = "TIME", value_parser = replay::time)]
+    pub(crate) since: Option<Timestamp>,
+    /// Replay covered time too, so often, to find what was lost on the way here; what is replayed
+    /// may count towards X's caps
+    #[arg(long, value_name = "EVERY", value_parser = calls::minutes)]
+    pub(crate) sweep: Option<SignedDuration>,
+    /// Subscribe users again whose token is stored and whose subscription has vanished
+    #[arg(long)]
+    pub(crate) resubscribe: bool,
+    #[command(flatten)]
+    pub(crate) hook: HookArgs,
     /// Answer only checks that X has signed
     #[arg(long)]
     pub(crate) strict_crc: bool,
@@ -146,6 +162,17 @@ pub(crate) struct ListenArgs {
     /// Its private key in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HookArgs {
+    /// Run this in a shell when the webhook turns invalid, a subscription vanishes, or something
+    /// cannot be recovered; it gets JSON on stdin, half a minute, and none of the secrets
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) hook_command: Option<String>,
+    /// Post the same JSON there
+    #[arg(long, value_name = "URL")]
+    pub(crate) hook_url: Option<ForwardUrl>,
 }
 
 #[derive(Debug, Args)]

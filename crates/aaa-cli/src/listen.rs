@@ -3,6 +3,7 @@
 mod apps;
 mod files;
 mod forwarding;
+mod hook;
 mod live;
 mod metrics;
 mod reading;
@@ -10,14 +11,15 @@ mod recovery;
 mod sources;
 mod tls;
 mod upkeep;
+mod watching;
 
 use std::time::Duration;
 
 use aaa_replay::{
-    coverage::{RunId, Tally},
+    coverage::{Cause, Gap, RunId, Tally},
     driver::{XClock, heartbeat, heartbeats},
     engine::Health,
-    ledger::Ledger,
+    ledger::{Declaration, Ledger, LedgerError},
 };
 use aaa_store::SqliteStore;
 use aaa_webhook::{
@@ -60,10 +62,23 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     }
     let clock = XClock::new();
     let last_seen = remember(&store, &clock).await?;
+    let (hook, notices) = match hook::Hook::prepare(&args.hook, &clock)? {
+        Some((hook, notices)) => (Some(hook), Some(notices)),
+        None => (None, None),
+    };
     let recover = args.recover.unwrap_or_else(|| default_recovery(&credentials));
     let recovery = match recover {
-        Recover::Auto => Some(Recovery::prepare(&args, &credentials, &store, &clock).await?),
+        Recover::Auto => {
+            let prepared =
+                Recovery::prepare(&args, &credentials, &store, &clock, last_seen, notices);
+            Some(prepared.await?)
+        }
         Recover::Off => {
+            if args.sweep.is_some() || args.resubscribe || hook.is_some() {
+                output::note(
+                    "warning: --sweep, --resubscribe and hooks do nothing without --recover auto",
+                );
+            }
             if let Some(last_seen) = last_seen {
                 output::note(format_args!(
                     "warning: what was sent since {last_seen:.0} is missing; --recover auto would \
@@ -80,6 +95,9 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
         }
         _ => None,
     };
+    if let Some(since) = args.since.filter(|since| *since > clock.now()) {
+        return Err(Exit::Usage.with(format!("--since {since} is in the future")));
+    }
     apps.warn(recovery.is_some());
     let server = Server::bind(args.bind)
         .await
@@ -97,7 +115,8 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let metrics = match args.metrics {
         Some(address) => {
             let directory = args.store.data_dir.clone();
-            let look = metrics::Look::new(store.clone(), directory, live.printed());
+            let figures = recovery.as_ref().map(Recovery::figures);
+            let look = metrics::Look::new(store.clone(), directory, live.printed(), figures);
             Some(metrics::Watch::bind(address, args.bind, look).await?)
         }
         None => None,
@@ -109,6 +128,9 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     // An outage counts from the first heartbeat on, so it is there before anybody relies on us.
     let first = store.heartbeat(heartbeat(&clock, run.health())).await;
     first.map_err(|error| Exit::Failed.of("could not write to the store", error))?;
+    if let Some(since) = args.since {
+        declare(&store, &clock, since).await?;
+    }
     let fresh = tls.map(|tls| tokio::spawn(tls::keep_fresh(tls, signals::HungUp::new())));
     output::listening(&format!("{scheme}://{address}"), format == Format::Json)?;
     let metrics = metrics.map(|metrics| metrics.start(&run));
@@ -117,6 +139,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
         Some(recovery) => Some(recovery.start(&run).await?),
         None => None,
     };
+    let hook = hook.map(|hook| tokio::spawn(hook.run(run.reached(Phase::Ended))));
     let reading = reading.map(|reading| tokio::spawn(reading.run(run.reached(Phase::Ended))));
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
@@ -146,7 +169,7 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     if let Some(forwarding) = forwarding {
         let _ = forwarding.await;
     }
-    for task in [metrics, fresh, reading].into_iter().flatten() {
+    for task in [metrics, fresh, reading, hook].into_iter().flatten() {
         // Whoever watches may hold a connection; the end does not wait for that.
         task.abort();
     }
@@ -222,6 +245,25 @@ async fn remember(store: &SqliteStore, clock: &XClock) -> Result<Option<Timestam
         clock.assume(span.last.offset);
     }
     Ok(spans.last().map(|span| span.last.x_time()))
+}
+
+/// Records an outage that heartbeats do not tell, unless it is recorded already: a service may be
+/// started with the same flags again and again.
+async fn declare(store: &SqliteStore, clock: &XClock, since: Timestamp) -> Result<(), Failure> {
+    let unusable = |error: LedgerError| Exit::Failed.of("could not record the outage", error);
+    let began = store.summary().await.map_err(unusable)?.since;
+    let to = began.filter(|began| *began > since).unwrap_or_else(|| clock.now());
+    let declared = store.declared().await.map_err(unusable)?;
+    let known = declared.iter().any(|declared| {
+        let gap = declared.declaration.gap;
+        gap.cause == Cause::Declared && gap.from == since
+    });
+    if known || since >= to {
+        return Ok(());
+    }
+    let gap = Gap::new(since, to, Cause::Declared);
+    let declaration = Declaration { gap, webhook: None, at: clock.now() };
+    store.declare(declaration).await.map(drop).map_err(unusable)
 }
 
 fn spawn_heartbeats(

@@ -60,7 +60,7 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
         Command::Emulate(args) => emulate::run(args).await,
-        Command::Listen(args) => listen::run(args, Credentials::load(cli.credentials)?).await,
+        Command::Listen(args) => listen::run(*args, Credentials::load(cli.credentials)?).await,
         Command::Webhooks(args) => {
             let credentials = Credentials::load(cli.credentials)?;
             signals::or_end(webhooks::run(args, &credentials)).await

@@ -9,6 +9,8 @@ mod status;
 mod timeline;
 mod x;
 
+pub(crate) use self::x::settings;
+
 use crate::{
     cli::{ReplayArgs, ReplayCommand},
     credentials::Credentials,

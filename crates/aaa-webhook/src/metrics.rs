@@ -32,8 +32,14 @@
 //! | `aaa_store_queue_duration_seconds` | what a delivery waited for its transaction to begin |
 //! | `aaa_consumer_lag{consumer}` | events that a consumer has yet to handle |
 //! | `aaa_disk_free_bytes` | free space where the store is |
+//! | `aaa_replay_windows{state}` | windows of missing time: `now`, `later`, `running`, `lost`, `maybe_lost`; covered ones to look at: `sweep` |
+//! | `aaa_replay_attempts_total{outcome}` | replay jobs and calls, by what became of them |
+//! | `aaa_replay_events_found_total{by}` | events that closing a `gap` brought, and a `sweep` |
+//! | `aaa_replay_last_recovered_timestamp_seconds` | when a window was recovered last, on X's clock |
+//! | `aaa_coverage_seconds` | for how long deliveries were taken, since the first start |
 //!
-//! What begins with `aaa_store`, `aaa_consumer` and `aaa_disk` is there when the [`Probe`] knows it.
+//! What begins with `aaa_store`, `aaa_consumer`, `aaa_disk`, `aaa_replay` and `aaa_coverage` is there
+//! when the [`Probe`] knows it.
 //! No name, label or value is chosen by who sends requests, so nobody can make them many.
 
 mod text;
@@ -42,6 +48,7 @@ use std::{future::Future, sync::Arc};
 
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header::CONTENT_TYPE};
+use jiff::Timestamp;
 
 pub use self::text::text;
 use crate::{distribution::Distribution, receiver::Status};
@@ -71,6 +78,33 @@ pub struct Behind {
     pub consumers: Vec<(String, u64)>,
     /// Free bytes where the store is.
     pub free_bytes: Option<u64>,
+    /// What became of time that was missed.
+    pub replay: Option<Replay>,
+}
+
+/// What became of time that was missed.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_webhook::metrics::Replay;
+///
+/// let mut replay = Replay::default();
+/// replay.windows = vec![("now", 2), ("lost", 0)];
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replay {
+    /// For each state how many windows are in it.
+    pub windows: Vec<(&'static str, u64)>,
+    /// For each outcome how many attempts had it.
+    pub attempts: Vec<(&'static str, u64)>,
+    /// By what events were found, and how many.
+    pub found: Vec<(&'static str, u64)>,
+    /// For how long deliveries were taken.
+    pub covered_seconds: u64,
+    /// When a window was recovered last.
+    pub last_recovered: Option<Timestamp>,
 }
 
 /// What the transactions of a store were like, since it was opened; only those that took
@@ -148,6 +182,6 @@ async fn ready<P: Probe>(State(watched): State<Arc<Watched<P>>>) -> (StatusCode,
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long ago something failed is asked by people")]
-fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
+fn now() -> Timestamp {
+    Timestamp::now()
 }

@@ -113,6 +113,36 @@ async fn tower_receiver_answers_what_happens() {
     assert!(directory.path().join("aaa-example-data").exists());
 }
 
+/// Runs an example to its end.
+async fn all_lines(name: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let ended = timeout(PATIENCE, example(name, directory.path()).output()).await;
+    let ended = ended.expect("it does not end").unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    String::from_utf8(ended.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn plan_only_needs_nothing() {
+    assert_eq!(
+        all_lines("plan_only").await,
+        [
+            "now: 202511210441..202511210601",
+            "later: 202511220409..202511220436 at 2025-11-22T04:46:00Z",
+            "lost: 2025-11-21T01:59:00Z to 2025-11-21T04:41:00Z, older than the look-back of 24 hours",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn recover_from_outage_gets_everything_back() {
+    let said = all_lines("recover_from_outage").await;
+    assert_eq!(said.len(), 4, "{said:?}");
+    assert_eq!((&*said[0], &*said[1]), ("stored before: 2", "stored when back: 2"));
+    assert!(said[2].starts_with("recovered: 6 events in "), "{said:?}");
+    assert_eq!(said[3], "stored after: 8");
+}
+
 /// A published secret must never guard an address that was asked for.
 #[tokio::test]
 async fn no_example_listens_at_an_address_without_a_secret() {

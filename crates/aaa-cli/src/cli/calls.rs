@@ -47,6 +47,13 @@ impl From<Api> for ApiVersion {
     }
 }
 
+/// Reads a time of at least a minute.
+pub(super) fn minutes(text: &str) -> Result<SignedDuration, String> {
+    let time = duration(text)?;
+    let time = SignedDuration::try_from(time).map_err(|error| error.to_string())?;
+    if time < SignedDuration::from_mins(1) { Err("at least a minute".to_owned()) } else { Ok(time) }
+}
+
 /// Reads a time such as `30s` or `5m`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok();
@@ -57,6 +64,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn not_less_than_a_minute() {
+        assert_eq!(minutes("6h"), Ok(SignedDuration::from_hours(6)));
+        assert!(minutes("59s").is_err() && minutes("soon").is_err());
+    }
 
     #[test]
     fn durations() {

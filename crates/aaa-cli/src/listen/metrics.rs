@@ -9,14 +9,19 @@ use std::{
     },
 };
 
+use aaa_replay::{
+    engine::Figures,
+    ledger::{Ledger as _, LedgerError, Outcome},
+};
 use aaa_store::SqliteStore;
 use aaa_webhook::{
     consumer::Cursors as _,
-    metrics::{self, Behind, Probe, Transactions},
+    metrics::{self, Behind, Probe, Replay, Transactions},
     receiver::Status,
     server::{Limits, Server},
 };
-use tokio::task::JoinHandle;
+use jiff::SignedDuration;
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{Phase, Run};
 use crate::{
@@ -72,6 +77,8 @@ pub(super) struct Look {
     directory: PathBuf,
     /// The number of the last event that was printed, if events are.
     printed: Option<Arc<AtomicU64>>,
+    /// What is replayed, if this receiver recovers.
+    figures: Option<watch::Receiver<Figures>>,
 }
 
 impl Look {
@@ -79,8 +86,42 @@ impl Look {
         store: SqliteStore,
         directory: PathBuf,
         printed: Option<Arc<AtomicU64>>,
+        figures: Option<watch::Receiver<Figures>>,
     ) -> Self {
-        Self { store, directory, printed }
+        Self { store, directory, printed, figures }
+    }
+
+    /// Looks at the replays.
+    async fn replay(&self) -> Result<Option<Replay>, LedgerError> {
+        let Some(figures) = &self.figures else { return Ok(None) };
+        let figures = *figures.borrow();
+        let mut covered = self.store.summary().await?.covered;
+        for span in self.store.spans_from(0).await?.iter().map(|(_, span)| span) {
+            let length = span.last.x_time().duration_since(span.first.x_time());
+            covered = covered.saturating_add(length.max(SignedDuration::ZERO));
+        }
+        let attempts = self.store.attempts().await?;
+        let recovered = attempts.iter().filter(|a| matches!(a.outcome, Outcome::Recovered { .. }));
+        let mut replay = Replay::default();
+        replay.windows = [
+            ("now", figures.now),
+            ("later", figures.later),
+            ("running", figures.running),
+            ("lost", figures.lost),
+            ("maybe_lost", figures.maybe_lost),
+            ("sweep", figures.to_sweep),
+        ]
+        .map(|(state, count)| (state, count.try_into().unwrap_or(u64::MAX)))
+        .into();
+        replay.attempts = vec![
+            ("recovered", figures.recovered),
+            ("incomplete", figures.incomplete),
+            ("failed", figures.failed),
+        ];
+        replay.found = vec![("gap", figures.found), ("sweep", figures.swept)];
+        replay.covered_seconds = covered.as_secs().try_into().unwrap_or(0);
+        replay.last_recovered = recovered.map(|attempt| attempt.settled_at).max();
+        Ok(Some(replay))
     }
 }
 
@@ -99,6 +140,10 @@ impl Probe for Look {
             free_bytes: free_bytes(&self.directory),
             ..Behind::default()
         };
+        match self.replay().await {
+            Ok(replay) => behind.replay = replay,
+            Err(error) => tracing::warn!(%error, "figures of the replays could not be read"),
+        }
         match self.store.stats().await {
             Ok(stats) => {
                 behind.events = Some(stats.events);

@@ -2,26 +2,28 @@
 
 use std::time::Duration;
 
-use aaa_client::{ApiVersion, ReqwestTransport, RetryPolicy};
+use aaa_client::{ReqwestTransport, RetryPolicy};
 use aaa_replay::{
     driver::{Driver, Pace, Target, TargetError, XClock},
-    engine::Settings,
+    engine::{Figures, Settings},
+    notice::Notice,
 };
 use aaa_store::SqliteStore;
 use aaa_types::{event::Event, payload::ReplayJobStatus};
 use aaa_webhook::inbox::{EventLog, EventQuery};
+use jiff::Timestamp;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
-use super::{Phase, READ_AGAIN, Run};
+use super::{Phase, READ_AGAIN, Run, watching::Watching};
 use crate::{
     cli::ListenArgs,
     credentials::Credentials,
     exit::{Exit, Failure},
-    output,
+    output, replay,
 };
 
 /// The kind under which X reports the end of a job.
@@ -34,6 +36,7 @@ const FIRST_CALLS: Duration = Duration::from_secs(3);
 pub(super) struct Recovery {
     driver: Driver<SqliteStore, ReqwestTransport>,
     store: SqliteStore,
+    watching: Watching,
 }
 
 impl Recovery {
@@ -48,6 +51,8 @@ impl Recovery {
         credentials: &Credentials,
         store: &SqliteStore,
         clock: &XClock,
+        known: Option<Timestamp>,
+        notices: Option<mpsc::Sender<Notice>>,
     ) -> Result<Self, Failure> {
         let target = match (args.webhook, &args.public_url) {
             (Some(id), _) => Target::Id(id),
@@ -55,18 +60,24 @@ impl Recovery {
             (None, None) => Target::Only,
         };
         // What does not work at once is left to the driver, which tries again.
-        let client = credentials.client()?.with_retry(RetryPolicy::none());
+        let client = credentials.builder().version(args.api.into()).build();
+        let client = client
+            .map_err(|error| Exit::Failed.of("the client could not be built", error))?
+            .with_retry(RetryPolicy::none());
         let driver = Driver::new(
             store.clone(),
             client.clone(),
             clock.clone(),
             target.clone(),
-            match client.version() {
-                ApiVersion::V1_1 => Settings::v1_1(),
-                _ => Settings::v2(),
-            },
+            Settings { sweep: args.sweep, ..replay::settings(args.api) },
             Pace::for_loopback(credentials.api().is_loopback()),
         );
+        let driver = match &notices {
+            Some(notices) => driver.telling(notices.clone()),
+            None => driver,
+        };
+        let parts = (store, clock, &client);
+        let watching = Watching::prepare(args, credentials, parts, target.clone(), known, notices)?;
         let first_calls = async {
             driver.read_clock().await?;
             client.app().list_webhooks().await
@@ -81,10 +92,15 @@ impl Recovery {
             Ok(Err(error)) => output::note(format_args!("warning: recovery has to wait: {error}")),
             Err(_) => output::note("warning: recovery has to wait: the API does not answer"),
         }
-        Ok(Self { driver, store: store.clone() })
+        Ok(Self { driver, store: store.clone(), watching })
     }
 
-    /// Starts the driver.
+    /// Returns figures about what is done, as of the last look.
+    pub(super) fn figures(&self) -> watch::Receiver<Figures> {
+        self.driver.figures()
+    }
+
+    /// Starts the driver and the watch.
     ///
     /// # Errors
     ///
@@ -95,11 +111,13 @@ impl Recovery {
         let stats = stats.map_err(|error| Exit::Failed.of("could not read the store", error))?;
         let follow = follow(self.store, stats.last_seq.unwrap_or(0), sender);
         let (health, ended) = (run.clone(), run.reached(Phase::Ended));
+        let watching = self.watching.start(run);
         Ok(tokio::spawn(async move {
             tokio::select! {
                 () = self.driver.run(completions, move || health.health(), ended) => {}
                 () = follow => {}
             }
+            let _ = watching.await;
         }))
     }
 }

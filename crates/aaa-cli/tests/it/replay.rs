@@ -315,6 +315,42 @@ async fn a_webhook_that_does_not_answer_is_named() {
     assert_eq!(status["attempts"][0]["outcome"]["state"], "failed", "{status}");
 }
 
+/// An outage from before the first start; what cannot be had is told to a command and to a URL.
+#[tokio::test]
+async fn a_declared_outage_and_a_hook() {
+    let mut scene = Scene::new("auto").await;
+    scene.stop().await;
+    let since = scene.lab.emulator.now() - jiff::SignedDuration::from_hours(30);
+    let since = since.to_string();
+    let command = "cat > told.tmp && mv told.tmp told";
+    let args = ["--recover", "auto", "--since", &since, "--hook-command", command, "--sweep", "6h"];
+    scene.listen(&args).await;
+    let told = scene.lab.directory.path().join("told");
+    let wait = async {
+        while !told.exists() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("the hook was not run");
+    let text = std::fs::read_to_string(&told).unwrap();
+    crate::lab::assert_no_secret(&text);
+    let notice: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&notice["event"], &notice["webhook"]),
+        (&"unrecoverable".into(), &Value::from(scene.webhook.clone()))
+    );
+    assert!(notice["message"].as_str().unwrap().starts_with("what was from "), "{notice}");
+    // Started like that again, nothing is declared twice.
+    let lost = length(&scene.json(&["plan"]).await["lost"]);
+    assert!(lost > 0);
+    scene.stop().await;
+    scene.listen(&args).await;
+    assert_eq!(length(&scene.json(&["plan"]).await["lost"]), lost);
+    let future = ["listen", "--recover", "off", "--since", "2099-01-01T00:00:00Z"];
+    let (code, words) = scene.lab.fails(&[&future[..], &["--data-dir", "other"]].concat()).await;
+    assert_eq!(code, 2, "{words}");
+}
+
 /// Every command beside a listener that is busy.
 #[tokio::test]
 async fn all_commands_during_load() {

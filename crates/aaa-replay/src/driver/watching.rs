@@ -5,7 +5,7 @@ use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Target, XClock};
+use super::{Target, TargetError, XClock};
 use crate::{
     ledger::Ledger,
     notice::Notice,
@@ -147,6 +147,10 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
                         wanted.into_iter().for_each(|wanted| watcher.on(wanted, now));
                         watcher
                     });
+                }
+                // It may not be registered yet.
+                Err(error @ TargetError::None) => {
+                    tracing::debug!(%error, "a webhook to watch is not known");
                 }
                 Err(error) => tracing::warn!(%error, "a webhook to watch is not known"),
             }

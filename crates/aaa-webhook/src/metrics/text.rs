@@ -126,7 +126,22 @@ impl Scrape {
             let lags = behind.consumers.iter().map(|(name, lag)| (name.as_str(), *lag));
             lines.lags("consumer_lag", "Events yet to be handled", lags)?;
         }
-        lines.gauge("disk_free", "Free space where the store is", bytes, behind.free_bytes)
+        lines.gauge("disk_free", "Free space where the store is", bytes, behind.free_bytes)?;
+        let Some(replay) = &behind.replay else { return Ok(()) };
+        lines.gauges("replay_windows", "Windows of missing time", "state", &replay.windows)?;
+        let attempts =
+            replay.attempts.iter().map(|(outcome, count)| (vec![("outcome", *outcome)], *count));
+        lines.counters("replay_attempts", "What became of replay jobs", attempts)?;
+        let found = replay.found.iter().map(|(by, count)| (vec![("by", *by)], *count));
+        lines.counters("replay_events_found", "Events that replays brought", found)?;
+        lines.moment(
+            "replay_last_recovered_timestamp",
+            "When a window was recovered last",
+            replay.last_recovered,
+        )?;
+        let seconds = Some(&Unit::Seconds);
+        let covered = Some(replay.covered_seconds);
+        lines.gauge("coverage", "For how long deliveries were taken", seconds, covered)
     }
 }
 
@@ -178,6 +193,20 @@ impl Lines<'_> {
         Ok(())
     }
 
+    fn gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: &[(&'static str, u64)],
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (value, count) in values {
+            metric.encode_family(&[(label, *value)])?.encode_gauge(count)?;
+        }
+        Ok(())
+    }
+
     fn moment(&mut self, name: &str, help: &str, at: Option<Timestamp>) -> fmt::Result {
         let Some(at) = at else { return Ok(()) };
         let seconds = Some(&Unit::Seconds);
@@ -220,7 +249,7 @@ fn status_word(status: http::StatusCode) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::receiver::Reason;
+    use crate::{metrics::Replay, receiver::Reason};
 
     #[test]
     fn every_line() {
@@ -258,6 +287,13 @@ mod tests {
             }),
             consumers: vec![("terminal".to_owned(), 0), ("a \"b\"\n\\".to_owned(), 8)],
             free_bytes: Some(1 << 40),
+            replay: Some(Replay {
+                windows: vec![("now", 2), ("lost", 1)],
+                attempts: vec![("recovered", 5), ("failed", 0)],
+                found: vec![("gap", 120), ("sweep", 3)],
+                covered_seconds: 86_400,
+                last_recovered: Timestamp::from_second(1_763_784_780).ok(),
+            }),
         };
         insta::assert_snapshot!(text(&figures, &behind, true));
     }
@@ -266,7 +302,8 @@ mod tests {
     #[test]
     fn nothing_is_made_up() {
         let text = text(&Figures::default(), &Behind::default(), false);
-        for absent in ["aaa_store", "aaa_disk", "aaa_consumer", "aaa_last"] {
+        for absent in ["aaa_store", "aaa_disk", "aaa_consumer", "aaa_last", "aaa_replay", "aaa_cov"]
+        {
             assert!(!text.contains(absent), "{absent}: {text}");
         }
         assert!(text.contains("\naaa_ready 0\n"));

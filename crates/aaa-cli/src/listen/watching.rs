@@ -1,0 +1,187 @@
+//! Watches the webhook and its subscriptions while the receiver recovers.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use aaa_auth::tokens::TokenFile;
+use aaa_client::{Client, ReqwestTransport, Timeouts, Transport};
+use aaa_replay::{
+    driver::{Aid, Target, Watch, XClock},
+    notice::Notice,
+    watch::{Report, Rhythm},
+};
+use aaa_store::SqliteStore;
+use aaa_types::{ConsumerSecret, UserId, WebhookId, event::Event};
+use aaa_webhook::{
+    inbox::{EventLog, EventQuery},
+    signature::{HEADER, Signature},
+};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Uri};
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
+
+use super::{Phase, READ_AGAIN, Run};
+use crate::{
+    cli::{Api, ListenArgs},
+    credentials::Credentials,
+    exit::{Exit, Failure},
+};
+
+/// The kind under which X reports that a user revoked access.
+const REVOCATION: &str = "user_event";
+
+/// As long as X waits for an answer to a check.
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(3), total: Duration::from_secs(10) };
+
+/// A watch that is ready to start.
+pub(super) struct Watching {
+    watch: Watch<SqliteStore, ReqwestTransport, Helper>,
+    store: SqliteStore,
+    wanted: BTreeSet<UserId>,
+}
+
+impl Watching {
+    /// Prepares to watch. `known` is when all was well for the last time.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the stored tokens cannot be read.
+    pub(super) fn prepare(
+        args: &ListenArgs,
+        credentials: &Credentials,
+        (store, clock, client): (&SqliteStore, &XClock, &Client),
+        target: Target,
+        known: Option<Timestamp>,
+        notices: Option<mpsc::Sender<Notice>>,
+    ) -> Result<Self, Failure> {
+        let tokens = args.resubscribe.then(|| credentials.token_file(&args.store.data_dir));
+        let wanted = match &tokens {
+            Some(file) => file
+                .read()
+                .map_err(|error| Exit::Credentials.of("users' tokens", error))?
+                .iter()
+                .map(|(user, _)| user)
+                .collect(),
+            None => BTreeSet::new(),
+        };
+        let aid = Helper { client: client.clone(), secret: credentials.consumer_secret()?, tokens };
+        let rhythm = match args.api {
+            _ if credentials.api().is_loopback() => {
+                Rhythm { pause: SignedDuration::from_secs(5), ..Rhythm::loopback() }
+            }
+            Api::V2 => Rhythm::v2(),
+            Api::V1_1 => Rhythm::v1_1(),
+        };
+        let watch =
+            Watch::new(store.clone(), client.clone(), clock.clone(), target, rhythm, aid, known);
+        let watch = match notices {
+            Some(notices) => watch.telling(notices),
+            None => watch,
+        };
+        Ok(Self { watch, store: store.clone(), wanted })
+    }
+
+    /// Starts to watch.
+    pub(super) fn start(self, run: &Run) -> JoinHandle<()> {
+        let ended = run.reached(Phase::Ended);
+        tokio::spawn(async move {
+            let (sender, news) = mpsc::channel(16);
+            // A new channel has room.
+            let _ = sender.try_send(Report::Wanted(self.wanted));
+            tokio::select! {
+                () = self.watch.run(news, ended) => {}
+                () = revocations(self.store, sender) => {}
+            }
+        })
+    }
+}
+
+/// Passes on who revokes access, as it arrives.
+async fn revocations(store: SqliteStore, news: mpsc::Sender<Report>) {
+    let mut committed = store.subscribe();
+    let mut after = *committed.borrow_and_update();
+    loop {
+        if committed.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        let last = *committed.borrow_and_update();
+        loop {
+            let query =
+                EventQuery { kind: Some(REVOCATION.to_owned()), ..EventQuery::after(after, 100) };
+            let page = match store.events(query).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "the inbox could not be read; trying again");
+                    sleep(READ_AGAIN).await;
+                    continue;
+                }
+            };
+            for event in &page {
+                after = event.seq;
+                if let Event::Revoke(event) = Event::decode(REVOCATION, event.payload.get()) {
+                    let Ok(user) = event.revoke.source.user_id.parse() else { continue };
+                    if news.send(Report::Revoked(user)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            if page.is_empty() {
+                after = after.max(last);
+                break;
+            }
+        }
+    }
+}
+
+/// What a watch needs: a look at our own URL, and the tokens of users.
+struct Helper {
+    client: Client,
+    secret: ConsumerSecret,
+    tokens: Option<TokenFile>,
+}
+
+impl Aid for Helper {
+    /// Asks our own URL as X would.
+    async fn self_check(&self, webhook: WebhookId) -> Result<(), String> {
+        let webhooks = self.client.app().list_webhooks().await;
+        let webhooks = webhooks.map_err(|error| error.to_string())?;
+        let webhook = webhooks.iter().find(|listed| listed.id == webhook);
+        let url = webhook.ok_or("the webhook is not registered")?.url.as_str();
+        let draw = || getrandom::u64().map_err(|error| format!("no random numbers: {error}"));
+        let token = format!("{:016x}{:016x}", draw()?, draw()?);
+        let query = format!("crc_token={token}&nonce={:016x}", draw()?);
+        let joint = if url.contains('?') { '&' } else { '?' };
+        let uri: Uri = format!("{url}{joint}{query}")
+            .parse()
+            .map_err(|_| format!("{url} cannot be called"))?;
+        let scheme = uri.scheme().cloned().unwrap_or(http::uri::Scheme::HTTPS);
+        let transport = ReqwestTransport::for_scheme(&scheme, TIMEOUTS);
+        let transport = transport.map_err(|error| error.to_string())?;
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = uri;
+        let signature = Signature::of(&self.secret, query.as_bytes()).to_string();
+        if let Ok(signature) = HeaderValue::from_str(&signature) {
+            request.headers_mut().insert(HEADER, signature);
+        }
+        let answer = transport.send(request).await.map_err(|error| error.to_string())?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(format!("{url} answered {}", answer.status()));
+        }
+        let json: Option<serde_json::Value> = serde_json::from_slice(answer.body()).ok();
+        let expected = Signature::of(&self.secret, token.as_bytes()).to_string();
+        let said = json.as_ref().and_then(|json| json.get("response_token")?.as_str());
+        if said == Some(&expected) {
+            return Ok(());
+        }
+        Err(format!("{url} answered with another token: another program, or another secret"))
+    }
+
+    async fn subscribe(&self, webhook: WebhookId, user: UserId) -> Result<(), String> {
+        let tokens = self.tokens.as_ref().ok_or("--resubscribe is not given")?;
+        let tokens = tokens.read().map_err(|error| error.to_string())?;
+        let stored = tokens.get(user).ok_or("no token of this user is stored")?;
+        let subscribed = self.client.user(stored.token.clone()).ensure_subscription(webhook).await;
+        subscribed.map(drop).map_err(|error| error.to_string())
+    }
+}
