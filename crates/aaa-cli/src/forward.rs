@@ -10,13 +10,12 @@ use std::{
     time::Duration,
 };
 
-use aaa_client::{ReqwestTransport, Timeouts, Transport, TransportError};
+use aaa_client::{ReqwestTransport, Timeouts, TransportError};
 use aaa_types::ConsumerSecret;
 use aaa_webhook::{
     consumer::{Failed, Sink, StoredDelivery},
     signature::{self, Signature},
 };
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
     uri::Scheme,
@@ -158,20 +157,20 @@ impl Forwarder {
         Ok(Self { transport, to, secret, away: Arc::default() })
     }
 
-    /// Posts a delivery, once.
+    /// Posts a delivery, once. Of the answer only the head matters.
     ///
     /// # Errors
     ///
-    /// Fails when no whole answer comes.
+    /// Fails when no answer comes.
     pub(crate) async fn post(
         &self,
         delivery: &StoredDelivery,
-    ) -> Result<Response<Bytes>, TransportError> {
+    ) -> Result<Response<()>, TransportError> {
         let mut request = Request::new(delivery.body().clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.to.uri.clone();
         *request.headers_mut() = self.headers(delivery);
-        self.transport.send(request).await
+        self.transport.send_for_head(request).await
     }
 
     fn headers(&self, delivery: &StoredDelivery) -> HeaderMap {
@@ -234,7 +233,7 @@ impl Sink for Forwarder {
 
 /// Says what an answer means: 2xx is taken. Who is overloaded or broken is waited for, and what is
 /// refused for another reason becomes a dead letter after some attempts.
-fn judge(answer: &Response<Bytes>) -> Result<(), Failed> {
+fn judge(answer: &Response<()>) -> Result<(), Failed> {
     let status = answer.status();
     let reason = format_args!("answered {}", told(status));
     if status.is_success() {

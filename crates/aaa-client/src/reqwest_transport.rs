@@ -11,6 +11,11 @@ use crate::{ApiUrl, Transport, TransportError};
 /// The largest answer that is taken. Lists of 5,000 subscriptions have some 150 kB.
 const MAX_ANSWER: usize = 1024 * 1024;
 
+/// How much is read of a body that nobody wants, and how long: so much is cheaper than another
+/// connection.
+const LEFT_OVER: usize = 64 * 1024;
+const LEFT_OVER_TIME: Duration = Duration::from_secs(1);
+
 /// How long to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
@@ -66,18 +71,47 @@ impl ReqwestTransport {
             .map_err(|error| BuildError(chain(&error)))?;
         Ok(Self(client))
     }
+
+    /// Sends a request of which only the head of the answer matters. What follows it is not taken,
+    /// however long it is and whether or not it comes whole.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no answer. An answer of any status is a success.
+    pub async fn send_for_head(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<()>, TransportError> {
+        let (head, mut answer) = self.head(request).await?;
+        let left_over = async {
+            let mut left = LEFT_OVER;
+            while let Ok(Some(chunk)) = answer.chunk().await {
+                let Some(less) = left.checked_sub(chunk.len()) else { return };
+                left = less;
+            }
+        };
+        // Else the connection is closed with the answer.
+        let _ = tokio::time::timeout(LEFT_OVER_TIME, left_over).await;
+        Ok(head)
+    }
+
+    async fn head(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<(Response<()>, reqwest::Response), TransportError> {
+        let request = request.try_into().map_err(failed)?;
+        let mut answer = self.0.execute(request).await.map_err(failed)?;
+        let mut head = Response::new(());
+        *head.status_mut() = answer.status();
+        *head.version_mut() = answer.version();
+        *head.headers_mut() = std::mem::take(answer.headers_mut());
+        Ok((head, answer))
+    }
 }
 
 impl Transport for ReqwestTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let request = request.try_into().map_err(failed)?;
-        let mut answer = self.0.execute(request).await.map_err(failed)?;
-
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = answer.status();
-        *response.version_mut() = answer.version();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
-
+        let (head, mut answer) = self.head(request).await?;
         let mut body = BytesMut::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if chunk.len() > MAX_ANSWER.saturating_sub(body.len()) {
@@ -85,8 +119,7 @@ impl Transport for ReqwestTransport {
             }
             body.extend_from_slice(&chunk);
         }
-        *response.body_mut() = body.freeze();
-        Ok(response)
+        Ok(head.map(|()| body.freeze()))
     }
 
     fn pause(&self, duration: Duration) -> Option<impl Future<Output = ()> + Send> {

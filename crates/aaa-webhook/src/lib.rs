@@ -43,6 +43,24 @@
 //! Everything else is answered with something else, never with a redirect, and nothing of it is
 //! stored. A verified delivery that is refused (503) is counted, since it may have to be replayed;
 //! what X did not sign is counted apart, since anybody can send it.
+//!
+//! # What it costs
+//!
+//! * **Body size.** A body is read once into memory, signed over once for each secret of its path,
+//!   and walked through once for what identifies its events; so time and memory grow in step with
+//!   it. Nothing is decompressed, and no tree of its JSON is built. The limit, 1 MiB, is looked at
+//!   while the bytes arrive: one more is a 413 before anything is signed over.
+//! * **Secrets.** Every secret of a path is tried on every delivery, whichever fits, so that the
+//!   time tells nothing: each secret more, of another app or a previous one, costs one more
+//!   HMAC-SHA256 over the body. A path of its own for each app keeps that at one or two, however
+//!   many apps there are; what grows then is a sorted map of paths.
+//! * **Connections.** An idle one is a task, a socket and buffers that grow with what is sent, up
+//!   to `server::Limits::header_bytes` (32 KiB). Beyond the first 16 KiB of each, all bodies that
+//!   are not verified yet share `receiver::Limits::bodies` (64 MiB). So on 1,024 connections
+//!   strangers keep at most 1,024 times 48 KiB and 64 MiB of what they sent, 112 MiB, at worst twice
+//!   that since memory grows by doubling, and answers that they do not read. Deliveries that are verified wait in the inbox's queue, which has bounds of its own.
+//! * **Stored keys.** The receiver keeps none, and a check never asks for one: what many keys cost,
+//!   the inbox says.
 
 pub mod app;
 pub mod consumer;

@@ -7,6 +7,11 @@
 //! request the connection is closed. A head that is not whole in time is answered 408; a connection
 //! on which none has begun is closed without a word.
 //!
+//! What hyper cannot read as a head it answers itself, 400 or 431 and closed, as everything else
+//! here is, but without words: no request is there that anybody could be told about. It is counted
+//! as [`Reason::MalformedHead`](crate::receiver::Reason::MalformedHead) or
+//! [`Reason::LargeHead`](crate::receiver::Reason::LargeHead).
+//!
 //! Each request carries the address of the other side as
 //! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 //!

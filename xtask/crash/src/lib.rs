@@ -16,9 +16,12 @@
 //! The list of the 200s that arrived is the oracle. The store is read by SQL, without the code
 //! that wrote it. Where a kill fell is told by the files that it left ([`witness`]) and by the
 //! store: what is there without having been answered was killed between its commit and its 200.
+//!
+//! What a power loss would leave is told by [`order`].
 
 mod client;
 mod oracle;
+pub mod order;
 mod report;
 pub mod witness;
 

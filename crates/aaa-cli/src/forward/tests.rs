@@ -5,6 +5,11 @@ use aaa_webhook::{
     inbox::{EventLog, EventQuery, Inbox},
 };
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
 use super::*;
 
 async fn stored(body: &str) -> StoredDelivery {
@@ -57,6 +62,37 @@ async fn many_keys_are_left_out() {
     assert!(!headers.contains_key(KEYS));
 }
 
+/// Whoever was answered 200 must not send it again for what stands behind the head.
+#[tokio::test]
+async fn only_the_head_of_an_answer_counts() {
+    let lengths = ["transfer-encoding: chunked", "content-length: 3000000", "content-length: 9"];
+    for (status, taken) in [("200 OK", true), ("503 Service Unavailable", false)] {
+        for length in lengths {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let to = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+            let answering = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4096];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                let head = format!("HTTP/1.1 {status}\r\n{length}\r\n\r\n");
+                stream.write_all(head.as_bytes()).await.unwrap();
+                let body = match length {
+                    "content-length: 3000000" => "x".repeat(2_000_000),
+                    "content-length: 9" => "cut".to_owned(),
+                    _ => "no chunk\r\n".to_owned(),
+                };
+                // Whoever does not want it does not read it.
+                let _ = stream.write_all(body.as_bytes()).await;
+            });
+            let forwarder = Forwarder::new(to, None).unwrap();
+            let delivery = stored(r#"{"for_user_id":"7","favorite_events":[{"id":"a"}]}"#).await;
+            let sent = forwarder.send(delivery).await;
+            answering.await.unwrap();
+            assert_eq!(sent.is_ok(), taken, "{status}, {length}");
+        }
+    }
+}
+
 #[test]
 fn what_answers_mean() {
     let mut told = Vec::new();
@@ -73,7 +109,7 @@ fn what_answers_mean() {
         (503, Some("soon")),
         (599, None),
     ] {
-        let mut answer = Response::new(Bytes::new());
+        let mut answer = Response::new(());
         *answer.status_mut() = StatusCode::from_u16(status).unwrap();
         if let Some(after) = after {
             answer.headers_mut().insert(header::RETRY_AFTER, after.parse().unwrap());

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use aaa_webhook::signature::Signature;
+use aaa_webhook::signature::{HEADER, Signature};
 use tokio::process::Command;
 
-use crate::support::{Server, aaa, deliver, get, run};
+use crate::support::{Server, aaa, deliver, get, run, send};
 
 const TOKEN: &str = "OWY4ODQ2ZjgtNDljMC00NDY2LWJhMGQtYTE4NzQ0MTM2OGFi";
 
@@ -138,4 +138,22 @@ async fn only_named_apps() {
     assert_eq!(server.end().await, 0);
     let errors = read(errors).await;
     assert!(errors.contains("nothing is taken at /webhooks/twitter"), "{errors}");
+}
+
+#[tokio::test]
+async fn strict_crc_answers_only_what_x_has_signed() {
+    let directory = tempfile::tempdir().unwrap();
+    let secrets = [("X_CONSUMER_SECRET", "main-secret")];
+    let server = Server::start(listen(directory.path(), &["--strict-crc"], &secrets)).await;
+    let query = format!("crc_token={TOKEN}&nonce=1");
+    let target = format!("/webhooks/twitter?{query}");
+    assert_eq!(get(&server.url, &target).await.0, 401);
+    for (secret, expected) in [("main-secret", 200), ("other", 403)] {
+        let signature = Signature::of(&secret.parse().unwrap(), query.as_bytes());
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nhost: x\r\n{HEADER}: {signature}\r\nconnection: close\r\n\r\n"
+        );
+        assert_eq!(send(&server.url, &request).await.0, expected, "{secret}");
+    }
+    assert_eq!(server.end().await, 0);
 }

@@ -1,6 +1,12 @@
-//! What was answered 200 is there after a SIGKILL.
+//! What was answered 200 is there after a SIGKILL, and would be after a power loss.
 
-use crash::{ACKNOWLEDGED, Options, run};
+use std::{fs::OpenOptions, io::Write};
+
+use crash::{
+    ACKNOWLEDGED, Options,
+    order::{Order, STRACE, can_trace, observe},
+    run,
+};
 
 const ROUNDS: u32 = 3;
 
@@ -13,4 +19,18 @@ async fn nothing_acknowledged_is_lost() {
     assert!(report.is_sound(), "seed {seed}\n{report}");
     assert_eq!(report.kills, u64::from(2 * ROUNDS));
     assert!(report.acknowledged >= ACKNOWLEDGED * u64::from(ROUNDS), "{report}");
+}
+
+/// The row is in the log and the log on the disk before the 200 is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_200_follows_a_sync() {
+    if !can_trace() {
+        if let Some(path) = std::env::var_os("AAA_SKIPPED_FILE") {
+            let mut file = OpenOptions::new().append(true).open(path).unwrap();
+            writeln!(file, "aaa-cli crash::each_200_follows_a_sync: {STRACE}").unwrap();
+        }
+        return;
+    }
+    let order = observe(env!("CARGO_BIN_EXE_aaa").as_ref(), 50).await.unwrap();
+    assert_eq!(order, Order { durable: 50, ..Order::default() });
 }

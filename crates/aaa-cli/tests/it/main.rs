@@ -11,6 +11,8 @@
 #[cfg(unix)]
 mod apps;
 mod auth;
+#[cfg(unix)]
+mod beside;
 mod browser;
 #[cfg(unix)]
 mod crash;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use aaa_types::event::BodyError;
 use axum::{Extension, response::IntoResponse};
 use bytes::Bytes;
 use http::{
@@ -97,7 +98,15 @@ impl Refusal {
             Self::Incomplete => "the body ended before it was whole".to_owned(),
             Self::SlowBody => "the body arrived too slowly".to_owned(),
             Self::NoRoom => "too many bodies are being read".to_owned(),
-            Self::Rejected(rejection) => rejection.to_string(),
+            // What to look at stands in the log: out here, only that it does not fit.
+            Self::Rejected(Rejection::Signature(error)) => format!("not signed: {error}"),
+            Self::Rejected(Rejection::WrongSignature) => {
+                "the signature does not fit the body".to_owned()
+            }
+            Self::Rejected(Rejection::Body(BodyError::NotAnObject)) => {
+                "signed, but not a JSON object".to_owned()
+            }
+            Self::Rejected(Rejection::Body(_)) => "signed, but not JSON in UTF-8".to_owned(),
             Self::NotStored => "the delivery could not be stored".to_owned(),
             Self::Late => "the delivery could not be stored in time".to_owned(),
             Self::CheckSignature(error) => error.to_string(),
@@ -223,4 +232,77 @@ fn with_type(status: StatusCode, body: String, mime: &'static str) -> Response<F
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(mime));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::networks::{ClientError, SourceError};
+
+    fn all() -> Vec<Refusal> {
+        let foreign = SourceError::Foreign { client: [192, 0, 2, 1].into() };
+        let signature = |error| Refusal::Rejected(Rejection::Signature(error));
+        let body = |error| Refusal::Rejected(Rejection::Body(error));
+        vec![
+            Refusal::Source(Some(foreign)),
+            Refusal::Source(Some(SourceError::Unclear(ClientError::Missing))),
+            Refusal::Source(None),
+            Refusal::NoReceiver,
+            Refusal::SlowHead,
+            Refusal::LargeHead,
+            Refusal::MalformedHead,
+            Refusal::Method,
+            Refusal::Framing,
+            Refusal::Encoded,
+            Refusal::TooLarge(1024),
+            Refusal::Incomplete,
+            Refusal::SlowBody,
+            Refusal::NoRoom,
+            signature(SignatureError::Missing),
+            signature(SignatureError::Repeated),
+            signature(SignatureError::Malformed),
+            Refusal::Rejected(Rejection::WrongSignature),
+            body(BodyError::NotAnObject),
+            body(BodyError::NotJson { line: 7, column: 9 }),
+            Refusal::NotStored,
+            Refusal::Late,
+            Refusal::CheckSignature(SignatureError::Missing),
+            Refusal::CheckSignature(SignatureError::Repeated),
+            Refusal::CheckSignature(SignatureError::Malformed),
+            Refusal::ForgedCheck,
+            Refusal::CheckToken(CrcTokenError::Missing),
+            Refusal::CheckToken(CrcTokenError::Repeated),
+            Refusal::CheckToken(CrcTokenError::Length),
+            Refusal::CheckToken(CrcTokenError::Character),
+            Refusal::CheckToken(CrcTokenError::Padding),
+            Refusal::AmbiguousCheck,
+        ]
+    }
+
+    /// Each reason has words of its own, short and the same every time, and is counted.
+    #[tokio::test]
+    async fn what_is_said_in_public() {
+        let status = Status::default();
+        let mut told = Vec::new();
+        let mut counted = BTreeMap::new();
+        for refusal in all() {
+            let refused = Refused::new(refusal, &status);
+            let reason = refused.reason();
+            *counted.entry(reason.as_str()).or_insert(0) += 1;
+            let answer = refused.into_response();
+            assert_eq!(answer.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
+            let words = answer.into_body().collect().await.unwrap().to_bytes();
+            let words = String::from_utf8(words.into()).unwrap();
+            assert!((1..100).contains(&words.len()) && !words.contains('\n'), "{words}");
+            told.push(format!("{} {}: {words}", reason.status().as_u16(), reason.as_str()));
+        }
+        insta::assert_snapshot!(told.join("\n"));
+        for (reason, count) in status.figures().refused {
+            assert_eq!(counted.get(reason.as_str()), Some(&count), "{reason:?}");
+        }
+    }
 }

@@ -17,6 +17,9 @@ use tower::ServiceExt;
 
 use crate::support::{BODY, Behaviour, PATH, TOKEN, TestInbox, app, full, post};
 
+/// The shortest of the times that X documents.
+const X_GIVES_UP: Duration = Duration::from_secs(3);
+
 fn receiver() -> (Receiver<TestInbox>, TestInbox) {
     let inbox = TestInbox::new(Behaviour::Store);
     (Receiver::new(inbox.clone(), app()), inbox)
@@ -88,6 +91,66 @@ async fn a_check_is_answered_and_cannot_be_used_to_sign_a_delivery() {
     {
         assert_eq!(send(&receiver, get(query)).await.status(), 400, "{query}");
     }
+}
+
+/// Whatever is asked for: what comes back signs no delivery, and no check.
+#[tokio::test]
+async fn what_a_check_signs_is_no_delivery() {
+    let (receiver, inbox) = receiver();
+    let padded = format!("{BODY}{}", " ".repeat(64));
+    let long = format!(r#"{{"for_user_id":"7","x":"{}"}}"#, "y".repeat(9000));
+    let control = "0123456789abcdef\n";
+    let query = format!("crc_token={TOKEN}");
+    let wanted = [
+        // Deliveries: usual, small, padded to a length that is taken, long, in an array.
+        BODY,
+        "{}",
+        "{              }",
+        &padded,
+        &long,
+        r#"[{"for_user_id":"7"}]"#,
+        // Bare values, the number in an alphabet that is taken.
+        "1234567890123456",
+        r#""0123456789abcdef""#,
+        "true",
+        "null",
+        // What else is no token.
+        "",
+        "short",
+        control,
+        "0123456789abcdef\0",
+        "\u{feff}0123456789abcdef",
+        &query,
+        TOKEN,
+    ];
+    let every = percent_encoding::NON_ALPHANUMERIC;
+    let mut answered = Vec::new();
+    for token in wanted {
+        let once = percent_encoding::utf8_percent_encode(token, every).to_string();
+        let twice = percent_encoding::utf8_percent_encode(&once, every).to_string();
+        for value in [&once, &twice] {
+            let answer = send(&receiver, get(&format!("crc_token={value}"))).await;
+            if answer.status() != 200 {
+                assert!(answer.status().is_client_error(), "{token}");
+                assert!(!body(answer).await.contains("sha256="), "{token}");
+                continue;
+            }
+            answered.push(token);
+            let answer: serde_json::Value = serde_json::from_str(&body(answer).await).unwrap();
+            let signature = answer["response_token"].as_str().unwrap();
+            for text in [token, &once, &twice] {
+                let forged = full(Request::post(PATH).header(HEADER, signature), text);
+                let status = send(&receiver, forged).await.status();
+                assert_eq!(status, if text == token { 400 } else { 403 }, "{text}");
+            }
+            // Nor is it taken for X's own signature of a check.
+            let check = Request::get(format!("{PATH}?crc_token={value}")).header(HEADER, signature);
+            assert_eq!(send(&receiver, full(check, "")).await.status(), 403, "{token}");
+        }
+    }
+    assert_eq!(answered, ["1234567890123456", "1234567890123456", TOKEN, TOKEN]);
+    assert_eq!(receiver.status().counts().verified, 0);
+    assert!(inbox.bodies.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -182,6 +245,24 @@ async fn ambiguous_framing_is_a_400() {
     assert!(inbox.bodies.lock().unwrap().is_empty());
 }
 
+/// What is promised without any setting, to the byte.
+#[tokio::test]
+async fn a_body_of_a_mebibyte_is_taken() {
+    let (receiver, inbox) = receiver();
+    let frame = r#"{"for_user_id":"7","x":""}"#.len();
+    let text = "y".repeat(1024 * 1024 - frame);
+    let largest = format!(r#"{{"for_user_id":"7","x":"{text}"}}"#);
+    assert_eq!(largest.len(), 1024 * 1024);
+    assert_eq!(send(&receiver, full(post(&largest), &largest)).await.status(), 200);
+    let larger = format!("{largest} ");
+    let answer = send(&receiver, full(post(&larger), &larger)).await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["connection"]),
+        (413, &"close".parse().unwrap())
+    );
+    assert_eq!(inbox.bodies.lock().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn limits_on_bodies() {
     let (receiver, inbox) = receiver();
@@ -231,8 +312,10 @@ async fn a_stuck_inbox_is_a_503_before_x_gives_up() {
     let inbox = TestInbox::new(Behaviour::Wait(Arc::clone(&notify)));
     let receiver = Receiver::new(inbox.clone(), app());
     // The clock of the test runs ahead by itself, to the deadline.
+    let began = tokio::time::Instant::now();
     let answer = send(&receiver, full(post(BODY), BODY)).await;
     assert_eq!(answer.status(), 503);
+    assert!(began.elapsed() < X_GIVES_UP, "{:?}", began.elapsed());
     assert_eq!(receiver.status().counts().refusals, 1);
     // What was late is still stored when the inbox goes on.
     notify.notify_one();
@@ -244,8 +327,10 @@ async fn a_stuck_inbox_is_a_503_before_x_gives_up() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_body_is_a_408() {
     let (receiver, _) = receiver();
+    let began = tokio::time::Instant::now();
     let answer = receiver.answer(post(BODY).body(Endless(None)).unwrap()).await;
     assert_eq!(answer.status(), 408);
+    assert!(began.elapsed() < X_GIVES_UP, "{:?}", began.elapsed());
     assert_eq!(answer.headers()["connection"], "close");
 }
 

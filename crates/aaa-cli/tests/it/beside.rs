@@ -1,0 +1,94 @@
+//! Every command that opens a store, while a listener is taking deliveries into it.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use crate::support::{Done, Server, aaa, deliver, run};
+
+const PATH: &str = "/webhooks/twitter";
+const SECRET: &str = "main-secret";
+
+fn listen(directory: &Path) -> tokio::process::Command {
+    let args = ["listen", "--bind", "127.0.0.1:0", "--format", "none"];
+    let mut command = aaa(directory, &args);
+    command.env("X_CONSUMER_SECRET", SECRET).env("X_API_URL", "http://127.0.0.1:9");
+    command
+}
+
+fn body(n: u64) -> String {
+    format!(r#"{{"for_user_id":"{}","favorite_events":[{{"id":"{n}"}}]}}"#, n % 10)
+}
+
+async fn command(directory: &Path, line: &str) -> Done {
+    let words: Vec<_> = line.split(' ').collect();
+    run(aaa(directory, &words)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_under_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let server = Server::start(listen(directory)).await;
+
+    // Each sender goes on until the commands are done, and every answer has to be 200.
+    let (sent, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let senders: Vec<_> = (0..4)
+        .map(|_| {
+            let (sent, done) = (Arc::clone(&sent), Arc::clone(&done));
+            let url = server.url.clone();
+            tokio::spawn(async move {
+                while !done.load(SeqCst) {
+                    let n = sent.fetch_add(1, SeqCst);
+                    assert_eq!(deliver(&url, PATH, SECRET, &body(n)).await, 200, "{n}");
+                }
+            })
+        })
+        .collect();
+    let under_load = async |line: &str| {
+        let before = sent.load(SeqCst);
+        let done = command(directory, line).await;
+        // It was beside deliveries, not before or after them.
+        while sent.load(SeqCst) < before + 8 {
+            tokio::task::yield_now().await;
+        }
+        done
+    };
+    while sent.load(SeqCst) < 50 {
+        tokio::task::yield_now().await;
+    }
+    for line in [
+        "events list --json --limit 20",
+        "events show 1",
+        "events tail --after 0 --limit 40",
+        "events stats --json",
+        "events dead list --consumer forward",
+        "store check",
+        "store check --quick",
+        "store backup copy.db",
+        "store vacuum",
+        "store forget --user 3",
+    ] {
+        let done = under_load(line).await;
+        assert_eq!(done.code, 0, "{line}: {}", done.stderr);
+    }
+    let second = run(listen(directory)).await;
+    assert_eq!((second.code, second.stdout.as_str()), (1, ""));
+    assert!(second.stderr.contains("is in use by another process"), "{}", second.stderr);
+
+    done.store(true, SeqCst);
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    // What was forgotten is gone, whatever came later is there, and nothing else is missing.
+    let listed = command(directory, "events list --json").await;
+    let others = |text: &str| text.lines().filter(|l| !l.contains(r#""for_user_id":"3""#)).count();
+    let expected = (0..sent.load(SeqCst)).filter(|n| n % 10 != 3).count();
+    assert_eq!(others(&listed.stdout), expected);
+    assert_eq!(server.end().await, 0);
+    assert_eq!(command(directory, "store check").await.code, 0);
+}
