@@ -15,6 +15,7 @@
 pub mod answer;
 pub mod api_error;
 pub mod authorization;
+pub mod crc;
 pub mod delivery;
 pub mod source;
 
@@ -24,10 +25,11 @@ use std::{env, fs};
 pub type Check = fn(&[u8]);
 
 /// Every check and its name, which is also that of its program and of its corpus.
-pub const CHECKS: [(&str, Check); 5] = [
+pub const CHECKS: [(&str, Check); 6] = [
     ("answer", answer::check),
     ("api_error", api_error::check),
     ("authorization", authorization::check),
+    ("crc", crc::check),
     ("delivery", delivery::check),
     ("source", source::check),
 ];

@@ -20,7 +20,7 @@ use crate::{
 const SECONDS: u32 = 60;
 
 /// The programs of the package `fuzz`.
-const TARGETS: [&str; 5] = ["answer", "api_error", "authorization", "delivery", "source"];
+const TARGETS: [&str; 6] = ["answer", "api_error", "authorization", "crc", "delivery", "source"];
 
 /// Coverage: a counter for each edge, and every comparison told to libFuzzer. No sanitizer: there
 /// is no unsafe code to look at, and those need an unstable compiler.

@@ -52,8 +52,8 @@ usage: cargo xtask COMMAND
                           measure how fast deliveries are committed, beside a bare axum server
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
-                          (default 60): answer, api_error, authorization, delivery,
-                          source
+                          (default 60): answer, api_error, authorization, crc,
+                          delivery, source
   crash [--rounds N] [--seed N] [--control]
                           kill receivers at random moments, N times two (default 200), and look
                           for what was acknowledged and is gone; with --control, a receiver that

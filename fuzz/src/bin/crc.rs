@@ -1,0 +1,5 @@
+//! Tries `fuzz::crc::check`.
+
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::program!(fuzz::crc::check);
