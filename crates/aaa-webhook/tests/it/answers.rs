@@ -312,10 +312,9 @@ async fn a_stuck_inbox_is_a_503_before_x_gives_up() {
     let inbox = TestInbox::new(Behaviour::Wait(Arc::clone(&notify)));
     let receiver = Receiver::new(inbox.clone(), app());
     // The clock of the test runs ahead by itself, to the deadline.
-    let began = tokio::time::Instant::now();
-    let answer = send(&receiver, full(post(BODY), BODY)).await;
+    let answer = send(&receiver, full(post(BODY), BODY));
+    let answer = tokio::time::timeout(X_GIVES_UP, answer).await.expect("X has given up");
     assert_eq!(answer.status(), 503);
-    assert!(began.elapsed() < X_GIVES_UP, "{:?}", began.elapsed());
     assert_eq!(receiver.status().counts().refusals, 1);
     // What was late is still stored when the inbox goes on.
     notify.notify_one();
@@ -327,10 +326,9 @@ async fn a_stuck_inbox_is_a_503_before_x_gives_up() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_body_is_a_408() {
     let (receiver, _) = receiver();
-    let began = tokio::time::Instant::now();
-    let answer = receiver.answer(post(BODY).body(Endless(None)).unwrap()).await;
+    let answer = receiver.answer(post(BODY).body(Endless(None)).unwrap());
+    let answer = tokio::time::timeout(X_GIVES_UP, answer).await.expect("X has given up");
     assert_eq!(answer.status(), 408);
-    assert!(began.elapsed() < X_GIVES_UP, "{:?}", began.elapsed());
     assert_eq!(answer.headers()["connection"], "close");
 }
 
