@@ -48,6 +48,16 @@ async fn a_signed_delivery_is_stored_and_acknowledged() {
     assert_eq!((counts.verified, counts.stored, counts.refusals), (1, 1, 0));
 }
 
+/// Else X would send it again and again.
+#[tokio::test]
+async fn a_copy_is_acknowledged_and_counted() {
+    let (receiver, inbox) = receiver();
+    *inbox.behaviour.lock().unwrap() = Behaviour::Know;
+    assert_eq!(send(&receiver, full(post(BODY), BODY)).await.status(), 200);
+    let counts = receiver.status().counts();
+    assert_eq!((counts.committed, counts.stored, counts.duplicates), (1, 0, 1));
+}
+
 #[tokio::test]
 async fn what_x_did_not_sign_is_never_stored() {
     let (receiver, inbox) = receiver();
