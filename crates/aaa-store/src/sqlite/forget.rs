@@ -50,7 +50,7 @@ pub struct Forgotten {
 ///
 /// What was removed is overwritten, and free pages are given back.
 ///
-/// It works while a listener runs. Unsubscribe first, or new events go on arriving. It blocks; an
+/// It works while a listener runs. Unsubscribe first: what arrives while it works stays. It blocks; an
 /// asynchronous program calls it on a thread for that.
 ///
 /// # Examples
@@ -77,15 +77,20 @@ pub fn forget(directory: impl AsRef<Path>, user: &UserId) -> Result<Forgotten, S
     db.pragma_update(None, "secure_delete", true).map_err(told)?;
     let user = user.to_string();
     let mut forgotten = Forgotten::default();
-    for step in [own_step, other_step] {
+    // What arrives from here on is not waited for, or beside a busy listener it would never end.
+    let until: i64 = db
+        .query_row("SELECT ifnull(max(seq), 0) FROM events", [], |row| row.get(0))
+        .map_err(told)?;
+    for find in [own_events, other_events] {
         let mut after = 0;
-        while let Some((step, last)) =
-            in_turn(&mut db, |db| step(db, &user, after)).map_err(told)?
-        {
-            forgotten.events += step.events;
-            forgotten.deliveries += step.deliveries;
-            after = last;
-            if step.events > 0 {
+        while after < until {
+            // Looking keeps nobody from writing.
+            let found = find(&db, &user, after, until).map_err(told)?;
+            after = found.last;
+            if !found.events.is_empty() {
+                let step = in_turn(&mut db, |db| remove(db, &found.events)).map_err(told)?;
+                forgotten.events += step.events;
+                forgotten.deliveries += step.deliveries;
                 thread::sleep(PAUSE);
             }
         }
@@ -182,10 +187,18 @@ fn in_turn<T>(
     Ok(done)
 }
 
-/// Removes some events of a user; returns what was removed and how far it got, or `None` when
-/// there are no more.
-fn own_step(db: &Connection, user: &str, after: i64) -> rusqlite::Result<Option<(Forgotten, i64)>> {
+/// Some events that are to be removed.
+struct Found {
+    /// Their numbers, and those of their deliveries.
+    events: Vec<(i64, i64)>,
+    /// Up to which number all were found.
+    last: i64,
+}
+
+/// Finds some events of a user.
+fn own_events(db: &Connection, user: &str, after: i64, until: i64) -> rusqlite::Result<Found> {
     let (from, to) = Wanted { kind: None, user: Some(user) }.stretch(db, after)?;
+    let to = to.min(until);
     let mut page = db.prepare(
         "SELECT e.seq, e.delivery, length(d.body) FROM events e CROSS JOIN deliveries d \
          ON d.id = e.delivery WHERE e.seq >= ? AND e.seq <= ? AND e.for_user_id = ? \
@@ -205,33 +218,26 @@ fn own_step(db: &Connection, user: &str, after: i64) -> rusqlite::Result<Option<
         }
     }
     drop(rows);
-    match found.last() {
-        Some(&(last, _)) => Ok(Some((remove(db, &found)?, last))),
-        None if to == i64::MAX => Ok(None),
-        // In this stretch there are no more.
-        None => Ok(Some((Forgotten::default(), to))),
-    }
+    // One at least was found, or there are no more in this stretch.
+    let last = found.last().map_or(to, |(last, _)| *last);
+    Ok(Found { events: found, last })
 }
 
-/// Looks at some events that came without a user; returns what was removed, and how far it got.
-fn other_step(
-    db: &Connection,
-    user: &str,
-    after: i64,
-) -> rusqlite::Result<Option<(Forgotten, i64)>> {
+/// Finds some events about a user that came without one.
+fn other_events(db: &Connection, user: &str, after: i64, until: i64) -> rusqlite::Result<Found> {
     // The rows that are looked at are bounded, not those that are found.
     let mut page = db.prepare(
         "SELECT p.seq, p.delivery, p.for_user_id IS NULL, p.kind, \
          CASE WHEN p.for_user_id IS NULL THEN \
          (SELECT substr(d.body, p.payload_start + 1, p.payload_length) FROM deliveries d \
          WHERE d.id = p.delivery) END \
-         FROM (SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?) p",
+         FROM (SELECT * FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?) p",
     )?;
-    let mut rows = page.query([after, EVENTS])?;
-    let (mut found, mut last) = (Vec::new(), None);
+    let mut rows = page.query([after, until, EVENTS])?;
+    let (mut found, mut last) = (Vec::new(), until);
     while let Some(row) = rows.next()? {
         let seq = row.get(0)?;
-        last = Some(seq);
+        last = seq;
         if row.get::<_, bool>(2)? {
             let payload: Vec<u8> = row.get::<_, Option<_>>(4)?.unwrap_or_default();
             let payload = String::from_utf8_lossy(&payload);
@@ -241,8 +247,7 @@ fn other_step(
         }
     }
     drop(rows);
-    let Some(last) = last else { return Ok(None) };
-    Ok(Some((remove(db, &found)?, last)))
+    Ok(Found { events: found, last })
 }
 
 /// Removes events, and deliveries of which none is left.
