@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::senders::Load;
+use crate::senders::{Checks, Load};
 
 /// A whole run.
 #[derive(Debug, Default, Serialize)]
@@ -39,10 +39,12 @@ pub(crate) struct Measured {
     paced_p99: f64,
     /// How much of what was offered was acknowledged.
     paced_share: f64,
+    /// Checks without a load, while nothing can be committed.
+    stuck_crc_p99: f64,
 }
 
 impl Measured {
-    pub(crate) fn new(full: &Load, paced: &Load) -> Self {
+    pub(crate) fn new(full: &Load, paced: &Load, stuck: &Checks) -> Self {
         Self {
             rate: full.rate,
             p50: full.latency.at(0.50),
@@ -51,6 +53,7 @@ impl Measured {
             paced_p50: paced.latency.at(0.50),
             paced_p99: paced.latency.at(0.99),
             paced_share: paced.rate / f64::from(crate::PACE),
+            stuck_crc_p99: stuck.latency.at(0.99),
         }
     }
 }

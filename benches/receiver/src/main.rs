@@ -1,5 +1,6 @@
-//! `receiver-bench --program PATH --out FILE [--rounds N] [--keys N]`, as `cargo xtask bench receiver` calls
-//! it: loads `aaa listen` and a bare axum server in turn, and writes down what both made of it.
+//! `receiver-bench --program PATH --out FILE [--rounds N] [--keys N]`, as `cargo xtask bench
+//! receiver` calls it: loads `aaa listen` and a bare axum server in turn, and writes down what both
+//! made of it.
 //!
 //! Who sends is one thread of this process, on the same machine as who receives. Requests are
 //! signed before the clock starts. Nothing is judged here.
@@ -21,8 +22,9 @@ use std::{
     time::Duration,
 };
 
+use aaa_store::sqlite::DATABASE;
 use load::{SECRET, clock, delivery::Deliveries, process::Server};
-use rusqlite::OpenFlags;
+use rusqlite::{OpenFlags, Transaction, TransactionBehavior};
 use tempfile::TempDir;
 
 use crate::{
@@ -98,17 +100,20 @@ async fn round(
     let senders = Senders::new(server.ready().await?, requests.repeated());
     let full = senders.full(WARM_UP, TIME).await?;
     let paced = senders.paced(PACE, WARM_UP, TIME).await?;
+    let stuck = senders.checks(None::<()>).await?;
     server.kill().await?;
-    let bare = Measured::new(&full, &paced);
+    let bare = Measured::new(&full, &paced, &stuck);
 
     let directory = tempfile::tempdir()?;
     let mut server = Server::receiver(&programs.ours, directory.path())?;
     let senders = Senders::new(server.ready().await?, requests.once());
     let full = senders.full(WARM_UP, TIME).await?;
     let paced = senders.paced(PACE, WARM_UP, TIME).await?;
-    committed(&directory, full.acknowledged + paced.acknowledged)?;
+    let mut store = rusqlite::Connection::open(database(&directory))?;
+    let stuck = senders.checks(Some(held(&mut store)?)).await?;
+    committed(&directory, full.acknowledged + paced.acknowledged + stuck.acknowledged)?;
     server.kill().await?;
-    let ours = Measured::new(&full, &paced);
+    let ours = Measured::new(&full, &paced, &stuck);
 
     let begun = clock::steady();
     let mut server = Server::receiver(&programs.ours, filled)?;
@@ -125,9 +130,19 @@ async fn round(
     })
 }
 
+fn database(directory: &TempDir) -> PathBuf {
+    directory.path().join("data").join(DATABASE)
+}
+
+/// Keeps everybody else from writing.
+fn held(store: &mut rusqlite::Connection) -> rusqlite::Result<Transaction<'_>> {
+    store.busy_timeout(Duration::from_secs(10))?;
+    store.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
 /// Makes sure that what was acknowledged is what was committed.
 fn committed(directory: &TempDir, acknowledged: u64) -> Result<(), Failure> {
-    let path = directory.path().join("data").join("aaa.db");
+    let path = database(directory);
     let db = rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let events: i64 = db.query_row("SELECT count(*) FROM events", [], |row| row.get(0))?;
     if u64::try_from(events) == Ok(acknowledged) {

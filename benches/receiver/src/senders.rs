@@ -20,6 +20,11 @@ use crate::{CONNECTIONS, Failure};
 /// How often a challenge-response check is sent.
 const CHECKS: Duration = Duration::from_millis(5);
 
+/// How long checks are sent without a load before they count, and how long they count. Together
+/// that is less than the two seconds that a store waits for another process that writes.
+const SETTLED: Duration = Duration::from_millis(200);
+const UNLOADED: Duration = Duration::from_millis(1200);
+
 /// How long a load may take beyond its time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -66,6 +71,13 @@ pub(crate) struct Load {
     pub(crate) latency: Latency,
     /// The same of challenge-response checks.
     pub(crate) checks: Latency,
+}
+
+/// What was seen of checks without a load.
+pub(crate) struct Checks {
+    pub(crate) latency: Latency,
+    /// How many deliveries were acknowledged.
+    pub(crate) acknowledged: u64,
 }
 
 /// Times in microseconds.
@@ -200,6 +212,29 @@ impl Senders {
         let (rate, sheet) = gather(senders, time).await?;
         let checks = Latency::new()?;
         Ok(Load { rate, acknowledged: sheet.acknowledged, latency: sheet.latency, checks })
+    }
+
+    /// Sends checks and nothing else, but for one delivery that nobody can commit: `stuck` keeps
+    /// the store from being written until it is dropped. Where there is none, nothing is stuck.
+    pub(crate) async fn checks(&self, stuck: Option<impl Sized>) -> Result<Checks, Failure> {
+        let times = Times::new(SETTLED, UNLOADED);
+        let is_stuck = stuck.is_some();
+        let mut connection = Connection::open(self.address).await?;
+        let requests = self.requests.clone();
+        let delivery = is_stuck.then(|| {
+            tokio::spawn(async move {
+                let status = connection.exchange(requests.next()?).await?;
+                Ok::<_, Failure>(status)
+            })
+        });
+        let latency = check(self.address, times).await?.latency;
+        let Some(delivery) = delivery else { return Ok(Checks { latency, acknowledged: 0 }) };
+        if delivery.is_finished() {
+            return Err("a delivery was answered although nobody could commit it".into());
+        }
+        drop(stuck);
+        expect(tokio::time::timeout(PATIENCE, delivery).await???)?;
+        Ok(Checks { latency, acknowledged: 1 })
     }
 
     async fn connections(&self) -> io::Result<Vec<Connection>> {

@@ -37,7 +37,7 @@ enum Goal {
     Below(f64),
 }
 
-const LINES: [Line; 5] = [
+const LINES: [Line; 6] = [
     Line {
         what: "committed deliveries, 64 connections",
         unit: "/s",
@@ -65,6 +65,13 @@ const LINES: [Line; 5] = [
         ours: "/ours/crc_p99",
         beside: "/bare/crc_p99",
         goal: Goal::Times(3.0),
+    },
+    Line {
+        what: "challenge p99, commits stuck, no load",
+        unit: "ms",
+        ours: "/ours/stuck_crc_p99",
+        beside: "/bare/stuck_crc_p99",
+        goal: Goal::Below(5.0),
     },
     Line {
         what: "5 million keys stored / empty store",
@@ -190,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_median_of_each_figure_is_judged() {
-        let server = |rate: f64, ms: f64| json!({"rate": rate, "p99": ms, "crc_p99": ms, "paced_p99": ms, "paced_share": 1.0});
+        let server = |rate: f64, ms: f64| json!({"rate": rate, "p99": ms, "crc_p99": ms, "paced_p99": ms, "paced_share": 1.0, "stuck_crc_p99": ms / 2.0});
         let round = |ours: f64, ms: f64, filled: f64| {
             json!({
                 "load_average": 2.0,
@@ -213,6 +220,7 @@ committed deliveries, 64 connections      9000 /s  20000 /s  0.45 x  at least 0.
 acknowledgement p99, 64 connections        9.5 ms    4.0 ms  2.38 x  below 25 ms     yes
 acknowledgement p99, 2,500/s offered       9.5 ms    4.0 ms  2.38 x  below 10 ms     yes
 challenge p99 under full load              9.5 ms    4.0 ms  2.38 x  at most 3 x     yes
+challenge p99, commits stuck, no load      4.8 ms    2.0 ms  2.38 x  below 5 ms      yes
 5 million keys stored / empty store       7000 /s   9000 /s  0.89 x  at least 0.8 x  yes
 memory, full load and 1,000 slow clients   60 MiB         -  -       below 100 MiB   yes
 "
