@@ -20,6 +20,7 @@
 //! What a power loss would leave is told by [`order`].
 
 mod client;
+pub mod control;
 mod oracle;
 pub mod order;
 mod report;

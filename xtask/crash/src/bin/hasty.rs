@@ -1,18 +1,13 @@
-//! The control: a receiver that acknowledges before it commits. Everything else is as in `aaa
-//! listen`, of whose options it takes what it needs.
+//! The control: a receiver that acknowledges before it commits.
 
-#![allow(clippy::print_stdout, reason = "it says where it listens")]
-
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aaa_store::{Settings, SqliteStore};
 use aaa_webhook::{
-    app::App,
     delivery::VerifiedDelivery,
     inbox::{Inbox, InboxError, Receipt},
-    receiver::Receiver,
-    server::Server,
 };
+use crash::{Failure, control::receive};
 use tokio::sync::Semaphore;
 
 /// How many deliveries may be acknowledged and not yet committed: fewer than the store's queue
@@ -45,20 +40,10 @@ impl Inbox for HastyInbox {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<_> = std::env::args().collect();
-    let option = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name);
-        let value = at.and_then(|at| arguments.get(at + 1));
-        value.ok_or_else(|| format!("{name} is missing"))
-    };
-    let store = SqliteStore::open(PathBuf::from(option("--data-dir")?), Settings::default())?;
-    let inbox = HastyInbox { store, ahead: Arc::new(Semaphore::new(AHEAD)) };
-    let app = App::new("default", std::env::var("X_CONSUMER_SECRET")?.parse()?);
-    let receiver = Receiver::new(inbox, app);
-    let server = Server::bind(option("--bind")?.parse()?).await?;
-    println!("listening on http://{}", server.local_addr());
-    let status = receiver.status();
-    server.serve(receiver.router(option("--path")?), status, std::future::pending()).await;
-    Ok(())
+async fn main() -> Result<(), Failure> {
+    receive(|directory| {
+        let store = SqliteStore::open(directory, Settings::default())?;
+        Ok(HastyInbox { store, ahead: Arc::new(Semaphore::new(AHEAD)) })
+    })
+    .await
 }

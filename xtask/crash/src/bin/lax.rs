@@ -1,20 +1,13 @@
 //! The control for power loss: a receiver that commits before it acknowledges, but with
 //! `synchronous=NORMAL`. A killed process loses nothing by that, a machine does.
 
-#![allow(clippy::print_stdout, reason = "it says where it listens")]
-
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use aaa_webhook::{
-    app::App,
     delivery::VerifiedDelivery,
     inbox::{Inbox, InboxError, Receipt},
-    receiver::Receiver,
-    server::Server,
 };
+use crash::{Failure, control::receive};
 use rusqlite::Connection;
 
 /// Leaves it to SQLite's checkpoints when the log is synced.
@@ -35,26 +28,15 @@ impl Inbox for LaxInbox {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<_> = std::env::args().collect();
-    let option = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name);
-        let value = at.and_then(|at| arguments.get(at + 1));
-        value.ok_or_else(|| format!("{name} is missing"))
-    };
-    let directory = PathBuf::from(option("--data-dir")?);
-    std::fs::create_dir_all(&directory)?;
-    let database = Connection::open(directory.join("aaa.db"))?;
-    database.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-         CREATE TABLE deliveries (body BLOB NOT NULL);",
-    )?;
-    let inbox = LaxInbox(Arc::new(Mutex::new(database)));
-    let app = App::new("default", std::env::var("X_CONSUMER_SECRET")?.parse()?);
-    let receiver = Receiver::new(inbox, app);
-    let server = Server::bind(option("--bind")?.parse()?).await?;
-    println!("listening on http://{}", server.local_addr());
-    let status = receiver.status();
-    server.serve(receiver.router(option("--path")?), status, std::future::pending()).await;
-    Ok(())
+async fn main() -> Result<(), Failure> {
+    receive(|directory| {
+        std::fs::create_dir_all(directory)?;
+        let database = Connection::open(directory.join("aaa.db"))?;
+        database.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+             CREATE TABLE deliveries (body BLOB NOT NULL);",
+        )?;
+        Ok(LaxInbox(Arc::new(Mutex::new(database))))
+    })
+    .await
 }
