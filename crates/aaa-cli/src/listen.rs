@@ -2,6 +2,7 @@
 
 mod apps;
 mod files;
+mod following;
 mod forwarding;
 mod hook;
 mod live;

@@ -10,15 +10,14 @@ use aaa_replay::{
 };
 use aaa_store::SqliteStore;
 use aaa_types::{event::Event, payload::ReplayJobStatus};
-use aaa_webhook::inbox::{EventLog, EventQuery};
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
-use super::{Phase, READ_AGAIN, Run, watching::Watching};
+use super::{Phase, Run, following::follow, watching::Watching};
 use crate::{
     cli::ListenArgs,
     credentials::Credentials,
@@ -109,7 +108,8 @@ impl Recovery {
         let (sender, completions) = mpsc::channel(64);
         let stats = self.store.stats().await;
         let stats = stats.map_err(|error| Exit::Failed.of("could not read the store", error))?;
-        let follow = follow(self.store, stats.last_seq.unwrap_or(0), sender);
+        let last = stats.last_seq.unwrap_or(0);
+        let follow = follow(self.store, JOB_STATUS, last, completion, sender);
         let (health, ended) = (run.clone(), run.reached(Phase::Ended));
         let watching = self.watching.start(run);
         Ok(tokio::spawn(async move {
@@ -122,37 +122,9 @@ impl Recovery {
     }
 }
 
-/// Passes the ends of jobs from the inbox to the driver, as they arrive.
-async fn follow(store: SqliteStore, mut after: u64, completions: mpsc::Sender<ReplayJobStatus>) {
-    let mut committed = store.subscribe();
-    loop {
-        let query =
-            EventQuery { kind: Some(JOB_STATUS.to_owned()), ..EventQuery::after(after, 100) };
-        // What is committed after this point wakes the loop again.
-        let last = *committed.borrow_and_update();
-        let page = match store.events(query).await {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::warn!(%error, "the inbox could not be read; trying again");
-                sleep(READ_AGAIN).await;
-                continue;
-            }
-        };
-        for event in &page {
-            after = event.seq;
-            if let Event::ReplayJobStatus(status) = Event::decode(JOB_STATUS, event.payload.get())
-                && completions.send(status).await.is_err()
-            {
-                return;
-            }
-        }
-        if page.is_empty() {
-            // Jobs end rarely: what was looked through is not looked through again.
-            after = after.max(last);
-            if committed.changed().await.is_err() {
-                // The store is closed; the driver ends by itself.
-                return std::future::pending().await;
-            }
-        }
+fn completion(event: Event) -> Option<ReplayJobStatus> {
+    match event {
+        Event::ReplayJobStatus(status) => Some(status),
+        _ => None,
     }
 }

@@ -11,16 +11,13 @@ use aaa_replay::{
 };
 use aaa_store::SqliteStore;
 use aaa_types::{ConsumerSecret, UserId, WebhookId, event::Event};
-use aaa_webhook::{
-    inbox::{EventLog, EventQuery},
-    signature::{HEADER, Signature},
-};
+use aaa_webhook::signature::{HEADER, Signature};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Uri};
 use jiff::{SignedDuration, Timestamp};
-use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
+use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{Phase, READ_AGAIN, Run};
+use super::{Phase, Run, following::follow};
 use crate::{
     cli::{Api, ListenArgs},
     credentials::Credentials,
@@ -89,48 +86,19 @@ impl Watching {
             let (sender, news) = mpsc::channel(16);
             // A new channel has room.
             let _ = sender.try_send(Report::Wanted(self.wanted));
+            let last = *self.store.subscribe().borrow();
             tokio::select! {
                 () = self.watch.run(news, ended) => {}
-                () = revocations(self.store, sender) => {}
+                () = follow(self.store, REVOCATION, last, revocation, sender) => {}
             }
         })
     }
 }
 
-/// Passes on who revokes access, as it arrives.
-async fn revocations(store: SqliteStore, news: mpsc::Sender<Report>) {
-    let mut committed = store.subscribe();
-    let mut after = *committed.borrow_and_update();
-    loop {
-        if committed.changed().await.is_err() {
-            return std::future::pending().await;
-        }
-        let last = *committed.borrow_and_update();
-        loop {
-            let query =
-                EventQuery { kind: Some(REVOCATION.to_owned()), ..EventQuery::after(after, 100) };
-            let page = match store.events(query).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::warn!(%error, "the inbox could not be read; trying again");
-                    sleep(READ_AGAIN).await;
-                    continue;
-                }
-            };
-            for event in &page {
-                after = event.seq;
-                if let Event::Revoke(event) = Event::decode(REVOCATION, event.payload.get()) {
-                    let Ok(user) = event.revoke.source.user_id.parse() else { continue };
-                    if news.send(Report::Revoked(user)).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            if page.is_empty() {
-                after = after.max(last);
-                break;
-            }
-        }
+fn revocation(event: Event) -> Option<Report> {
+    match event {
+        Event::Revoke(event) => event.revoke.source.user_id.parse().ok().map(Report::Revoked),
+        _ => None,
     }
 }
 

@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, time::Duration};
 use aaa_emulator::control::{Action, Cause, Fault, JobState, Trigger};
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::{sleep, timeout},
+};
 
 use crate::{
     lab::Lab,
@@ -370,8 +373,10 @@ async fn all_commands_during_load() {
         let create = ["create", &id, "--from", &from, "--to", &to];
         let watch = async {
             let mut watch = scene.lab.command(&["replay", "status", "--watch", "--json"]);
-            let mut watch = watch.spawn().unwrap();
-            sleep(Duration::from_secs(1)).await;
+            let mut watch = watch.stdout(std::process::Stdio::piped()).spawn().unwrap();
+            // It is killed once it has looked.
+            let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+            assert!(lines.next_line().await.unwrap().is_some());
             watch.start_kill().unwrap();
         };
         let (plan, status, recover, create, ()) = tokio::join!(

@@ -1,0 +1,48 @@
+//! Follows events of one kind, which are few among all others.
+
+use aaa_store::SqliteStore;
+use aaa_types::event::Event;
+use aaa_webhook::inbox::{EventLog, EventQuery};
+use tokio::{sync::mpsc, time::sleep};
+
+use super::READ_AGAIN;
+
+/// Passes on what is stored behind `after` of a kind, as it arrives, until nobody takes it or the
+/// store is closed: whoever runs this ends by itself then.
+pub(super) async fn follow<T>(
+    store: SqliteStore,
+    kind: &str,
+    mut after: u64,
+    read: fn(Event) -> Option<T>,
+    sender: mpsc::Sender<T>,
+) {
+    let mut committed = store.subscribe();
+    loop {
+        let query = EventQuery { kind: Some(kind.to_owned()), ..EventQuery::after(after, 100) };
+        // What is committed after this point wakes the loop again.
+        let last = *committed.borrow_and_update();
+        let page = match store.events(query).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%error, "the inbox could not be read; trying again");
+                sleep(READ_AGAIN).await;
+                continue;
+            }
+        };
+        for event in &page {
+            after = event.seq;
+            if let Some(news) = read(Event::decode(kind, event.payload.get()))
+                && sender.send(news).await.is_err()
+            {
+                return;
+            }
+        }
+        if page.is_empty() {
+            // What was looked through is not looked through again.
+            after = after.max(last);
+            if committed.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+}
