@@ -27,6 +27,8 @@ mod lab;
 mod receive;
 #[cfg(unix)]
 mod replay;
+#[cfg(unix)]
+mod scene;
 mod sources;
 mod store;
 mod subscriptions;
@@ -35,6 +37,8 @@ mod support;
 mod tls;
 #[cfg(unix)]
 mod trigger;
+#[cfg(unix)]
+mod unfollowed;
 mod usage;
 mod verify;
 #[cfg(unix)]
