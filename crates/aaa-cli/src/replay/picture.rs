@@ -4,6 +4,7 @@ use std::{ops::Deref, path::PathBuf};
 
 use aaa_replay::{
     coverage::{Cause, Gap, Heartbeat, Proof, RunId, Span, Tally},
+    driver::learned,
     engine::{Engine, Health, Input, Moment, Settings, Webhook},
     ledger::{Attempt, Declared, Lease, LedgerError, Outcome, Role, Summary},
     plan::{Plan, Window},
@@ -145,6 +146,7 @@ impl Picture {
         // What nobody follows any more will be asked for again.
         let attempts = self.attempts.iter().filter(|a| is_followed || !a.outcome.is_open());
         let health = Health::new(RunId(0), Tally::default());
+        let settings = learned(settings, webhook.id, &self.attempts);
         let mut engine = Engine::new(webhook, settings, health, attempts.cloned().collect());
         let moment = Moment { x: now.x, uptime: SignedDuration::ZERO };
         engine.on(Input::Gaps(gaps), moment);

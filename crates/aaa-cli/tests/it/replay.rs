@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use aaa_emulator::control::{Action, Cause, Fault, JobState};
+use aaa_emulator::{
+    control::{Action, Cause, Fault, JobState},
+    settings::Settings,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::{
@@ -97,6 +100,47 @@ async fn of_25_hours_the_rest_is_recovered_and_the_loss_is_named() {
     assert!(again.stdout.starts_with("recovered 0 minutes in 0 windows: 0 events\n"));
     // The plan itself is no failure.
     assert_eq!(length(&scene.json(&["plan"]).await["lost"]), 1);
+}
+
+/// X's look-back is shorter than its documents say: the plan agrees with what is learned of it.
+#[tokio::test]
+async fn a_look_back_that_is_shorter_than_documented() {
+    let look_back = Some(jiff::SignedDuration::from_mins(24 * 60 - 25));
+    let settings = Settings { look_back, ..Settings::default() };
+    let mut scene = Scene::with(settings, &["--recover", "auto"]).await;
+    scene.outage(25).await;
+    scene.listen(&["--recover", "off"]).await;
+    scene.forward(20 * MINUTE).await;
+    let before = scene.json(&["plan"]).await;
+    scene.stop().await;
+    scene.listen(&["--recover", "auto"]).await;
+
+    // The oldest windows are refused until enough is learned; then all the rest comes back.
+    let done = scene.run(&["recover", "--json"]).await;
+    assert_eq!(done.code, 6, "{}", done.stderr);
+    assert!(done.stderr.contains("QueryParamInvalid: from_date must be within"), "{}", done.stderr);
+    let plan = scene.json(&["plan"]).await;
+    assert_eq!((length(&plan["now"]), length(&plan["lost"])), (0, 1), "{plan}");
+    assert_eq!(plan["lost"][0]["reason"], "older than the look-back of 23 hours and 30 minutes");
+    let time =
+        |plan: &Value| -> Timestamp { plan["lost"][0]["to"].as_str().unwrap().parse().unwrap() };
+    let learned = time(&plan).duration_since(time(&before)).as_mins();
+    assert!((30..35).contains(&learned), "{learned} minutes");
+    // It is what was really asked for: nothing that X still had is given up but a few minutes.
+    let first = scene.lab.emulator.ledger().jobs.iter().map(|job| job.from_date).min().unwrap();
+    assert!(time(&plan).duration_since(first.start()).as_mins().abs() < 5, "{first} {plan}");
+    // Whoever begins anew knows it too, and has nothing refused again.
+    let refused = |status: &Value| {
+        let attempts = status["attempts"].as_array().unwrap();
+        attempts.iter().filter(|attempt| attempt["outcome"]["state"] == "failed").count()
+    };
+    let before = refused(&scene.json(&["status"]).await);
+    assert!(before >= 3, "{before}");
+    scene.stop().await;
+    scene.listen(&["--recover", "auto"]).await;
+    scene.forward(31 * MINUTE).await;
+    let all = |status: &Value| length(&status["now"]) == 0 && length(&status["later"]) == 0;
+    assert_eq!(refused(&scene.until(all).await), before);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use aaa_emulator::control::Trigger;
+use aaa_emulator::{control::Trigger, settings::Settings};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
@@ -25,10 +25,15 @@ pub(crate) struct Scene {
 impl Scene {
     /// Starts everything; an event happens and arrives.
     pub(crate) async fn new(recover: &str) -> Self {
-        let lab = Lab::new().await;
+        Self::with(Settings::default(), &["--recover", recover]).await
+    }
+
+    /// The same with another X, and other flags for the receiver.
+    pub(crate) async fn with(settings: Settings, args: &[&str]) -> Self {
+        let lab = Lab::with(settings).await;
         let mut scene =
             Self { lab, bind: "127.0.0.1:0".into(), webhook: String::new(), receiver: None };
-        scene.listen(&["--recover", recover]).await;
+        scene.listen(args).await;
         let url = format!("{}/webhooks/twitter", scene.receiver.as_ref().unwrap().url);
         let webhook = scene.lab.json(&["webhooks", "create", &url]).await;
         scene.webhook = webhook["id"].as_str().unwrap().to_owned();
