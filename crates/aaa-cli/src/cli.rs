@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
-    calls::{Api, ApiArgs, WaitArgs},
+    calls::{Api, ApiArgs, RouteArgs, WaitArgs},
     events::{
         DeadCommand, DeadListArgs, DropConsumerArgs, EventsArgs, EventsCommand, FilterArgs,
         ListArgs, RedriveArgs, ResendArgs, ShowArgs, StatsArgs, TailArgs,
@@ -135,6 +135,8 @@ pub(crate) struct ListenArgs {
     /// The generation of the API; v1.1 is Enterprise, where a replay reaches back five days
     #[arg(long, value_enum, value_name = "VERSION", default_value_t = Api::V2)]
     pub(crate) api: Api,
+    #[command(flatten)]
+    pub(crate) route: RouteArgs,
     /// Say that there was an outage from then until this start, or until the first start of all
     #[arg(long, value_name = "TIME", value_parser = replay::time)]
     pub(crate) since: Option<Timestamp>,

@@ -69,7 +69,8 @@ impl Recovery {
             (None, None) => Target::Only,
         };
         // What does not work at once is left to the driver, which tries again.
-        let client = credentials.builder().version(args.api.into()).build();
+        let client = credentials.builder().version(args.api.into());
+        let client = client.replay_route(args.route.into()).build();
         let client = client
             .map_err(|error| Exit::Failed.of("the client could not be built", error))?
             .with_retry(RetryPolicy::none());

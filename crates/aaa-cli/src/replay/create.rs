@@ -89,7 +89,7 @@ async fn create(
     credentials: &Credentials,
     window: ReplayWindow,
 ) -> Result<Created, Failure> {
-    let client = api::client(credentials, api)?;
+    let client = api::replay_client(credentials, api, args.route)?;
     let clock = XClock::new();
     clock.observe(client.server_time().await?);
     let settings = x::settings(api.api, credentials);

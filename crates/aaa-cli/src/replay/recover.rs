@@ -45,7 +45,7 @@ pub(super) async fn run(
     let store = picture::open(&args.of.store)?;
     let mut own = None;
     let work = async {
-        let (x, client) = X::ask(&args.of, api, credentials).await?;
+        let (x, client) = X::ask(&args.of, (api, args.route), credentials).await?;
         let mut follower = Follower::new(&store, x).await?;
         let ended = follower.follow(&client, &args, credentials, &mut own).await;
         output::bar("");

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::picture::{Now, Picture};
 use crate::{
     api,
-    cli::{Api, ApiArgs, OfArgs},
+    cli::{Api, ApiArgs, OfArgs, RouteArgs},
     credentials::Credentials,
     exit::{Exit, Failure},
     output,
@@ -41,11 +41,11 @@ impl X {
     /// Asks X; fails when it does not answer, and when it is not clear which webhook is meant.
     pub(super) async fn ask(
         of: &OfArgs,
-        args: ApiArgs,
+        (args, route): (ApiArgs, RouteArgs),
         credentials: &Credentials,
     ) -> Result<(Self, Client), Failure> {
         credentials.bearer()?;
-        let client = api::client(credentials, args)?;
+        let client = api::replay_client(credentials, args, route)?;
         let clock = XClock::new();
         clock.observe(client.server_time().await?);
         let webhooks = client.app().list_webhooks().await?;

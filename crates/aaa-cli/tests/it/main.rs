@@ -13,6 +13,8 @@ mod apps;
 mod auth;
 #[cfg(unix)]
 mod beside;
+#[cfg(unix)]
+mod between;
 mod browser;
 #[cfg(unix)]
 mod crash;
@@ -25,6 +27,8 @@ mod keeping;
 mod lab;
 #[cfg(unix)]
 mod receive;
+#[cfg(unix)]
+mod recovery;
 #[cfg(unix)]
 mod replay;
 #[cfg(unix)]

@@ -20,6 +20,10 @@ pub(crate) struct Scene {
     pub(crate) bind: String,
     pub(crate) webhook: String,
     pub(crate) receiver: Option<Server>,
+    /// The generation of the API that everything speaks.
+    api: &'static str,
+    /// Where the receiver finds X.
+    pub(crate) x: String,
 }
 
 impl Scene {
@@ -30,22 +34,41 @@ impl Scene {
 
     /// The same with another X, and other flags for the receiver.
     pub(crate) async fn with(settings: Settings, args: &[&str]) -> Self {
+        Self::of("v2", settings, args).await
+    }
+
+    /// The same with a generation of the API.
+    pub(crate) async fn of(api: &'static str, settings: Settings, args: &[&str]) -> Self {
         let lab = Lab::with(settings).await;
-        let mut scene =
-            Self { lab, bind: "127.0.0.1:0".into(), webhook: String::new(), receiver: None };
+        let (bind, x) = ("127.0.0.1:0".to_owned(), lab.emulator.url());
+        let mut scene = Self { lab, bind, webhook: String::new(), receiver: None, api, x };
         scene.listen(args).await;
-        let url = format!("{}/webhooks/twitter", scene.receiver.as_ref().unwrap().url);
-        let webhook = scene.lab.json(&["webhooks", "create", &url]).await;
+        let url = scene.url();
+        let webhook = scene.lab.json(&["webhooks", "create", &url, "--api", api]).await;
         scene.webhook = webhook["id"].as_str().unwrap().to_owned();
-        scene.lab.store(7, &aaa_emulator::credentials::user_token(7).token);
-        scene.lab.json(&["subscriptions", "add", &scene.webhook, "--user", "7"]).await;
+        scene.subscribe(7).await;
         scene.happen(1).await;
         scene
     }
 
+    /// The webhook's URL at the receiver that runs.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/webhooks/twitter", self.receiver.as_ref().unwrap().url)
+    }
+
+    /// Subscribes a user, whose token is stored from now on.
+    pub(crate) async fn subscribe(&self, user: u64) {
+        self.lab.store(user, &aaa_emulator::credentials::user_token(user).token);
+        let (webhook, user) = (&self.webhook, user.to_string());
+        let add = ["subscriptions", "add", webhook, "--user", &user, "--api", self.api];
+        self.lab.json(&add).await;
+    }
+
     pub(crate) async fn listen(&mut self, args: &[&str]) {
-        let all = [&["listen", "--format", "none", "--bind", &self.bind][..], args].concat();
-        let receiver = Server::start(self.lab.command(&all)).await;
+        let own = ["listen", "--format", "none", "--bind", &self.bind, "--api", self.api];
+        let mut command = self.lab.command(&[&own[..], args].concat());
+        command.env("X_API_URL", &self.x);
+        let receiver = Server::start(command).await;
         self.bind = receiver.url.strip_prefix("http://").unwrap().to_owned();
         self.receiver = Some(receiver);
     }
@@ -69,6 +92,16 @@ impl Scene {
         self.lab.emulator.advance(by).await.unwrap();
     }
 
+    /// Waits until the receiver knows X's time.
+    pub(crate) async fn noticed(&self) {
+        let now = self.lab.emulator.now();
+        self.until(|status| {
+            let last = status["receiver"]["last_heartbeat"].as_str().unwrap();
+            last.parse::<jiff::Timestamp>().unwrap() >= now
+        })
+        .await;
+    }
+
     /// The receiver is away for so many hours, in each of which two events happen.
     pub(crate) async fn outage(&mut self, hours: u32) {
         self.stop().await;
@@ -79,11 +112,11 @@ impl Scene {
     }
 
     pub(crate) async fn run(&self, args: &[&str]) -> Done {
-        self.lab.run(&[&["replay"][..], args].concat()).await
+        self.lab.run(&[&["replay", "--api", self.api][..], args].concat()).await
     }
 
     pub(crate) async fn json(&self, args: &[&str]) -> Value {
-        self.lab.json(&[&["replay"][..], args].concat()).await
+        self.lab.json(&[&["replay", "--api", self.api][..], args].concat()).await
     }
 
     /// The keys of everything that X sent, and those in the inbox.
@@ -102,12 +135,14 @@ impl Scene {
         sent.difference(&stored).count()
     }
 
-    /// Looks at the status until it is as it should be.
+    /// Looks at the status until it is as it should be. X is not asked for that where it allows
+    /// few calls.
     pub(crate) async fn until(&self, holds: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
+        let args: &[&str] = if self.api == "v2" { &["status"] } else { &["status", "--offline"] };
         let look = async {
             loop {
-                let status = self.json(&["status"]).await;
+                let status = self.json(args).await;
                 if holds(&status) {
                     return status;
                 }
