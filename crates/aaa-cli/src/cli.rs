@@ -2,6 +2,7 @@
 
 mod auth;
 mod calls;
+mod doctor;
 mod events;
 mod keeping;
 mod replay;
@@ -22,6 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
     calls::{Api, ApiArgs, WaitArgs},
+    doctor::DoctorArgs,
     events::{
         DeadCommand, DeadListArgs, DropConsumerArgs, EventsArgs, EventsCommand, FilterArgs,
         ListArgs, RedriveArgs, ResendArgs, ShowArgs, StatsArgs, TailArgs,
@@ -81,6 +83,9 @@ pub(crate) enum Command {
     /// Checks the store, copies it, makes it smaller, removes a user from it
     #[command(after_help = "Example:\n  aaa store check")]
     Store(store::StoreArgs),
+    /// Says whether a webhook is fit: its URL, TLS, challenges, clocks, disk, credentials
+    #[command(after_help = doctor::HELP)]
+    Doctor(DoctorArgs),
     /// Says why the signature of a saved delivery is wrong
     #[command(after_help = verify::HELP)]
     Verify(VerifyArgs),

@@ -30,6 +30,7 @@ use aaa_webhook::{
 use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
+pub(crate) use self::metrics::free_bytes;
 use self::{apps::Apps, forwarding::Forwarding, recovery::Recovery};
 use crate::{
     cli::{Format, ListenArgs, Recover},

@@ -8,6 +8,7 @@ mod auth;
 mod cli;
 mod credentials;
 mod demo;
+mod doctor;
 mod emulate;
 mod events;
 mod exit;
@@ -76,6 +77,10 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
         }
         Command::Events(args) => events::run(args, cli.credentials).await,
         Command::Store(args) => store::run(args),
+        Command::Doctor(args) => {
+            let credentials = Credentials::load(cli.credentials)?;
+            signals::or_end(doctor::run(args, &credentials)).await
+        }
         Command::Trigger(args) => trigger::run(args, cli.credentials).await,
         Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }
