@@ -14,6 +14,7 @@ mod events;
 mod exit;
 mod forward;
 mod listen;
+mod manual;
 mod output;
 mod replay;
 mod signals;
@@ -81,6 +82,8 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
             let credentials = Credentials::load(cli.credentials)?;
             signals::or_end(doctor::run(args, &credentials)).await
         }
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Trigger(args) => trigger::run(args, cli.credentials).await,
         Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }

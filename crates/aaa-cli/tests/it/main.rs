@@ -25,8 +25,13 @@ mod forward;
 #[cfg(unix)]
 mod keeping;
 mod lab;
+mod manual;
 #[cfg(unix)]
 mod receive;
+#[cfg(unix)]
+mod reference;
+#[cfg(unix)]
+mod register;
 #[cfg(unix)]
 mod replay;
 mod sources;
