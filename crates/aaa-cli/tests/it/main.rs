@@ -19,6 +19,8 @@ mod crash;
 #[cfg(unix)]
 mod demo;
 #[cfg(unix)]
+mod documents;
+#[cfg(unix)]
 mod forward;
 #[cfg(unix)]
 mod keeping;
