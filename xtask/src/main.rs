@@ -44,6 +44,7 @@ usage: cargo xtask COMMAND
                           check the snapshots; with --review, write what changed for review
   properties [--cases N] [-p PACKAGE]...
                           only the property tests, with N cases each (default 4096)
+  examples                run every example, and see it do what it says
   layers                  check who may depend on whom
   bench [--rounds N] [NAME]...
                           measure us beside bare libraries, and judge the ratios; a name may be
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         "test" => closing(test::run(rest)),
         "snapshots" => closing(snapshots::run(rest)),
         "properties" => closing(properties::run(rest)),
+        "examples" => closing(test::examples(rest)),
         "layers" => plain(layers::run(rest)),
         "bench" => plain(bench::run(rest)),
         "fuzz" => plain(fuzz::run(rest)),
