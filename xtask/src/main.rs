@@ -51,6 +51,7 @@ usage: cargo xtask COMMAND
                           the beginning of one: keys, decode, verify, sign
   bench receiver [--rounds N]
                           measure how fast deliveries are committed, beside a bare axum server
+  bench timing            look whether the time of a verification tells anything of the signature
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
                           (default 60): answer, api_error, authorization, crc,
