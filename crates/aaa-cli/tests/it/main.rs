@@ -21,14 +21,23 @@ mod crash;
 #[cfg(unix)]
 mod demo;
 #[cfg(unix)]
+mod doctor;
+#[cfg(unix)]
+mod documents;
+#[cfg(unix)]
 mod forward;
 #[cfg(unix)]
 mod keeping;
 mod lab;
+mod manual;
 #[cfg(unix)]
 mod receive;
 #[cfg(unix)]
 mod recovery;
+#[cfg(unix)]
+mod reference;
+#[cfg(unix)]
+mod register;
 #[cfg(unix)]
 mod replay;
 #[cfg(unix)]
