@@ -1,5 +1,6 @@
 //! The two streams: data to stdout, all else to stderr.
 
+mod bar;
 mod colour;
 mod stderr;
 mod working;
@@ -12,7 +13,7 @@ use std::{
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
-pub(crate) use self::{colour::Colour, working::Working};
+pub(crate) use self::{bar::bar, colour::Colour, working::Working};
 use crate::exit::{Exit, Failure};
 
 /// Starts the log on stderr; `AAA_LOG` sets what it shows.
@@ -79,14 +80,6 @@ pub(crate) fn progress(done: usize, total: usize) {
     if io::stderr().is_terminal() {
         let end = if done == total { "\n" } else { "" };
         stderr::push(format!("\r{done} of {total}{end}").into_bytes());
-    }
-}
-
-/// Shows how far something is, in a line that the next one takes the place of; an empty one clears
-/// it. Only a person at a terminal sees it.
-pub(crate) fn bar(text: &str) {
-    if io::stderr().is_terminal() {
-        stderr::push(format!("\r\u{1b}[2K{text}").into_bytes());
     }
 }
 

@@ -4,6 +4,7 @@ mod create;
 mod own;
 mod picture;
 mod plan;
+mod progress;
 mod recover;
 mod status;
 mod timeline;

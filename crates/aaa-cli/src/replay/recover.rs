@@ -16,6 +16,7 @@ use super::{
     own::{self, NAME, Own},
     picture::{self, Picture, Store},
     plan,
+    progress::Progress,
     unfollowed::{self, Unfollowed},
     x::X,
 };
@@ -83,8 +84,6 @@ struct Follower<'a> {
     failures: usize,
     /// When an attempt was seen to begin or end last, since the command began.
     moved: SignedDuration,
-    /// How many minutes were to be recovered at the beginning.
-    minutes: i64,
 }
 
 impl<'a> Follower<'a> {
@@ -100,7 +99,6 @@ impl<'a> Follower<'a> {
             settled: Vec::new(),
             failures: 0,
             moved: SignedDuration::ZERO,
-            minutes: 0,
         })
     }
 
@@ -131,7 +129,8 @@ impl<'a> Follower<'a> {
                 continue;
             }
             let waits = left.iter().find(|attempt| attempt.webhook == self.x.webhook.id);
-            self.show(&plan, live);
+            let progress = Progress::new(&self.settled, live, &plan, now.x);
+            output::bar(&progress.to_string());
             if let Some(waits) = waits {
                 if says_what != Some(waits.number) {
                     says_what = Some(waits.number);
@@ -228,41 +227,12 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Shows how far it is.
-    fn show(&mut self, plan: &Plan, live: Option<&Attempt>) {
-        let live_minutes = live.map_or(0, |attempt| attempt.intent.core.minutes());
-        let left = picture::minutes(&plan.now) + live_minutes;
-        self.minutes = self.minutes.max(left);
-        let windows = self.settled.iter().filter(|attempt| is_recovered(attempt)).count();
-        let events: u64 = self.settled.iter().map(|attempt| attempt.found).sum();
-        let waits = match plan.later.iter().map(|later| later.at).min() {
-            Some(at) => format!("; {} wait, the first until {at:.0}", plan.later.len()),
-            None => String::new(),
-        };
-        let done = self.minutes - left;
-        output::bar(&format!(
-            "{} {done} of {} minutes, {windows} windows, {events} events{waits}",
-            bar(done, self.minutes),
-            self.minutes,
-        ));
-    }
-
     /// Says what came of it, and what is left.
     async fn report(&self) -> Result<Report, Failure> {
         let picture = Picture::read(self.store).await?;
         let plan = picture.plan(self.x.webhook, self.x.settings, self.x.now());
         Ok(Report::new(self, plan))
     }
-}
-
-/// Draws a bar of twenty characters.
-fn bar(done: i64, all: i64) -> String {
-    let full = usize::try_from((done * 20).checked_div(all).unwrap_or(20)).unwrap_or(0).min(20);
-    format!("[{}{}]", "#".repeat(full), "-".repeat(20 - full))
-}
-
-fn is_recovered(attempt: &Attempt) -> bool {
-    matches!(attempt.outcome, Outcome::Recovered { .. })
 }
 
 /// Another job is under way: that passes.
@@ -388,14 +358,6 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bars() {
-        assert_eq!(bar(0, 0), format!("[{}]", "#".repeat(20)));
-        assert_eq!(bar(0, 7), format!("[{}]", "-".repeat(20)));
-        assert_eq!(bar(7, 14), format!("[{}{}]", "#".repeat(10), "-".repeat(10)));
-        assert_eq!(bar(14, 14), format!("[{}]", "#".repeat(20)));
-    }
 
     #[test]
     fn another_job_passes_by_itself() {

@@ -13,7 +13,9 @@ use tokio::time::sleep;
 
 use super::{
     picture::{self, Now, Picture},
-    plan, timeline,
+    plan,
+    progress::{Progress, lasting},
+    timeline,
     unfollowed::Unfollowed,
     x::X,
 };
@@ -41,7 +43,10 @@ pub(super) async fn run(
     tokio::select! {
         done = show(args, api, credentials) => done,
         // There is no other way to end a watch, so that is no failure.
-        _ = signal, if watch => Ok(()),
+        _ = signal, if watch => {
+            output::bar("");
+            Ok(())
+        }
     }
 }
 
@@ -60,6 +65,7 @@ async fn show(args: StatusArgs, api: ApiArgs, credentials: &Credentials) -> Resu
         let status = Status::of(&picture, &plan, left, now);
         let news = status.news();
         if shown.as_ref() != Some(&news) {
+            output::bar("");
             let goes_on = match (api.json, &shown) {
                 (true, _) => output::line(json(&status)?)?,
                 (false, Some(_)) => output::line(&news)?,
@@ -82,6 +88,8 @@ async fn show(args: StatusArgs, api: ApiArgs, credentials: &Credentials) -> Resu
         if !args.watch {
             return Ok(());
         }
+        let live = picture.live(x.webhook.id, now);
+        output::bar(&Progress::new(&picture.attempts, live, &plan, now.x).to_string());
         sleep(LOOK).await;
         x.keep_clock().await;
         picture = Picture::read(&store).await?;
@@ -247,9 +255,9 @@ fn print(status: &Status) -> Result<(), Failure> {
     for line in [
         format!("receiving       {receives}"),
         format!("covered         {since}"),
-        format!("  proved        {}", lasting(proved_seconds)),
-        format!("  assumed       {}", lasting(assumed_seconds)),
-        format!("  before that   {}", lasting(earlier_seconds)),
+        format!("  proved        {}", lasting(SignedDuration::from_secs(proved_seconds))),
+        format!("  assumed       {}", lasting(SignedDuration::from_secs(assumed_seconds))),
+        format!("  before that   {}", lasting(SignedDuration::from_secs(earlier_seconds))),
         format!("recovering      {holder}"),
         format!("recovered       {windows} windows, {events} events"),
         format!("found by sweep  {found_by_sweep} events"),
@@ -286,42 +294,5 @@ fn state(outcome: &Outcome) -> String {
         Outcome::Incomplete { reason, .. } => format!("incomplete: {reason}"),
         Outcome::Failed { reason, .. } => format!("failed: {reason}"),
         _ => "unknown".to_owned(),
-    }
-}
-
-/// Writes a time for people, in its two largest units.
-fn lasting(seconds: i64) -> String {
-    let units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
-    let mut left = seconds.max(0);
-    let mut parts = Vec::new();
-    for (name, length) in units {
-        let count = left / length;
-        left %= length;
-        if count > 0 || (name == "s" && parts.is_empty()) {
-            parts.push(format!("{count} {name}"));
-        }
-        if parts.len() == 2 {
-            break;
-        }
-    }
-    parts.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_for_people() {
-        for (seconds, words) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (3661, "1 h 1 min"),
-            (90_000, "1 d 1 h"),
-            (86_401, "1 d 1 s"),
-        ] {
-            assert_eq!(lasting(seconds), words);
-        }
     }
 }
