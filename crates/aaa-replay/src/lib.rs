@@ -52,10 +52,13 @@
 //! ```
 //!
 //! * `from_date` is at most the look-back ago (24 hours; five days on v1.1) and at least 31
-//!   minutes, `to_date` at least ten. So an outage can be had 11 minutes after its end. Until it is
-//!   31 minutes old, the request begins earlier than the outage, and brings copies, which cost
-//!   nothing.
-//! * A job spans two hours at most. What expires first is asked for first.
+//!   minutes, `to_date` at least ten. So what is missing can be had 11 minutes after the end of its
+//!   core. Until its beginning is 31 minutes old, the request begins earlier than the core, and
+//!   brings copies, which cost nothing.
+//! * A job spans two hours at most, so a long outage is several cores that touch. What expires first
+//!   is asked for first.
+//! * X's own look-back may be shorter than documented: windows that it refuses near the edge
+//!   [shorten ours](plan::Limits::doubt_look_back), and the rest of them can be had.
 //! * Windows that X does not take yet come *later*, at a time that is known. What is older than the
 //!   look-back is *lost*, and so is a minute whose jobs all end incomplete.
 //! * X replays only what it attempted to deliver. While a webhook is invalid, or a user not

@@ -1,12 +1,12 @@
 //! What was answered 200 is there after a SIGKILL, and would be after a power loss.
 
-use std::{fs::OpenOptions, io::Write};
-
 use crash::{
     ACKNOWLEDGED, Options,
     order::{Order, STRACE, can_trace, observe},
     run,
 };
+
+use crate::support::skipped;
 
 const ROUNDS: u32 = 3;
 
@@ -25,10 +25,7 @@ async fn nothing_acknowledged_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_200_follows_a_sync() {
     if !can_trace() {
-        if let Some(path) = std::env::var_os("AAA_SKIPPED_FILE") {
-            let mut file = OpenOptions::new().append(true).open(path).unwrap();
-            writeln!(file, "aaa-cli crash::each_200_follows_a_sync: {STRACE}").unwrap();
-        }
+        skipped("crash::each_200_follows_a_sync", STRACE);
         return;
     }
     let order = observe(env!("CARGO_BIN_EXE_aaa").as_ref(), 50).await.unwrap();

@@ -362,3 +362,44 @@ async fn what_people_see() {
     assert!(unclear.stderr.contains("--webhook ID or --public-url URL"), "{}", unclear.stderr);
     assert_eq!(scene.run(&["recover", "--webhook", &scene.webhook]).await.code, 0);
 }
+
+/// Only a person at a terminal sees how far it is.
+#[tokio::test]
+async fn a_bar_on_a_terminal() {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        return crate::support::skipped("replay::a_bar_on_a_terminal", "script, of util-linux");
+    }
+    let mut scene = Scene::new("off").await;
+    scene.outage(1).await;
+    scene.listen(&["--recover", "off"]).await;
+    scene.forward(20 * MINUTE).await;
+    // It gives what it runs a terminal, with both streams on it.
+    let program = env!("CARGO_BIN_EXE_aaa");
+    let mut command = scene.lab.command(&[]);
+    let mut terminal = tokio::process::Command::new("script");
+    terminal.args(["-q", "-e", "-c", &format!("'{program}' replay recover"), "/dev/null"]);
+    for (name, value) in command.as_std_mut().get_envs() {
+        match value {
+            Some(value) => terminal.env(name, value),
+            None => terminal.env_remove(name),
+        };
+    }
+    terminal.current_dir(scene.lab.directory.path()).stdin(std::process::Stdio::null());
+    let done = scene.lab.finish(terminal).await;
+    assert_eq!(done.code, 0, "{}", done.stdout);
+    let bars: Vec<_> = done.stdout.split("\r\u{1b}[2K").skip(1).collect();
+    assert!(bars[0].starts_with("[--------------------] 0 of "), "{bars:?}");
+    assert!(bars[0].contains(" minutes, 0 of 1 windows, 0 events"), "{bars:?}");
+    assert!(
+        bars.iter().all(|bar| bar.split("\r\n").next().unwrap().chars().count() < 80
+            || bar.starts_with("recovered ")),
+        "{bars:?}"
+    );
+    // The last one is taken away before the report.
+    assert!(bars.iter().any(|bar| bar.starts_with("[####################] ")), "{bars:?}");
+    let report = bars.last().unwrap();
+    assert!(
+        report.starts_with("recovered ") && report.contains(" in 1 windows: 2 events\r\n"),
+        "{bars:?}"
+    );
+}

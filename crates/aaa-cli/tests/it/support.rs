@@ -1,6 +1,6 @@
 //! Runs `aaa` in a directory of its own, without the credentials of whoever runs the tests.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{io::Write, path::Path, process::Stdio, time::Duration};
 
 use aaa_webhook::signature::{HEADER, Signature};
 use tokio::{
@@ -46,6 +46,14 @@ pub(crate) async fn run(mut command: Command) -> Done {
         code: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Notes that a test cannot run here, and what it needs.
+pub(crate) fn skipped(test: &str, missing: &str) {
+    if let Some(path) = std::env::var_os("AAA_SKIPPED_FILE") {
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        writeln!(file, "aaa-cli {test}: {missing}").unwrap();
     }
 }
 
