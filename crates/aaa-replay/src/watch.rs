@@ -13,6 +13,12 @@
 //!   again; users who revoked access are not.
 //! * The time in between is [declared](crate::ledger::Ledger::declare) as a gap that may be
 //!   unrecoverable: X replays only what it attempted to deliver.
+//! * When all was well is [recorded](crate::ledger::Ledger::confirm), so that a restart declares
+//!   from then on what it finds wrong, and goes on with what the run before had declared.
+//! * Two looks cover the time between them when it is no longer than three times the rhythm. What
+//!   went wrong and right again in a longer one nobody has seen, so that time is declared as well:
+//!   something may be missing. A run that looks at once knows that nothing became right while
+//!   nobody was there: X makes a webhook valid only when somebody answers its check.
 
 mod subscribers;
 mod validity;
@@ -26,7 +32,7 @@ use self::{subscribers::Subscribers, validity::Validity};
 use crate::{
     coverage::{Cause, Gap},
     engine::Moment,
-    ledger::Declaration,
+    ledger::{Declaration, Declared, Seen},
     notice::Notice,
 };
 
@@ -96,6 +102,14 @@ pub enum Errand {
         /// Its end.
         to: Timestamp,
     },
+    /// Record that all is well, then tell [`Report::Done`]. Should it fail, the next look records
+    /// it.
+    Confirm {
+        /// The webhook.
+        webhook: WebhookId,
+        /// What is well.
+        seen: Seen,
+    },
 }
 
 /// What came of an errand, or happened besides.
@@ -131,14 +145,14 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Creates a watcher. `known` is until when all was surely well, such as the last heartbeat of
-    /// the run before.
-    pub fn new(webhook: WebhookId, rhythm: Rhythm, known: Option<Timestamp>) -> Self {
+    /// Creates a watcher from what the ledger remembers: when all was well, and what is declared.
+    pub fn new(webhook: WebhookId, rhythm: Rhythm, seen: Seen, declared: &[Declared]) -> Self {
+        let open = |cause| seen.open_spell(webhook, cause, declared).map(Spell::from);
         Self {
             webhook,
             rhythm,
-            validity: Validity::new(known),
-            subscribers: Subscribers::new(known),
+            validity: Validity::new(seen.valid, open(Cause::Invalid)),
+            subscribers: Subscribers::new(seen.complete, open(Cause::Unsubscribed)),
             errands: VecDeque::new(),
             notices: Vec::new(),
             looked: (None, None),
@@ -195,7 +209,7 @@ impl Watcher {
         match (errand, report) {
             (Errand::ListWebhooks, Report::Webhooks(all)) => {
                 let valid = all.iter().find(|(id, _)| id == webhook).map(|(_, valid)| *valid);
-                errands.extend(self.validity.seen(*webhook, valid, now, notices));
+                errands.extend(self.validity.seen(*webhook, *rhythm, valid, now, notices));
             }
             (Errand::SelfCheck, Report::Done) => errands.push_back(Errand::Validate(*webhook)),
             (Errand::SelfCheck, Report::Failed(reason)) => {
@@ -214,7 +228,7 @@ impl Watcher {
                 notices.extend(self.validity.news(notice));
             }
             (Errand::ListSubscriptions(_), Report::Subscriptions(users)) => {
-                errands.extend(self.subscribers.seen(*webhook, &users, now, notices));
+                errands.extend(self.subscribers.seen(*webhook, *rhythm, &users, now, notices));
             }
             (Errand::Subscribe { user, .. }, Report::Done) => {
                 self.subscribers.subscribed(*rhythm, user, now);
@@ -226,7 +240,8 @@ impl Watcher {
             (Errand::Declare(declaration), Report::Declared(number)) => {
                 match declaration.gap.cause {
                     Cause::Invalid => self.validity.declared(number),
-                    _ => self.subscribers.declared(number),
+                    Cause::Unsubscribed => self.subscribers.declared(number),
+                    _ => {}
                 }
             }
             // What could not be recorded has to be.
@@ -246,6 +261,36 @@ impl Watcher {
         let Some(looked) = looked else { return SignedDuration::ZERO };
         every.saturating_sub(now.uptime.saturating_sub(looked)).max(SignedDuration::ZERO)
     }
+}
+
+/// Until when all was well, and when that was seen in this run.
+#[derive(Debug, Clone, Copy)]
+struct Well {
+    until: Option<Timestamp>,
+    /// In the time since the run started; `None` before it looked.
+    looked: Option<SignedDuration>,
+}
+
+impl Well {
+    fn new(until: Option<Timestamp>) -> Self {
+        Self { until, looked: None }
+    }
+
+    /// All is well; returns since when nobody can say so, if nobody looked for too long.
+    fn is(&mut self, every: SignedDuration, now: Moment) -> Option<Timestamp> {
+        let before = std::mem::replace(self, Self { until: Some(now.x), looked: Some(now.uptime) });
+        // A run that looks at once has seen what is left of the time before it.
+        let (since, looks) = before.looked.map_or((SignedDuration::ZERO, 1), |looked| (looked, 3));
+        let longest = every.checked_mul(looks).unwrap_or(SignedDuration::MAX);
+        let unwatched = now.uptime.saturating_sub(since) > longest;
+        before.until.filter(|until| unwatched && *until < now.x)
+    }
+}
+
+/// Declares that nobody could ask X since a time.
+fn unwatched(webhook: WebhookId, since: Timestamp, now: Moment) -> Errand {
+    let gap = Gap::new(since, now.x, Cause::Unwatched);
+    Errand::Declare(Declaration { gap, webhook: Some(webhook), at: now.x })
 }
 
 /// A time in which X may not have attempted to deliver, as it stands in the ledger.
@@ -269,6 +314,13 @@ impl Spell {
     fn prolong(&mut self, now: Moment) -> Option<Errand> {
         self.to = now.x;
         Some(Errand::Prolong { number: self.number?, to: now.x })
+    }
+}
+
+impl From<Declared> for Spell {
+    fn from(declared: Declared) -> Self {
+        let Gap { from, to, .. } = declared.declaration.gap;
+        Self { from, number: Some(declared.number), to }
     }
 }
 

@@ -79,8 +79,8 @@ impl Desk {
         if let (Some(every), Some(began)) = (settings.sweep, self.coverage.began())
             && let Some(due) = sweep::due(every, &declared, began, &settings.limits, times.x)
         {
-            let number = disk.declare(due)?;
-            declared.push(Declared { number, declaration: due });
+            disk.declare(due)?;
+            declared = disk.declared()?;
         }
         changed |= self.declared != declared;
         self.declared = declared;
