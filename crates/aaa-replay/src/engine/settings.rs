@@ -145,12 +145,15 @@ pub(super) mod flaw {
         NoMargin,
         /// A jump of X's clock counts as a gap.
         JumpIsGap,
+        /// A driver writes under whichever lease counts, and not under its own. No engine does
+        /// that: it is for whoever plays the driver.
+        BorrowedLease,
     }
 
     #[cfg(feature = "broken")]
     impl Flaw {
         /// All of them.
-        pub const ALL: [Self; 7] = [
+        pub const ALL: [Self; 8] = [
             Self::OffByOne,
             Self::IgnoredIncomplete,
             Self::TrustedComplete,
@@ -158,6 +161,7 @@ pub(super) mod flaw {
             Self::NoOverlap,
             Self::NoMargin,
             Self::JumpIsGap,
+            Self::BorrowedLease,
         ];
     }
 
