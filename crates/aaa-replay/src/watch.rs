@@ -18,7 +18,8 @@
 //! * Two looks cover the time between them when it is no longer than three times the rhythm. What
 //!   went wrong and right again in a longer one nobody has seen, so that time is declared as well:
 //!   something may be missing. A run that looks at once knows that nothing became right while
-//!   nobody was there: X makes a webhook valid only when somebody answers its check.
+//!   nobody was there: X makes a webhook valid only when somebody answers its check. But the run
+//!   before may have been there without being able to ask, which its last heartbeat tells.
 
 mod subscribers;
 mod validity;
@@ -146,13 +147,25 @@ pub struct Watcher {
 
 impl Watcher {
     /// Creates a watcher from what the ledger remembers: when all was well, and what is declared.
-    pub fn new(webhook: WebhookId, rhythm: Rhythm, seen: Seen, declared: &[Declared]) -> Self {
+    /// `alive` is when the run before was there for the last time.
+    pub fn new(
+        webhook: WebhookId,
+        rhythm: Rhythm,
+        (seen, declared): (Seen, &[Declared]),
+        alive: Option<Timestamp>,
+    ) -> Self {
         let open = |cause| seen.open_spell(webhook, cause, declared).map(Spell::from);
         Self {
             webhook,
             rhythm,
-            validity: Validity::new(seen.valid, open(Cause::Invalid)),
-            subscribers: Subscribers::new(seen.complete, open(Cause::Unsubscribed)),
+            validity: Validity::new(
+                Well::new(seen.valid, alive, rhythm.webhooks),
+                open(Cause::Invalid),
+            ),
+            subscribers: Subscribers::new(
+                Well::new(seen.complete, alive, rhythm.subscriptions),
+                open(Cause::Unsubscribed),
+            ),
             errands: VecDeque::new(),
             notices: Vec::new(),
             looked: (None, None),
@@ -269,20 +282,32 @@ struct Well {
     until: Option<Timestamp>,
     /// In the time since the run started; `None` before it looked.
     looked: Option<SignedDuration>,
+    /// The run before was there for long without seeing it.
+    blind: bool,
 }
 
+/// How many rhythms may lie between two looks that cover the time between them.
+const LOOKS: i32 = 3;
+
 impl Well {
-    fn new(until: Option<Timestamp>) -> Self {
-        Self { until, looked: None }
+    /// `alive` is when the run before was there for the last time.
+    fn new(until: Option<Timestamp>, alive: Option<Timestamp>, every: SignedDuration) -> Self {
+        let unseen = until.zip(alive).map(|(until, alive)| alive.duration_since(until));
+        let longest = every.checked_mul(LOOKS).unwrap_or(SignedDuration::MAX);
+        // Where nothing is remembered, all counts as well until then.
+        let until = until.or(alive);
+        Self { until, looked: None, blind: unseen.is_some_and(|unseen| unseen > longest) }
     }
 
     /// All is well; returns since when nobody can say so, if nobody looked for too long.
     fn is(&mut self, every: SignedDuration, now: Moment) -> Option<Timestamp> {
-        let before = std::mem::replace(self, Self { until: Some(now.x), looked: Some(now.uptime) });
+        let seen = Self { until: Some(now.x), looked: Some(now.uptime), blind: false };
+        let before = std::mem::replace(self, seen);
         // A run that looks at once has seen what is left of the time before it.
-        let (since, looks) = before.looked.map_or((SignedDuration::ZERO, 1), |looked| (looked, 3));
+        let (since, looks) =
+            before.looked.map_or((SignedDuration::ZERO, 1), |looked| (looked, LOOKS));
         let longest = every.checked_mul(looks).unwrap_or(SignedDuration::MAX);
-        let unwatched = now.uptime.saturating_sub(since) > longest;
+        let unwatched = before.blind || now.uptime.saturating_sub(since) > longest;
         before.until.filter(|until| unwatched && *until < now.x)
     }
 }

@@ -150,8 +150,8 @@ fn is_lost_on_the_way(sim: &Sim, attempt: &Attempt) -> bool {
 /// named from its first whole minute to its last.
 fn judge_spells(sim: &mut Sim) {
     let spells = sim.truth.spells().to_vec();
-    for Spell { webhook, from, to, length, what } in spells {
-        if length <= SEEN {
+    for Spell { webhook, from, to, length, what, is_forgotten } in spells {
+        if length <= SEEN || is_forgotten {
             continue;
         }
         let (first, last) = (UtcMinute::ceil(timestamp(from)), UtcMinute::floor(timestamp(to)));
@@ -169,7 +169,9 @@ fn judge_secrets(sim: &mut Sim) {
     for (from, to) in sim.truth.wrong_secrets().to_vec() {
         let gaps = sim.signature_gaps.iter().filter(|gap| gap.0 <= to && from <= gap.1);
         let ends: BTreeSet<_> = gaps.map(|gap| gap.1).collect();
-        let missed = sim.truth.rejected(from, to, 0) && !sim.is_suspected();
+        // What came after the last heartbeat is behind it in any case.
+        let told = to - 3 * sim.scenario.period;
+        let missed = sim.truth.rejected(from, told, 0) && !sim.is_suspected();
         if ends.len() > 1 || (missed && ends.is_empty()) {
             let (from, to) = (timestamp(from), timestamp(to));
             let words = format!("{} gaps for {from:.0} to {to:.0}", ends.len());

@@ -324,7 +324,7 @@ fn events(rng: &mut Rng, end: Millis, edges: &[Millis], happenings: &mut Vec<(Mi
         happenings.push((at.clamp(5 * MINUTE, end), Happening::Event { kind, user }));
     }
     // Those of somebody who may never subscribe do not count.
-    for _ in 0..EVENTS / 4 {
+    for _ in 0..EVENTS / 3 {
         let user = *rng.choice(&USERS).unwrap_or(&7);
         let at = rng.i64(5 * MINUTE..end);
         happenings.push((at, Happening::Event { kind: "follow_events", user }));

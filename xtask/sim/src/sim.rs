@@ -84,6 +84,10 @@ pub(crate) struct Sim {
     looks: BTreeSet<(Millis, Who)>,
     /// When the watchers look again.
     watch_at: Option<Millis>,
+    /// When something was wrong with a webhook for the last time.
+    troubled: Millis,
+    /// When the store began to work again.
+    works_since: Millis,
     /// Since when nobody could ask X or write, on X's clock.
     blind_since: Option<Millis>,
     /// X's clock, true and believed, when the process went away.
@@ -197,6 +201,8 @@ impl Sim {
             commands: 0,
             looks: BTreeSet::new(),
             watch_at: None,
+            troubled: 0,
+            works_since: 0,
             blind_since: None,
             down_since: None,
             failing_since: None,

@@ -35,6 +35,8 @@ pub(crate) struct Spell {
     /// How long it was, in true time.
     pub(crate) length: Millis,
     pub(crate) what: &'static str,
+    /// Whoever saw it could not write, and is gone.
+    pub(crate) is_forgotten: bool,
 }
 
 impl Spell {
@@ -133,6 +135,13 @@ impl Truth {
     /// Notes that X attempted nothing for somebody.
     pub(crate) fn silent(&mut self, spell: Spell) {
         self.silent.push(spell);
+    }
+
+    /// Nobody remembers what was over since a time of X.
+    pub(crate) fn forget(&mut self, x: Millis) {
+        for spell in &mut self.silent {
+            spell.is_forgotten |= x <= spell.to;
+        }
     }
 
     /// Returns the times in which X attempted nothing for somebody.

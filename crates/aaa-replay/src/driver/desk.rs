@@ -80,6 +80,10 @@ impl<L: Ledger> Desk<L> {
         let lease = self.ledger.take_lease(holder, now, until).await?;
         let new = before != Some(lease.id);
         (self.lease, self.taken) = (Some(lease), uptime);
+        if new {
+            // Whoever had it meanwhile may have removed what closed a gap, and the gap with it.
+            (self.coverage, self.gaps) = (Coverage::default(), Vec::new());
+        }
         Ok(new)
     }
 

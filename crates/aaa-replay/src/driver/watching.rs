@@ -33,7 +33,7 @@ pub struct Watch<L, T, A> {
     targets: Vec<Target>,
     rhythm: Rhythm,
     aid: A,
-    known: Option<Timestamp>,
+    alive: Option<Timestamp>,
     watchers: BTreeMap<WebhookId, Watcher>,
     wanted: Option<Report>,
     /// When to look for webhooks again, in the time since the run started.
@@ -42,8 +42,8 @@ pub struct Watch<L, T, A> {
 }
 
 impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
-    /// Creates a watch of one webhook. `known` is until when all counts as well if the ledger does
-    /// not remember when it was, such as the last heartbeat of the run before.
+    /// Creates a watch of one webhook. `alive` is the last heartbeat of the run before, if there was
+    /// one.
     pub fn new(
         ledger: L,
         client: Client<T>,
@@ -51,7 +51,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         target: Target,
         rhythm: Rhythm,
         aid: A,
-        known: Option<Timestamp>,
+        alive: Option<Timestamp>,
     ) -> Self {
         Self {
             ledger,
@@ -60,7 +60,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
             targets: vec![target],
             rhythm,
             aid,
-            known,
+            alive,
             watchers: BTreeMap::new(),
             wanted: None,
             look_again: SignedDuration::MIN,
@@ -143,7 +143,8 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
                 Ok(webhook) if self.watchers.contains_key(&webhook.id) => {}
                 Ok(webhook) => match self.remembered(webhook.id).await {
                     Ok((seen, declared)) => {
-                        let mut watcher = Watcher::new(webhook.id, self.rhythm, seen, &declared);
+                        let mut watcher =
+                            Watcher::new(webhook.id, self.rhythm, (seen, &declared), self.alive);
                         self.wanted.iter().for_each(|wanted| watcher.on(wanted.clone(), now));
                         self.watchers.insert(webhook.id, watcher);
                     }
@@ -160,9 +161,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
 
     /// Returns what the ledger knows of a webhook.
     async fn remembered(&self, webhook: WebhookId) -> Result<(Seen, Vec<Declared>), LedgerError> {
-        let mut seen = Seen { valid: self.known, complete: self.known };
-        seen.update(self.ledger.confirmed(webhook).await?);
-        Ok((seen, self.ledger.declared().await?))
+        Ok((self.ledger.confirmed(webhook).await?, self.ledger.declared().await?))
     }
 
     /// Does what is to be done; returns how long to wait then.

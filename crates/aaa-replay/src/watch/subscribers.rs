@@ -35,13 +35,13 @@ struct Missing {
 
 impl Subscribers {
     /// `open` is a spell that an earlier run has declared, and that may go on.
-    pub(super) fn new(known: Option<Timestamp>, open: Option<Spell>) -> Self {
+    pub(super) fn new(well: Well, open: Option<Spell>) -> Self {
         Self {
             wanted: BTreeSet::new(),
             seen: BTreeMap::new(),
             missing: BTreeMap::new(),
-            well: Well::new(known),
-            known,
+            well,
+            known: well.until,
             spell: open,
         }
     }

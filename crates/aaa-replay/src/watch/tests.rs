@@ -42,6 +42,7 @@ struct World {
     tokens: BTreeSet<UserId>,
     declared: Vec<Declaration>,
     seen: Seen,
+    alive: Option<Timestamp>,
     asked: Vec<String>,
     notices: Vec<Notice>,
 }
@@ -49,7 +50,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            watcher: Watcher::new(webhook(), Rhythm::v2(), well(0), &[]),
+            watcher: Watcher::new(webhook(), Rhythm::v2(), (well(0), &[]), None),
             valid: Some(true),
             heals: true,
             self_check: Ok(()),
@@ -57,6 +58,7 @@ impl World {
             tokens: BTreeSet::new(),
             declared: Vec::new(),
             seen: well(0),
+            alive: None,
             asked: Vec::new(),
             notices: Vec::new(),
         }
@@ -71,7 +73,8 @@ impl World {
         };
         let declared: Vec<_> = self.declared.iter().enumerate().map(number).collect();
         let wanted = Report::Wanted(self.watcher.subscribers.wanted().clone());
-        self.watcher = Watcher::new(webhook(), Rhythm::v2(), self.seen, &declared);
+        let memory = (self.seen, declared.as_slice());
+        self.watcher = Watcher::new(webhook(), Rhythm::v2(), memory, self.alive);
         self.watcher.on(wanted, now);
     }
 
@@ -357,6 +360,31 @@ fn what_nobody_could_see_is_declared() {
     let later = Moment { uptime: SignedDuration::from_secs(120), ..at(30_000) };
     world.run(later);
     assert_eq!(world.declared.len(), 4);
+}
+
+#[test]
+fn what_the_run_before_could_not_see_is_declared() {
+    let mut world = World::new();
+    world.run(at(0));
+    let start = Moment { uptime: SignedDuration::from_secs(1), ..at(3600) };
+    // It was killed soon after it had looked.
+    world.alive = Some(at(180).x);
+    world.restart(start);
+    world.run(start);
+    assert_eq!(world.declared, []);
+    // It was there for an hour, and could not ask.
+    world.seen = well(0);
+    world.alive = Some(at(3500).x);
+    world.restart(start);
+    world.run(start);
+    let gap = Gap::new(at(0).x, start.x, Cause::Unwatched);
+    assert_eq!(world.declared.iter().map(|it| it.gap).collect::<Vec<_>>(), [gap]);
+    // What nobody remembers counts as well as long as somebody was there.
+    (world.seen, world.valid, world.heals) = (Seen::default(), Some(false), false);
+    world.declared.clear();
+    world.restart(start);
+    world.run(start);
+    assert_eq!(world.declared[0].gap, Gap::new(at(3500).x, start.x, Cause::Invalid));
 }
 
 #[test]

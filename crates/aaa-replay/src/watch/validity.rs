@@ -1,5 +1,5 @@
 use aaa_types::WebhookId;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{Errand, Rhythm, Spell, Tries, Well, unwatched};
 use crate::{coverage::Cause, engine::Moment, ledger::Seen, notice::Notice};
@@ -23,15 +23,8 @@ pub(super) struct Validity {
 
 impl Validity {
     /// `open` is a spell that an earlier run has declared, and that may go on.
-    pub(super) fn new(known: Option<Timestamp>, open: Option<Spell>) -> Self {
-        Self {
-            well: Well::new(known),
-            spell: open,
-            said: false,
-            missing: false,
-            tries: Tries::default(),
-            told: None,
-        }
+    pub(super) fn new(well: Well, open: Option<Spell>) -> Self {
+        Self { well, spell: open, said: false, missing: false, tries: Tries::default(), told: None }
     }
 
     /// The list says that it is valid, or not, or it is not there.

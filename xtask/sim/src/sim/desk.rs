@@ -70,6 +70,10 @@ impl Desk {
         let lease = disk.take_lease(self.holder.clone(), times.wall, until)?;
         let new = before != Some(lease.id);
         (self.lease, self.taken) = (Some(lease), times.uptime);
+        if new {
+            // Whoever had it meanwhile may have removed what closed a gap, and the gap with it.
+            (self.coverage, self.gaps) = (Coverage::default(), Vec::new());
+        }
         Ok(new)
     }
 

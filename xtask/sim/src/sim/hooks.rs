@@ -145,7 +145,8 @@ impl Sim {
             let Some(webhook) = hook.id else { continue };
             let mut over = |since: Began, what| {
                 let length = now - since.at;
-                spells.push(Spell { webhook, from: since.x, to: began.x, length, what });
+                let (from, to) = (since.x, began.x);
+                spells.push(Spell { webhook, from, to, length, what, is_forgotten: false });
             };
             let valid = listed.iter().any(|listed| listed.id == webhook && listed.valid);
             match (valid, hook.invalid) {
@@ -169,6 +170,11 @@ impl Sim {
                     _ => {}
                 }
             }
+        }
+        let troubled =
+            self.hooks.iter().any(|hook| hook.invalid.is_some() || !hook.missing.is_empty());
+        if troubled || !spells.is_empty() {
+            self.troubled = now;
         }
         spells.into_iter().for_each(|spell| self.truth.silent(spell));
     }

@@ -27,6 +27,8 @@ pub(super) struct Process {
     pub(super) started: Millis,
     pub(super) tally: Tally,
     pub(super) driver: Driver,
+    /// When the run before was there for the last time, on X's clock.
+    pub(super) before: Option<Timestamp>,
     /// Its secret is not that of the app.
     pub(super) wrong: bool,
     /// X's clock minus the wall clock, as far as it knows.

@@ -91,7 +91,8 @@ impl Sim {
             Happening::StoreWorks => {
                 self.say(|| "the store works again".to_owned());
                 self.disk.failing = false;
-                let since = self.failing_since.take();
+                self.works_since = self.clocks.now();
+                let since = self.failing_since;
                 self.disturbed_since(since);
                 self.look_soon();
             }
@@ -108,7 +109,10 @@ impl Sim {
             Happening::XJump { by } => {
                 self.tally.fire(Kind::XJump);
                 self.say(|| format!("X's clock jumps by {}", shown(by)));
+                let x = self.clocks.x_at(self.clocks.now());
                 self.clocks.jump(by);
+                // Nobody was there between.
+                self.truth.blind(x, x + by);
                 self.truth.set_back(10 * MINUTE, self.clocks.now());
                 self.look_in(self.scenario.pace + 6 * SECOND);
             }
@@ -172,6 +176,12 @@ impl Sim {
         self.say(|| format!("the process is killed, and away for {}", shown(down)));
         self.troubles += 1;
         self.keep_lease(Who::Listener);
+        if let Some((x, _)) = self.failing_since
+            && (self.disk.failing || self.clocks.now() - self.works_since < 10 * SECOND)
+        {
+            // What the process saw meanwhile it could not write.
+            self.truth.forget(x);
+        }
         self.disk.crash()?;
         self.go_away(down);
         self.note_able();
@@ -207,6 +217,7 @@ impl Sim {
             started: now,
             tally: Tally::default(),
             driver: Driver::new(holder, None, &self.scenario)?,
+            before: spans.last().map(|(_, span)| span.last.x_time()),
             wrong: self.wrong_secret,
             offset,
             offset_read: false,

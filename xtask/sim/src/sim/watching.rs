@@ -27,7 +27,8 @@ impl Sim {
             else {
                 continue;
             };
-            let mut watcher = Watcher::new(webhook, rhythm, seen, &declared);
+            let memory = (seen, declared.as_slice());
+            let mut watcher = Watcher::new(webhook, rhythm, memory, process.before);
             watcher.on(Report::Wanted(hook.wanted.clone()), process.moment(clocks));
             process.watchers.insert(webhook, watcher);
         }
@@ -48,7 +49,8 @@ impl Sim {
             let wait = self.watch_one(id);
             next = next.min(self.clocks.now() + wait.max(SECOND));
         }
-        self.watch_at = (next < self.scenario.end + 60 * MINUTE).then_some(next);
+        let last = self.scenario.end.max(self.troubled) + 60 * MINUTE;
+        self.watch_at = (next < last).then_some(next);
     }
 
     /// Lets a watcher look; returns how long to wait then.
