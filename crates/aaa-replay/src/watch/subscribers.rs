@@ -128,11 +128,8 @@ impl Subscribers {
             } else if let Some(since) = unseen.filter(|_| !self.wanted.is_empty()) {
                 errands.push(unwatched(webhook, since, now));
             }
-            // Of nobody nothing can be said.
-            if !self.wanted.is_empty() {
-                let seen = Seen { valid: None, complete: Some(now.x) };
-                errands.push(Errand::Confirm { webhook, seen });
-            }
+            let seen = Seen { valid: None, complete: Some(now.x) };
+            errands.push(Errand::Confirm { webhook, seen });
         } else if let Some(from) = begins
             && self.spell.is_none_or(|earlier| from < earlier.from)
         {

@@ -252,7 +252,7 @@ impl Sim {
             (Purpose::Create { webhook, request }, Err(error)) => {
                 let kind = classify(&error, self.moment(who).x);
                 self.say(|| format!("no job for {request}: {kind:?}: {error}"));
-                self.judge_refusal(who, call, kind, &error);
+                self.judge_refusal(who, (call, waiting.since), kind, &error);
                 if kind == RefusalKind::Conflict {
                     self.truth.set_back(15 * MINUTE, self.clocks.now());
                 }
