@@ -22,7 +22,7 @@ use aaa_emulator::{
 };
 use aaa_replay::{
     engine::{Flaw, Settings},
-    plan::{Limits, LostReason},
+    plan::{Limits, Lost, LostReason},
     watch::Report,
 };
 use aaa_types::{UserId, UtcMinute, WebhookId};
@@ -117,6 +117,8 @@ pub(crate) struct Sim {
     planned_calls: Vec<CallId>,
     /// Which minutes of which webhook were ever named as lost, and why, last.
     pub(crate) named: BTreeMap<(WebhookId, UtcMinute), LostReason>,
+    /// What an engine has named last, so that only news are noted.
+    lost: BTreeMap<WebhookId, Vec<Lost>>,
     gaps_seen: BTreeSet<(Timestamp, Timestamp)>,
     /// Gaps that wrong signatures have opened, on X's clock.
     pub(crate) signature_gaps: Vec<(Millis, Millis)>,
@@ -222,6 +224,7 @@ impl Sim {
             idle_looks: 0,
             planned_calls: Vec::new(),
             named: BTreeMap::new(),
+            lost: BTreeMap::new(),
             gaps_seen: BTreeSet::new(),
             signature_gaps: Vec::new(),
             settings: engine_settings(&scenario, flaw),

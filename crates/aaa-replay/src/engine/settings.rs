@@ -148,12 +148,15 @@ pub(super) mod flaw {
         /// A driver writes under whichever lease counts, and not under its own. No engine does
         /// that: it is for whoever plays the driver.
         BorrowedLease,
+        /// A watcher takes the last heartbeat of the run before for the last time that all was well.
+        /// No engine does that either.
+        ForgetfulWatcher,
     }
 
     #[cfg(feature = "broken")]
     impl Flaw {
         /// All of them.
-        pub const ALL: [Self; 8] = [
+        pub const ALL: [Self; 9] = [
             Self::OffByOne,
             Self::IgnoredIncomplete,
             Self::TrustedComplete,
@@ -162,6 +165,7 @@ pub(super) mod flaw {
             Self::NoMargin,
             Self::JumpIsGap,
             Self::BorrowedLease,
+            Self::ForgetfulWatcher,
         ];
     }
 

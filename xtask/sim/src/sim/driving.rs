@@ -358,7 +358,16 @@ impl Sim {
         let moment = self.moment(who);
         for engine in fleet.engines() {
             let webhook = engine.webhook().id;
-            for Lost { from, to, reason } in &engine.plan(moment).lost {
+            let lost = &engine.plan(moment).lost;
+            let before = self.lost.entry(webhook).or_default();
+            if before == lost {
+                continue;
+            }
+            // What is lost for certain comes first, so that what only may be has the last word.
+            let is_news = |lost: &&Lost| !lost.reason.is_certain() || !before.contains(lost);
+            let news: Vec<_> = lost.iter().filter(is_news).cloned().collect();
+            before.clone_from(lost);
+            for Lost { from, to, reason } in &news {
                 let (from, to, reason) = (UtcMinute::floor(*from), UtcMinute::ceil(*to), *reason);
                 let before = self.named.len();
                 let minutes = (0..to.since(from)).map(|minutes| from.plus(minutes));

@@ -1,7 +1,11 @@
 //! What the watchers of a process want done: their questions are answered at once, since nothing
 //! depends on how long that takes.
 
-use aaa_replay::watch::{Errand, Report, Rhythm, Watcher};
+use aaa_replay::{
+    engine::Flaw,
+    ledger::Seen,
+    watch::{Errand, Report, Rhythm, Watcher},
+};
 use aaa_types::WebhookId;
 use jiff::SignedDuration;
 
@@ -27,8 +31,14 @@ impl Sim {
             else {
                 continue;
             };
-            let memory = (seen, declared.as_slice());
-            let mut watcher = Watcher::new(webhook, rhythm, memory, process.before);
+            let before = process.before;
+            let (memory, alive) = match self.settings.flaw {
+                Some(Flaw::ForgetfulWatcher) => {
+                    ((Seen { valid: before, complete: before }, [].as_slice()), None)
+                }
+                _ => ((seen, declared.as_slice()), before),
+            };
+            let mut watcher = Watcher::new(webhook, rhythm, memory, alive);
             watcher.on(Report::Wanted(hook.wanted.clone()), process.moment(clocks));
             process.watchers.insert(webhook, watcher);
         }
