@@ -59,6 +59,9 @@ impl Sim {
                 let comes = self.rng.i64(35 * SECOND..length.max(36 * SECOND));
                 self.later(comes, Event::Happening(Happening::Command { hold, dies }));
             }
+            // Later nobody watches any more.
+            Happening::WrongSecret { down, length }
+                if self.clocks.now() + down + length > self.scenario.end => {}
             Happening::WrongSecret { down, length } => {
                 self.tally.fire(Kind::WrongSecret);
                 self.wrong_secret = true;
