@@ -27,6 +27,7 @@ mod layers;
 mod lint;
 mod outcome;
 mod properties;
+mod reference;
 mod results;
 mod sim;
 mod skips;
@@ -63,6 +64,8 @@ usage: cargo xtask COMMAND
                           emulator on a fake clock, from seed S on; with --seed alone, tell that
                           one; with --control, broken engines, each of which must be caught
   conformance --spec FILE check requests and answers against X's description of its API
+  reference               write docs/REFERENCE.md from what `aaa` says of its commands; a test
+                          fails while it is stale
   help                    this text
 ";
 
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
         "conformance" => plain(conformance::run(rest)),
+        "reference" => plain(reference::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS

@@ -64,6 +64,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
+/// Says whether the data is read by a person at a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Colours a part of the data, where that is for a person at a terminal.
 pub(crate) fn paint(colour: Colour, text: &str) -> String {
     if colour::belongs_on(&io::stdout()) { colour.around(text) } else { text.to_owned() }

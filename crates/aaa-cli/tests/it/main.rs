@@ -39,6 +39,8 @@ mod store;
 mod subscriptions;
 mod support;
 #[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
 mod tls;
 #[cfg(unix)]
 mod trigger;
