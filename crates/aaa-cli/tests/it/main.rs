@@ -21,6 +21,8 @@ mod demo;
 #[cfg(unix)]
 mod doctor;
 #[cfg(unix)]
+mod documents;
+#[cfg(unix)]
 mod forward;
 #[cfg(unix)]
 mod keeping;
