@@ -4,6 +4,8 @@ mod columns;
 mod consumers;
 mod resend;
 mod tail;
+#[cfg(feature = "tui")]
+mod view;
 
 use aaa_store::{SqliteReader, SqliteStore};
 use aaa_webhook::inbox::{EventLog, EventQuery, StoredEvent};
@@ -23,6 +25,10 @@ pub(crate) async fn run(args: EventsArgs, credentials: CredentialArgs) -> Result
     match args.command {
         EventsCommand::List(args) => list(args).await,
         EventsCommand::Show(args) => show(args).await,
+        #[cfg(feature = "tui")]
+        EventsCommand::Tail(args) if args.tui => {
+            view::run(args, &Credentials::load(credentials)?).await
+        }
         EventsCommand::Tail(args) => tail::run(args).await,
         EventsCommand::Resend(args) => {
             let credentials = Credentials::load(credentials)?;
