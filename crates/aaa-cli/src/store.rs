@@ -48,6 +48,13 @@ fn check(args: &CheckArgs) -> Result<(), Failure> {
 
 fn backup(args: &BackupArgs) -> Result<(), Failure> {
     let to = Path::new(&args.to);
+    if let Some(directory) = to.parent().filter(|parent| !parent.as_os_str().is_empty())
+        && !directory.is_dir()
+    {
+        let words =
+            format!("could not copy the store: there is no directory `{}`", directory.display());
+        return Err(Exit::Failed.with(words).advise("make it first, or name another file"));
+    }
     let done = meanwhile("copying the store", || sqlite::backup(&args.store.data_dir, to));
     let done = done.map_err(failed("could not copy the store"))?;
     let json = json!({

@@ -42,7 +42,8 @@ pub(super) async fn run(args: ResendArgs, credentials: &Credentials) -> Result<(
         sent += post.send(&delivery).await?;
     }
     if sent == 0 {
-        return Err(Exit::Failed.with("there are no such events in the inbox"));
+        let failure = Exit::Failed.with("there are no such events in the inbox");
+        return Err(failure.advise("`aaa events list` shows which there are"));
     }
     Ok(())
 }

@@ -225,7 +225,7 @@ mod tests {
         |
         |payload
         |{
-        |  "text": " 31m"
+        |  "text": "  31m"
         |}
         |
         |context
