@@ -18,6 +18,7 @@ use std::{env, process::ExitCode};
 use crate::outcome::{Counts, Failure};
 
 mod bench;
+mod campaign;
 mod cargo;
 mod ci;
 mod conformance;
@@ -65,6 +66,8 @@ usage: cargo xtask COMMAND
                           run N random histories (default 1000) of receiver, store, engine and
                           emulator on a fake clock, from seed S on; with --seed alone, tell that
                           one; with --control, broken engines, each of which must be caught
+  campaign [--quick] [STEP]...
+                          all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
   reference               write docs/REFERENCE.md from what `aaa` says of its commands; a test
                           fails while it is stale
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         "fuzz" => plain(fuzz::run(rest)),
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
+        "campaign" => plain(campaign::run(rest)),
         "conformance" => plain(conformance::run(rest)),
         "reference" => plain(reference::run(rest)),
         "help" | "--help" | "-h" => {
