@@ -1,7 +1,10 @@
 //! Calls of the API: the client and its pauses, and what its failures mean for the command.
 
 use aaa_client::{Client, ClientBuilder, ClientError, NotSent, RetryPolicy, Wait};
-use aaa_types::{WebhookUrl, api::Problem};
+use aaa_types::{
+    WebhookUrl,
+    api::{Cause, Failure as ApiFailure, Problem},
+};
 
 use crate::{
     cli::{ApiArgs, WaitArgs},
@@ -77,11 +80,24 @@ impl From<ClientError> for Failure {
             _ => Exit::Failed,
         };
         let failure = exit.with(format!("{error}{}", further_words(&error)));
-        match advice(&error) {
+        let failure = match advice(&error) {
             Some(advice) => failure.advise(advice),
             None => failure,
+        };
+        if is_failed_challenge(&error) {
+            return failure.advise_also("`aaa doctor URL` looks for the reason");
         }
+        failure
     }
+}
+
+/// Says whether X challenged a webhook and did not like the answer.
+fn is_failed_challenge(error: &ClientError) -> bool {
+    let causes = [Cause::CrcAnswer, Cause::CrcLatency, Cause::CrcStatus];
+    error.api().is_some_and(|api| {
+        api.failure() == Some(&ApiFailure::CrcValidationFailed)
+            || api.cause().is_some_and(|cause| causes.contains(&cause))
+    })
 }
 
 /// Returns what to do: who is new here mostly has no emulator running, or no credentials yet.
@@ -172,5 +188,6 @@ mod tests {
         let body = r#"{"errors":[{"code":214,"message":"High latency on CRC GET request. Your webhook should respond in less than 3 seconds."}]}"#;
         let failure = format!("{:?}", answered(403, body));
         assert!(failure.contains("High latency on CRC") && failure.contains("cold start"));
+        assert!(failure.contains("`aaa doctor URL`"), "{failure}");
     }
 }

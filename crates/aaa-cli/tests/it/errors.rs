@@ -321,7 +321,7 @@ async fn what_x_refuses() {
     insta::assert_snapshot!(told, @"
     $ aaa webhooks create http://127.0.0.1:1/hook
     error: could not create the webhook: status 400: CrcValidationFailed: the connection failed: client error (Connect): tcp connect error: Connection refused (os error 111)
-    what to do: the webhook failed X's check; `GET URL?crc_token=...` must be answered at once, with 200, without a redirect, and with the consumer secret of this very app
+    what to do: the webhook failed X's check; `GET URL?crc_token=...` must be answered at once, with 200, without a redirect, and with the consumer secret of this very app; `aaa doctor URL` looks for the reason
     -> 5
 
     $ aaa webhooks delete 12
