@@ -50,6 +50,8 @@ mod tls;
 mod trigger;
 mod usage;
 mod verify;
+#[cfg(all(unix, feature = "tui"))]
+mod view;
 #[cfg(unix)]
 mod watch;
 mod webhooks;

@@ -1,7 +1,9 @@
 //! `docs/REFERENCE.md` says what is so: it is made from the commands, and what it shows as JSON is
 //! what they print.
 
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+#[cfg(feature = "tui")]
+use std::path::Path;
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use aaa_emulator::{control::Trigger, credentials};
 use axum::{Router, http::StatusCode};
@@ -26,6 +28,7 @@ async fn reference() -> String {
     done.stdout
 }
 
+#[cfg(feature = "tui")]
 #[tokio::test]
 async fn the_reference_is_what_the_commands_say() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/REFERENCE.md");
