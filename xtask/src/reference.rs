@@ -21,3 +21,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     println!("{} is fresh", file.display());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_usage() {
+        assert!(matches!(run(&["--check".to_owned()]), Err(Failure::Usage(_))));
+    }
+}
