@@ -54,22 +54,28 @@ fn examples(reference: &str) -> Shown {
     shown
 }
 
-/// The commands that have the flag.
-fn with_json(reference: &str) -> Vec<String> {
+/// The commands that do something, and whether they have the flag. What only has commands below it
+/// prints nothing itself.
+fn commands(reference: &str) -> Vec<(String, bool)> {
     let sections = reference.split("\n## ").skip(1);
-    let with = sections.filter(|section| section.contains("\n| `--json` |"));
-    let names = with.map(|section| section.lines().next().unwrap().to_owned());
-    // What only has commands below it prints nothing itself.
-    let groups = ["webhooks", "subscriptions", "replay", "auth", "events", "store", "events dead"];
-    let groups = groups.map(|group| format!("aaa {group}"));
-    names.filter(|name| !groups.contains(name)).collect()
+    let sections = sections.filter(|section| section.starts_with("aaa "));
+    let named = sections.map(|section| {
+        (section.lines().next().unwrap().to_owned(), section.contains("\n| `--json` |"))
+    });
+    let all: Vec<_> = named.collect();
+    let is_group = |name: &String| all.iter().any(|(n, _)| n.starts_with(&format!("{name} ")));
+    all.iter().filter(|(name, _)| !is_group(name)).cloned().collect()
 }
 
 #[tokio::test]
 async fn json_is_as_it_is_shown() {
     let reference = reference().await;
     let examples = examples(&reference);
-    let mut missing: Vec<_> = with_json(&reference);
+    let (with, without): (Vec<_>, Vec<_>) =
+        commands(&reference).into_iter().partition(|(_, has_it)| *has_it);
+    // What it prints is for a shell to read.
+    assert_eq!(without, [("aaa completions".to_owned(), false)]);
+    let mut missing: Vec<_> = with.into_iter().map(|(name, _)| name).collect();
     missing.retain(|name| !examples.contains_key(name));
     let printed = printed().await;
     let mut wrong = String::new();
