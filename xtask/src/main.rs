@@ -28,6 +28,7 @@ mod layers;
 mod lint;
 mod outcome;
 mod properties;
+mod reference;
 mod results;
 mod sim;
 mod skips;
@@ -68,6 +69,8 @@ usage: cargo xtask COMMAND
   campaign [--quick] [STEP]...
                           all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
+  reference               write docs/REFERENCE.md from what `aaa` says of its commands; a test
+                          fails while it is stale
   help                    this text
 ";
 
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         "sim" => plain(sim::run(rest)),
         "campaign" => plain(campaign::run(rest)),
         "conformance" => plain(conformance::run(rest)),
+        "reference" => plain(reference::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS

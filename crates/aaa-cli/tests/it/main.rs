@@ -23,6 +23,8 @@ mod doctor;
 #[cfg(unix)]
 mod documents;
 #[cfg(unix)]
+mod errors;
+#[cfg(unix)]
 mod forward;
 #[cfg(unix)]
 mod keeping;
@@ -41,11 +43,15 @@ mod store;
 mod subscriptions;
 mod support;
 #[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
 mod tls;
 #[cfg(unix)]
 mod trigger;
 mod usage;
 mod verify;
+#[cfg(all(unix, feature = "tui"))]
+mod view;
 #[cfg(unix)]
 mod watch;
 mod webhooks;
