@@ -92,6 +92,7 @@ mod payload;
 pub mod rest;
 mod server;
 pub mod settings;
+mod society;
 pub mod world;
 
 pub use server::{Builder, ControlError, Emulator, StartError};
