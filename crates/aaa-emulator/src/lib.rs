@@ -88,6 +88,7 @@ mod api;
 pub mod bodies;
 pub mod control;
 pub mod credentials;
+mod html;
 mod payload;
 pub mod rest;
 mod server;

@@ -5,7 +5,7 @@ use std::{
 
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 
-use super::{Emulator, StartError, control, guard, http_api, shared::Shared};
+use super::{Emulator, StartError, control, guard, http_api, page, shared::Shared};
 use crate::{control::Traffic, settings::Settings};
 
 /// Starts an [`Emulator`].
@@ -74,6 +74,7 @@ impl Builder {
         let shared = Shared::new(self.settings, self.traffic, Handle::current())
             .map_err(StartError::traffic)?;
         let app = control::router()
+            .merge(page::router())
             .fallback(http_api::call)
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), guard::check))
             .with_state(Arc::clone(&shared));
