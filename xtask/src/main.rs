@@ -26,6 +26,7 @@ mod fuzz;
 mod layers;
 mod lint;
 mod outcome;
+mod peers;
 mod properties;
 mod results;
 mod sim;
@@ -63,6 +64,8 @@ usage: cargo xtask COMMAND
                           emulator on a fake clock, from seed S on; with --seed alone, tell that
                           one; with --control, broken engines, each of which must be caught
   conformance --spec FILE check requests and answers against X's description of its API
+  peers [--spec FILE]     try the emulator with X's own Python SDK and, given X's description, with
+                          schemathesis; installs both, and says what it skips
   help                    this text
 ";
 
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
         "conformance" => plain(conformance::run(rest)),
+        "peers" => plain(peers::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS
