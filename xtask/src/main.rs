@@ -51,6 +51,8 @@ usage: cargo xtask COMMAND
                           the beginning of one: keys, decode, verify, sign
   bench receiver [--rounds N]
                           measure how fast deliveries are committed, beside a bare axum server
+  bench emulator [--rounds N]
+                          measure how many deliveries the emulator makes, beside wrk
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
                           (default 60): answer, api_error, authorization, crc,

@@ -1,0 +1,113 @@
+//! `cargo xtask bench emulator`: how many deliveries a second the emulator makes on one thread,
+//! beside wrk with one thread on the same sink in the same run.
+//!
+//! wrk sends one request over and over, which it made once. The emulator makes each event, signs it
+//! and writes down what became of it.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{aligned, median, rounds, unusable};
+use crate::{cargo::Cargo, outcome::Failure, workspace::Workspace};
+
+/// How often both are measured, if not told otherwise.
+const ROUNDS: u32 = 5;
+
+/// Which share of wrk's requests the emulator has to make.
+const GOAL: f64 = 0.5;
+
+/// Runs the command.
+pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
+    let (rounds, rest) = rounds(arguments, ROUNDS)?;
+    if let Some(other) = rest.first() {
+        return Err(Failure::Usage(format!("`bench emulator` stands alone, without `{other}`")));
+    }
+    let workspace = Workspace::load()?;
+    let out = workspace.target.join("emulator-bench.json");
+    let sink = workspace.target.join("release").join("sink");
+    // Both of its programs.
+    Cargo::new("build --quiet --release --package emulator-bench").run(&workspace)?;
+    Cargo::new("run --quiet --release --package emulator-bench --bin emulator-bench --")
+        .args(["--sink".to_owned(), sink.to_string_lossy().into_owned()])
+        .args(["--out".to_owned(), out.to_string_lossy().into_owned()])
+        .args(["--rounds".to_owned(), rounds.to_string()])
+        .run(&workspace)?;
+    let text = fs::read_to_string(&out).map_err(|error| unusable(&out, &error))?;
+    let figures = serde_json::from_str(&text).map_err(|error| unusable(&out, &error))?;
+    let judged = Judged::new(&figures).ok_or_else(|| unusable(&out, &"a figure is missing"))?;
+    print!("{}", judged.table());
+    if judged.ratio.is_none() {
+        println!("skipped: wrk is not installed, so nothing is judged");
+    }
+    super::missed(usize::from(judged.ratio.is_some_and(|ratio| ratio < GOAL)))
+}
+
+/// Medians over all rounds.
+struct Judged {
+    emulator: f64,
+    body: f64,
+    wrk: Option<f64>,
+    ratio: Option<f64>,
+}
+
+impl Judged {
+    fn new(figures: &Value) -> Option<Self> {
+        let rounds = figures.get("rounds")?.as_array()?;
+        if rounds.is_empty() {
+            return None;
+        }
+        let of = |name: &str| -> Option<Vec<f64>> {
+            rounds.iter().map(|round| round.get(name)?.as_f64()).collect()
+        };
+        let (emulator, wrk) = (of("emulator")?, of("wrk"));
+        let ratio = wrk.as_ref().map(|wrk| {
+            median(emulator.iter().zip(wrk).map(|(emulator, wrk)| emulator / wrk).collect())
+        });
+        let (emulator, body) = (median(emulator), median(of("body")?));
+        Some(Self { emulator, body, wrk: wrk.map(median), ratio })
+    }
+
+    fn table(&self) -> String {
+        let head = ["what", "emulator", "wrk", "ratio", "goal", "met"].map(str::to_owned);
+        let row = [
+            format!("deliveries of {:.0} bytes, one thread", self.body),
+            format!("{:.0} /s", self.emulator),
+            self.wrk.map_or_else(|| "-".to_owned(), |wrk| format!("{wrk:.0} /s")),
+            self.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2} x")),
+            format!("at least {GOAL} x"),
+            match self.ratio {
+                None => "-".to_owned(),
+                Some(ratio) if ratio >= GOAL => "yes".to_owned(),
+                Some(_) => "NO".to_owned(),
+            },
+        ];
+        aligned(&[head, row])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_median_of_the_ratios_is_judged() {
+        let round = |emulator: f64, wrk: Option<f64>| json!({"emulator": emulator, "wrk": wrk, "body": 1800.0});
+        let figures = json!({"rounds": [round(50.0, Some(90.0)), round(9.0, Some(90.0)), round(60.0, Some(100.0))]});
+        let judged = Judged::new(&figures).unwrap();
+        assert_eq!(judged.ratio, Some(50.0 / 90.0));
+        assert_eq!(
+            judged.table(),
+            "\
+what                                  emulator    wrk  ratio   goal            met
+deliveries of 1800 bytes, one thread     50 /s  90 /s  0.56 x  at least 0.5 x  yes
+"
+        );
+        let alone = Judged::new(&json!({"rounds": [round(50.0, None)]})).unwrap();
+        assert_eq!((alone.ratio, alone.emulator), (None, 50.0));
+        assert!(Judged::new(&json!({"rounds": []})).is_none());
+        assert!(Judged::new(&json!({"rounds": [{"wrk": 1.0}]})).is_none());
+    }
+}
