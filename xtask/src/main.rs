@@ -18,6 +18,7 @@ use std::{env, process::ExitCode};
 use crate::outcome::{Counts, Failure};
 
 mod bench;
+mod campaign;
 mod cargo;
 mod ci;
 mod conformance;
@@ -45,6 +46,7 @@ usage: cargo xtask COMMAND
                           check the snapshots; with --review, write what changed for review
   properties [--cases N] [-p PACKAGE]...
                           only the property tests, with N cases each (default 4096)
+  examples                run every example, and see it do what it says
   layers                  check who may depend on whom
   bench [--rounds N] [NAME]...
                           measure us beside bare libraries, and judge the ratios; a name may be
@@ -53,6 +55,7 @@ usage: cargo xtask COMMAND
                           measure how fast deliveries are committed, beside a bare axum server
   bench emulator [--rounds N]
                           measure how many deliveries the emulator makes, beside wrk
+  bench timing            look whether the time of a verification tells anything of the signature
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
                           (default 60): answer, api_error, authorization, crc,
@@ -65,6 +68,8 @@ usage: cargo xtask COMMAND
                           run N random histories (default 1000) of receiver, store, engine and
                           emulator on a fake clock, from seed S on; with --seed alone, tell that
                           one; with --control, broken engines, each of which must be caught
+  campaign [--quick] [STEP]...
+                          all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
   peers [--spec FILE]     try the emulator with X's own Python SDK and, given X's description, with
                           schemathesis; installs both, and says what it skips
@@ -82,11 +87,13 @@ fn main() -> ExitCode {
         "test" => closing(test::run(rest)),
         "snapshots" => closing(snapshots::run(rest)),
         "properties" => closing(properties::run(rest)),
+        "examples" => closing(test::examples(rest)),
         "layers" => plain(layers::run(rest)),
         "bench" => plain(bench::run(rest)),
         "fuzz" => plain(fuzz::run(rest)),
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
+        "campaign" => plain(campaign::run(rest)),
         "conformance" => plain(conformance::run(rest)),
         "peers" => plain(peers::run(rest)),
         "help" | "--help" | "-h" => {
