@@ -30,6 +30,12 @@
 //! and direct messages come in several varieties, in turn. A kind that the emulator does not know
 //! is taken when its name ends in `_events`; the payload is then the item.
 //!
+//! Events of the X Activity API reach the same webhook. A kind with a dot is one of those
+//! (`post.create`, `dm.received`, or whatever X invents); the item is then what stands under
+//! `data`, and `user_id` the one of its `filter`. `filtered_stream` is a post of a filtered stream;
+//! there the item is the whole body. Both go to each webhook that the user is subscribed to, which
+//! stands for the subscriptions that those have elsewhere, or to the one named in `webhook_id`.
+//!
 //! # Time
 //!
 //! `clock` moves the emulator's clock on. Whatever became due on the way (checks, retries, delayed
@@ -39,16 +45,30 @@
 //! # Faults
 //!
 //! A [`Fault`] says when it fires ([`Match`]), what happens ([`Action`]), and how many times.
-//! Faults are asked in the order in which they were planned; the first that matches fires.
+//! Faults are asked in the order in which they were planned; the first that matches fires. What
+//! fired, when and on what is in the journal of [`Faults`].
+//!
+//! ```json
+//! {"match": {"kind": "favorite_events", "user_id": "7", "cause": "live", "nth": 2},
+//!  "action": {"type": "delay", "seconds": 90}, "times": 3}
+//! {"match": {"operation": "create_replay"}, "action": {"type": "respond", "status": 503}}
+//! {"match": {"operation": "subscribe", "user_id": "7"}, "action": {"type": "lose_answer"}}
+//! {"match": {"check": "schedule"}, "action": {"type": "silent_check"}, "times": 28}
+//! {"match": {"probability": 0.01}, "action": {"type": "reset"}, "times": 1000}
+//! ```
 
 mod fault;
+mod probability;
 
 use aaa_types::{JobId, UserId, UtcMinute, WebhookId, WebhookUrl};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::fault::{Action, Fault, Faults, Match, Operation, PlannedFault};
+pub use self::{
+    fault::{Action, CheckCause, ErrorForm, Fault, Faults, Firing, Match, Operation, PlannedFault},
+    probability::Probability,
+};
 use crate::settings::Settings;
 
 /// Asks for events.
@@ -65,6 +85,10 @@ pub struct Trigger {
     /// Merged deeply into each item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Value>,
+    /// Only through this webhook. What is not of the Account Activity API is then sent there also
+    /// for a user who is not subscribed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_id: Option<WebhookId>,
 }
 
 impl Trigger {
@@ -73,13 +97,20 @@ impl Trigger {
 
     /// Asks for one generated event.
     pub fn new(kind: &str, user: UserId) -> Self {
-        Self { kind: kind.to_owned(), user_id: user, count: None, payload: None }
+        Self { kind: kind.to_owned(), user_id: user, count: None, payload: None, webhook_id: None }
     }
 
     /// Asks for several.
     #[must_use]
     pub fn with_count(mut self, count: u32) -> Self {
         self.count = Some(count);
+        self
+    }
+
+    /// Sends them only through one webhook.
+    #[must_use]
+    pub fn with_webhook(mut self, webhook: WebhookId) -> Self {
+        self.webhook_id = Some(webhook);
         self
     }
 

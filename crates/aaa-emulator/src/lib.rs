@@ -81,8 +81,10 @@
 //!
 //! # Limits
 //!
-//! It speaks no TLS: an `https` webhook is taken where X's rules allow it, and then fails its
-//! check. It answers only to loopback names. Everything is kept in memory until it is reset.
+//! An `https` webhook is called if somebody said whose certificates to trust ([`Trust`], feature
+//! `tls`, on by default); otherwise it fails its check, since X takes failed TLS as a broken
+//! webhook. The emulator itself speaks plain HTTP and answers only to loopback names. Everything
+//! is kept in memory until it is reset, unless it is told to save its state.
 
 mod api;
 pub mod bodies;
@@ -95,3 +97,5 @@ pub mod settings;
 pub mod world;
 
 pub use server::{Builder, ControlError, Emulator, StartError};
+#[cfg(feature = "tls")]
+pub use server::{Trust, TrustError};

@@ -9,7 +9,11 @@ mod handle;
 mod http_api;
 mod outbound;
 mod shared;
+#[cfg(feature = "tls")]
+mod tls;
 
+#[cfg(feature = "tls")]
+pub use self::tls::{Trust, TrustError};
 pub use self::{
     builder::Builder,
     error::{ControlError, StartError},

@@ -5,7 +5,7 @@ use std::{
 
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 
-use super::{Emulator, StartError, control, guard, http_api, shared::Shared};
+use super::{Emulator, StartError, control, guard, http_api, outbound::Outbound, shared::Shared};
 use crate::settings::Settings;
 
 /// Starts an [`Emulator`].
@@ -29,11 +29,16 @@ use crate::settings::Settings;
 pub struct Builder {
     bind: SocketAddr,
     settings: Settings,
+    outbound: Outbound,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), settings: Settings::default() }
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            settings: Settings::default(),
+            outbound: Outbound::new(),
+        }
     }
 
     /// Sets where to listen. The default is a free port on 127.0.0.1.
@@ -50,6 +55,14 @@ impl Builder {
         self
     }
 
+    /// Has it call `https` webhooks, whose certificates it trusts as told.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn trust(mut self, trust: super::Trust) -> Self {
+        self.outbound = self.outbound.trusting(trust);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -60,7 +73,7 @@ impl Builder {
             |error: std::io::Error| StartError { addr: self.bind, reason: error.to_string() };
         let listener = TcpListener::bind(self.bind).await.map_err(fail)?;
         let addr = listener.local_addr().map_err(fail)?;
-        let shared = Shared::new(self.settings, Handle::current());
+        let shared = Shared::new(self.settings, self.outbound, Handle::current());
         let app = control::router()
             .fallback(http_api::call)
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), guard::check))

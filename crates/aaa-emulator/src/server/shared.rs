@@ -48,7 +48,7 @@ pub(super) struct Visit<'a> {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, runtime: Handle) -> Arc<Self> {
+    pub(super) fn new(settings: Settings, outbound: Outbound, runtime: Handle) -> Arc<Self> {
         let clock = Clock::new(settings.time);
         let inner = Inner {
             world: World::new(settings, clock.now()),
@@ -60,7 +60,7 @@ impl Shared {
         Arc::new(Self {
             inner: Mutex::new(inner),
             clock,
-            outbound: Outbound::new(),
+            outbound,
             runtime,
             rescheduled: Notify::new(),
         })
@@ -168,7 +168,18 @@ impl Shared {
 
     fn carry_out(self: &Arc<Self>, inner: &mut Inner) {
         while inner.tasks.try_join_next().is_some() {}
-        for effect in inner.world.take_effects() {
+        // A jump of the clock brings more of them.
+        loop {
+            let effects = inner.world.take_effects();
+            if effects.is_empty() {
+                return;
+            }
+            self.carry_out_each(inner, effects);
+        }
+    }
+
+    fn carry_out_each(self: &Arc<Self>, inner: &mut Inner, effects: Vec<Effect>) {
+        for effect in effects {
             if inner.stopped {
                 continue;
             }
@@ -194,6 +205,10 @@ impl Shared {
                         // Whoever asked may have gone.
                         let _ = sender.send(outcome);
                     }
+                }
+                Effect::JumpClock(by) => {
+                    self.clock.advance(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+                    inner.world.wake(self.clock.now());
                 }
             }
         }

@@ -33,7 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_u8, 1..4_u64).prop_map(|(w, u)| Step::Unsubscribe(w, u)),
         6 => (0..6_u8, 1..4_u64, 1..5_u32).prop_map(|(k, u, n)| Step::Trigger(k, u, n)),
         4 => (0..4_u8, 0..300_i64, 1..200_i64).prop_map(|(w, f, n)| Step::Replay(w, f, n)),
-        1 => (0..9_u8).prop_map(Step::Fault),
+        1 => (0..17_u8).prop_map(Step::Fault),
         4 => (0..100_000_i64).prop_map(Step::Pass),
         6 => (0..6_u8).prop_map(Step::Checks),
         6 => (0..10_u8, prop_oneof![3 => Just(200_u16), 1 => Just(500), 1 => Just(0)])
@@ -50,7 +50,7 @@ const KINDS: [&str; 6] = [
     "brand_new_events",
 ];
 
-const ACTIONS: [Action; 9] = [
+const ACTIONS: [Action; 17] = [
     Action::Drop,
     Action::LoseAnswer,
     Action::Delay { seconds: 700 },
@@ -60,6 +60,14 @@ const ACTIONS: [Action; 9] = [
     Action::IncompleteJob,
     Action::CompleteJob,
     Action::MissingCompletion,
+    Action::Truncate,
+    Action::Reorder,
+    Action::SlowBody { millis: 10 },
+    Action::Reset,
+    Action::GiveUp,
+    Action::WrongCheck,
+    Action::SilentCheck,
+    Action::DoubleCompletion,
 ];
 
 /// Both, as it comes.
@@ -118,8 +126,8 @@ impl Sim {
             Step::Pass(seconds) => self.pass(SignedDuration::from_secs(seconds / 10)),
             Step::Checks(how) => self.answer_checks(match how {
                 0..3 => None,
-                3 => Some(Ok(Answer { status: 200, body: "{}".into() })),
-                4 => Some(Ok(Answer { status: 500, body: "".into() })),
+                3 => Some(Ok(Answer::new(200, "{}"))),
+                4 => Some(Ok(Answer::new(500, ""))),
                 _ => Some(Err(Silence::TimedOut)),
             }),
             Step::Posts(count, status) => {
@@ -128,7 +136,7 @@ impl Sim {
                 for post in self.posts.drain(..count).collect::<Vec<_>>() {
                     let heard = match status {
                         0 => Err(Silence::TimedOut),
-                        status => Ok(Answer { status, body: "".into() }),
+                        status => Ok(Answer::new(status, "")),
                     };
                     self.world.delivery_ended(post.id, heard, now);
                 }
