@@ -1,5 +1,7 @@
 //! Deliveries: queued, begun, and ended one way or another.
 
+use std::sync::Arc;
+
 use aaa_types::{ConsumerSecret, JobId, WebhookId};
 use aaa_webhook::signature::Signature;
 use bytes::Bytes;
@@ -236,8 +238,7 @@ impl World {
                     let result = Err(error.to_owned());
                     return self.attempt_ended(webhook, attempted, result, may_retry);
                 }
-                let body = self.records.entry(entry).map(|entry| entry.body.clone());
-                let body = body.unwrap_or_default();
+                let body = self.records.body(entry);
                 if fault == Some(Action::Duplicate) {
                     let copy = self.attempt(webhook, entry, cause, job);
                     self.post(webhook, What::Event(copy), body.clone(), None, fault);
@@ -391,7 +392,7 @@ impl World {
         let occasion = match work {
             Work::Event { entry, cause, .. } => {
                 let entry = self.records.entry(*entry)?;
-                kind = entry.kind.clone();
+                kind = Arc::clone(&entry.kind);
                 Occasion {
                     kind: Some(&kind),
                     user: entry.for_user,

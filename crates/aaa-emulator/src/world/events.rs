@@ -4,7 +4,7 @@ use aaa_types::{UserId, WebhookId, event::Body};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Outcome, Ticket, World, deliveries::Work, ledger::Entry};
+use super::{Outcome, Ticket, World, deliveries::Work, ledger::NewEntry};
 use crate::{
     control::{Cause, Trigger, Triggered, TriggeredEvent},
     credentials,
@@ -166,15 +166,13 @@ impl World {
             kind: kind.clone(),
             for_user_id: for_user,
         };
-        let entry = self.records.add(Entry {
+        let entry = self.records.add(NewEntry {
             id,
             key,
             kind,
             for_user,
             webhook,
             created_at: self.now,
-            attempts: Vec::new(),
-            acknowledged_at: None,
             body,
             wait: wait.filter(|_| is_valid),
         });

@@ -202,7 +202,7 @@ fn what_could_never_fire_is_refused() {
         (of_call.clone(), Action::SlowBody { millis: 1 }, 1, true),
         (of_call.clone(), Action::Reset, 1, true),
         (Match { user_id: Some(user(7)), ..of_call.clone() }, Action::Reset, 1, true),
-        (Match { kind: Some("x_events".into()), ..of_call.clone() }, Action::Reset, 1, false),
+        (Match { kind: Some("x_events".into()), ..of_call }, Action::Reset, 1, false),
         (Match { operation, ..of_check.clone() }, Action::WrongCheck, 1, false),
         (of_check.clone(), Action::WrongCheck, 1, true),
         (of_check.clone(), Action::BadSignature, 1, true),
