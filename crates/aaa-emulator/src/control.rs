@@ -12,6 +12,7 @@
 //! | `POST deliver` | [`Deliver`] | [`Delivered`] |
 //! | `POST clock` | [`Advance`] | [`Clock`] |
 //! | `GET state` | | [`State`] |
+//! | `GET state?export=true` | | [`Snapshot`], which an emulator can begin with |
 //! | `POST faults` | [`Fault`] | [`PlannedFault`] |
 //! | `GET faults` | | [`Faults`] |
 //! | `POST reset` | | [`Clock`] |
@@ -59,6 +60,7 @@
 
 mod fault;
 mod probability;
+mod snapshot;
 
 use aaa_types::{JobId, UserId, UtcMinute, WebhookId, WebhookUrl};
 use jiff::Timestamp;
@@ -68,6 +70,10 @@ use serde_json::Value;
 pub use self::{
     fault::{Action, CheckCause, ErrorForm, Fault, Faults, Firing, Match, Operation, PlannedFault},
     probability::Probability,
+    snapshot::{
+        Counters, Due, SavedDecision, SavedEvent, SavedGrants, SavedJob, SavedRequest, SavedTimer,
+        SavedWebhook, SavedWindow, SavedWork, Snapshot,
+    },
 };
 use crate::settings::Settings;
 

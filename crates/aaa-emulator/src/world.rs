@@ -40,6 +40,7 @@ mod messages;
 pub(crate) mod random;
 mod refusal;
 mod replay;
+mod snapshot;
 mod state;
 mod subscriptions;
 mod webhooks;
@@ -68,6 +69,7 @@ pub use self::{
     limits::RateLimit,
     messages::{MessageError, NewMessage, SentMessage},
     refusal::Refusal,
+    snapshot::SnapshotError,
     subscriptions::SubscriptionList,
 };
 pub(crate) use self::{grants::OUT_OF_BAND, refusal::Reason};
@@ -202,6 +204,11 @@ impl World {
 
     fn next_id(&mut self) -> u64 {
         self.ids.next(&mut self.random, self.now)
+    }
+
+    /// Says whether no webhook is being asked for anything.
+    pub fn is_idle(&self) -> bool {
+        self.checks.is_empty() && self.deliveries.is_empty()
     }
 
     fn answer(&mut self, ticket: Ticket, outcome: Outcome) {

@@ -33,14 +33,14 @@ pub(super) enum Work {
 /// A delivery that is under way.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    webhook: WebhookId,
-    what: What,
+    pub(super) webhook: WebhookId,
+    pub(super) what: What,
     /// The answer will be lost.
     lossy: bool,
 }
 
 #[derive(Debug)]
-enum What {
+pub(super) enum What {
     Event(Attempted),
     Completion(JobId),
     Raw(Ticket),
@@ -48,10 +48,10 @@ enum What {
 
 /// An attempt to deliver an event.
 #[derive(Debug, Clone, Copy)]
-struct Attempted {
-    entry: usize,
-    attempt: usize,
-    job: Option<JobId>,
+pub(super) struct Attempted {
+    pub(super) entry: usize,
+    pub(super) attempt: usize,
+    pub(super) job: Option<JobId>,
 }
 
 impl World {
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// A job does not end before what was put off has its turn.
-    fn put_off(&mut self, webhook: WebhookId, work: &Work) {
+    pub(super) fn put_off(&mut self, webhook: WebhookId, work: &Work) {
         if let Some(job) = self.job_of(webhook, work) {
             job.delayed += 1;
         }

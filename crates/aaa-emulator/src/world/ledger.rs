@@ -90,6 +90,34 @@ impl Records {
         self.entries.len() - 1
     }
 
+    /// Adds an event with what became of it.
+    pub(super) fn add_known(&mut self, id: u64, event: LedgerEvent, body: Bytes) {
+        let place = self.add(NewEntry {
+            id,
+            key: event.key,
+            kind: event.kind,
+            for_user: event.for_user_id,
+            webhook: event.webhook_id,
+            created_at: event.created_at,
+            body,
+            wait: None,
+        });
+        self.attempts += event.attempts.len();
+        self.acknowledged += usize::from(event.acknowledged_at.is_some());
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.attempts = event.attempts;
+            entry.acknowledged_at = event.acknowledged_at;
+        }
+    }
+
+    pub(super) fn with_jobs(self, jobs: Vec<JobDetail>, job_index: HashMap<JobId, usize>) -> Self {
+        Self { jobs, job_index, ..self }
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// Returns the body of an event.
     pub(super) fn body(&self, entry: usize) -> Bytes {
         let entry = self.entries.get(entry);

@@ -39,13 +39,13 @@ pub(super) enum Replaying {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: JobId,
-    next: usize,
-    end: usize,
+    pub(super) next: usize,
+    pub(super) end: usize,
     pub(super) in_flight: usize,
     pub(super) delayed: usize,
-    started: Timestamp,
-    sent: i64,
-    pacing: bool,
+    pub(super) started: Timestamp,
+    pub(super) sent: i64,
+    pub(super) pacing: bool,
 }
 
 impl World {

@@ -9,6 +9,7 @@ mod messages;
 mod other_products;
 mod properties;
 mod replays;
+mod snapshots;
 
 use std::collections::HashMap;
 

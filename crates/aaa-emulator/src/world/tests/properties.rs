@@ -226,6 +226,44 @@ proptest! {
         prop_assert_eq!((counts.attempts, counts.acknowledged), (attempts, acknowledged));
     }
 
+    /// Wherever a history stops, the world that is saved is the one that is taken up, and what was
+    /// taken up ends.
+    #[test]
+    fn a_snapshot_is_the_world(steps in prop::collection::vec(step(), 0..60)) {
+        let retries = Some([3, 27].map(SignedDuration::from_secs).to_vec());
+        let settings = Settings { concurrency: 2, retries, ..still() };
+        let mut sim = Sim::subscribed(settings.clone()).0;
+        for step in &steps {
+            sim.perform(step);
+        }
+        let saved = sim.world.snapshot(sim.now);
+        let text = serde_json::to_string(&saved).unwrap();
+        let world = World::restore(settings, serde_json::from_str(&text).unwrap()).unwrap();
+        prop_assert_eq!(&world.snapshot(sim.now), &saved);
+        let mut new = Sim::new(still());
+        (new.world, new.now) = (world, sim.now);
+        new.world.resume(new.now);
+        new.finish();
+        let ledger = new.world.ledger(new.now);
+        check(&ledger);
+        prop_assert!(ledger.jobs.iter().all(|job| job.state != JobState::Running));
+        let counts = new.world.state(new.now).counts;
+        prop_assert_eq!((counts.in_flight, counts.queued), (0, 0));
+    }
+
+    /// The same seed and the same commands give the same ids, tokens and answers.
+    #[test]
+    fn a_history_can_be_repeated(seed in any::<u64>(), steps in prop::collection::vec(step(), 0..60)) {
+        let run = || {
+            let mut sim = Sim::subscribed(Settings { seed, ..still() }).0;
+            steps.iter().for_each(|step| sim.perform(step));
+            let seen: Vec<_> = sim.checks.iter().map(|check| check.uri.clone()).collect();
+            let posted: Vec<_> = sim.posts.iter().map(|p| (p.body.clone(), p.signature.clone())).collect();
+            (sim.world.snapshot(sim.now), seen, posted, sim.world.faults())
+        };
+        prop_assert_eq!(run(), run());
+    }
+
     /// Whatever was attempted and failed comes back with one job over its time.
     #[test]
     fn a_replay_brings_everything_back(counts in prop::collection::vec((1..5_u32, 0..300_i64), 1..12)) {
