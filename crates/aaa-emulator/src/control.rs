@@ -40,8 +40,11 @@
 //! # Time
 //!
 //! `clock` moves the emulator's clock on. Whatever became due on the way (checks, retries, delayed
-//! deliveries) is started, in order, before the answer. Deadlines of HTTP requests are in real
-//! time.
+//! deliveries) is started, in order, before the answer: each at its own time, and after what was
+//! due before has been answered, so that the consequences fall due on the way too. 28 hours with a
+//! webhook that fails every check take as long as its 28 answers. Deadlines of HTTP requests are
+//! in real time; whoever lets one call of `clock` wait for two seconds in all is not waited for
+//! any more.
 //!
 //! # Faults
 //!

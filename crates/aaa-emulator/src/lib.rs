@@ -30,6 +30,14 @@
 //! contradict each other. [`bodies::Bodies`] makes what a webhook would be sent, without any of
 //! that around it.
 //!
+//! # In tests
+//!
+//! Each test starts an emulator of its own ([`Emulator::start`]: a free port, a few milliseconds),
+//! and says what must have been true when it ends ([`Builder::expect`]). With
+//! [`Settings::start`](settings::Settings::start) and a time that stands still, the same seed and
+//! the same commands give the same ids, tokens and answers. `docs/PARITY.md` in the repository says
+//! of each behaviour where it comes from, and which setting turns it.
+//!
 //! # Two generations
 //!
 //! The calls of v2 and those of v1.1 Enterprise work on the same webhooks and subscriptions. Each
@@ -90,12 +98,14 @@ mod api;
 pub mod bodies;
 pub mod control;
 pub mod credentials;
+mod expectation;
 mod payload;
 pub mod rest;
 mod server;
 pub mod settings;
 pub mod world;
 
+pub use expectation::Expectation;
 pub use server::{Builder, ControlError, Emulator, StartError};
 #[cfg(feature = "tls")]
 pub use server::{Trust, TrustError};

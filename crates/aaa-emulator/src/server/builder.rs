@@ -6,7 +6,7 @@ use std::{
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 
 use super::{Emulator, StartError, control, guard, http_api, outbound::Outbound, shared::Shared};
-use crate::settings::Settings;
+use crate::{Expectation, control::Snapshot, settings::Settings};
 
 /// Starts an [`Emulator`].
 ///
@@ -30,6 +30,8 @@ pub struct Builder {
     bind: SocketAddr,
     settings: Settings,
     outbound: Outbound,
+    state: Option<Snapshot>,
+    expectations: Vec<Expectation>,
 }
 
 impl Builder {
@@ -38,6 +40,8 @@ impl Builder {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             settings: Settings::default(),
             outbound: Outbound::new(),
+            state: None,
+            expectations: Vec::new(),
         }
     }
 
@@ -63,17 +67,33 @@ impl Builder {
         self
     }
 
+    /// Has it go on from what another has exported ([`Emulator::export`]).
+    #[must_use]
+    pub fn state(mut self, state: Snapshot) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Has it panic at its end if this is not true by then. May be called several times.
+    #[must_use]
+    pub fn expect(mut self, expectation: Expectation) -> Self {
+        self.expectations.push(expectation);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
     ///
-    /// Fails when it cannot listen at the address.
+    /// Fails when it cannot listen at the address, or cannot take up the state.
     pub async fn start(self) -> Result<Emulator, StartError> {
-        let fail =
-            |error: std::io::Error| StartError { addr: self.bind, reason: error.to_string() };
+        let fail = |error: std::io::Error| StartError::Listen {
+            addr: self.bind,
+            reason: error.to_string(),
+        };
         let listener = TcpListener::bind(self.bind).await.map_err(fail)?;
         let addr = listener.local_addr().map_err(fail)?;
-        let shared = Shared::new(self.settings, self.outbound, Handle::current());
+        let shared = Shared::new(self.settings, self.outbound, self.state, Handle::current())?;
         let app = control::router()
             .fallback(http_api::call)
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), guard::check))
@@ -90,6 +110,6 @@ impl Builder {
             }
         });
         let timer = tokio::spawn(Arc::clone(&shared).keep_time());
-        Ok(Emulator::new(addr, shared, stop, server, timer))
+        Ok(Emulator::new(addr, shared, self.expectations, stop, server, timer))
     }
 }

@@ -1,13 +1,22 @@
 use std::net::SocketAddr;
 
-use crate::world::{Refusal, TriggerError};
+use crate::world::{Refusal, SnapshotError, TriggerError};
 
 /// An emulator cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot listen on {addr}: {reason}; choose another address, port 0 takes a free one")]
-pub struct StartError {
-    pub(super) addr: SocketAddr,
-    pub(super) reason: String,
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened at.
+    #[error("cannot listen on {addr}: {reason}; choose another address, port 0 takes a free one")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        reason: String,
+    },
+    /// The state is none that an emulator wrote.
+    #[error(transparent)]
+    State(#[from] SnapshotError),
 }
 
 /// The emulator cannot do what it was told.
