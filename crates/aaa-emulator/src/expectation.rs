@@ -89,7 +89,7 @@ fn unacknowledged(ledger: &Ledger) -> Vec<String> {
             (None, None) => "still under way".to_owned(),
         });
         let last = last.unwrap_or_else(|| "never attempted".to_owned());
-        format!("{} ({} attempts, {last})", event.key, event.attempts.len())
+        format!("{} (attempts: {}; {last})", event.key, event.attempts.len())
     });
     told.collect()
 }
