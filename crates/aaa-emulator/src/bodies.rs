@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     control::TriggeredEvent,
     payload::{self, Fresh, Item},
+    settings::BlockedFlag,
     world::{
         TriggerError,
         events::identity,
@@ -35,6 +36,35 @@ pub const KINDS: [&str; 14] = [
     "user_event",
     JOB_STATUS,
 ];
+
+/// Event types of the X Activity API, which reach the same webhook. Any other words with dots
+/// between them are taken too.
+pub const ACTIVITY_KINDS: [&str; 21] = [
+    "post.create",
+    "post.delete",
+    "like.create",
+    "follow.follow",
+    "follow.unfollow",
+    "profile.update.bio",
+    "chat.sent",
+    "chat.received",
+    "dm.sent",
+    "dm.received",
+    "dm.read",
+    "dm.indicate_typing",
+    "mute.mute",
+    "mute.unmute",
+    "block.block",
+    "block.unblock",
+    "spaces.start",
+    "spaces.end",
+    "broadcast.start",
+    "news.new",
+    "oauth.revoke",
+];
+
+/// A post of a filtered stream, which X sends without a name.
+pub const FILTERED_STREAM: &str = payload::STREAMED;
 
 /// Makes bodies one after another, each with an identity of its own. Two that have different seeds
 /// make different events, also at the same time.
@@ -107,7 +137,7 @@ impl Bodies {
         }
         let fresh = self.fresh(kind, payload.is_none(), now);
         let item = Item::new(kind, user, payload, &fresh);
-        let body = item.body(user);
+        let body = item.body(user, BlockedFlag::Bool);
         let (kind, key) = identity(&body);
         let for_user_id = item.names_user().then_some(user);
         let id = self.ids.next(&mut self.random, now).to_string();

@@ -10,7 +10,11 @@ mod http_api;
 mod outbound;
 mod page;
 mod shared;
+#[cfg(feature = "tls")]
+mod tls;
 
+#[cfg(feature = "tls")]
+pub use self::tls::{Trust, TrustError};
 pub use self::{
     builder::Builder,
     error::{ControlError, StartError},

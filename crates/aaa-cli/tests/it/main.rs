@@ -18,11 +18,11 @@ mod browser;
 mod crash;
 #[cfg(unix)]
 mod demo;
-mod emulate;
 #[cfg(unix)]
 mod doctor;
 #[cfg(unix)]
 mod documents;
+mod emulate;
 #[cfg(unix)]
 mod forward;
 #[cfg(unix)]
