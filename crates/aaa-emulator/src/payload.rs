@@ -268,7 +268,7 @@ fn revoked_time(time: Timestamp) -> String {
 }
 
 /// The time format of posts and favorites.
-fn created_at(time: Timestamp) -> String {
+pub(crate) fn created_at(time: Timestamp) -> String {
     time.strftime("%a %b %d %H:%M:%S +0000 %Y").to_string()
 }
 
@@ -285,7 +285,7 @@ pub(crate) fn merge(into: &mut Value, from: &Value) {
 }
 
 /// X escapes slashes. Outside of strings JSON has none.
-fn escape_slashes(json: &str) -> String {
+pub(crate) fn escape_slashes(json: &str) -> String {
     json.replace('/', r"\/")
 }
 

@@ -156,8 +156,18 @@ impl World {
         wait: Option<Ticket>,
     ) -> TriggeredEvent {
         let body = item.body(user, self.settings.blocked_flag);
+        self.log(webhook, item.names_user().then_some(user), body, wait)
+    }
+
+    /// The same with a body.
+    pub(super) fn log(
+        &mut self,
+        webhook: WebhookId,
+        for_user: Option<UserId>,
+        body: Bytes,
+        wait: Option<Ticket>,
+    ) -> TriggeredEvent {
         let (kind, key) = identity(&body);
-        let for_user = item.names_user().then_some(user);
         let is_valid = self.hooks.get(&webhook).is_some_and(|hook| hook.valid);
         let id = self.next_id();
         let made = TriggeredEvent {
