@@ -3,6 +3,7 @@
 mod builder;
 mod clock;
 mod control;
+mod courier;
 mod error;
 mod guard;
 mod handle;

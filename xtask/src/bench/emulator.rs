@@ -2,7 +2,8 @@
 //! beside wrk with one thread on the same sink in the same run.
 //!
 //! wrk sends one request over and over, which it made once. The emulator makes each event, signs it
-//! and writes down what became of it.
+//! and writes down what became of it. Where the system tells how much of a core's time each of them
+//! took, deliveries per second of that are judged: what else runs does not change these much.
 
 use std::fs;
 
@@ -49,6 +50,7 @@ struct Judged {
     body: f64,
     wrk: Option<f64>,
     ratio: Option<f64>,
+    unit: &'static str,
 }
 
 impl Judged {
@@ -57,23 +59,27 @@ impl Judged {
         if rounds.is_empty() {
             return None;
         }
-        let of = |name: &str| -> Option<Vec<f64>> {
-            rounds.iter().map(|round| round.get(name)?.as_f64()).collect()
+        let of = |path: &str| -> Option<Vec<f64>> {
+            rounds.iter().map(|round| round.pointer(path)?.as_f64()).collect()
         };
-        let (emulator, wrk) = (of("emulator")?, of("wrk"));
+        let (emulator, wrk, unit) = match of("/emulator/per_core") {
+            Some(emulator) => (emulator, of("/wrk/per_core"), "/s of a core"),
+            None => (of("/emulator/per_second")?, of("/wrk/per_second"), "/s"),
+        };
         let ratio = wrk.as_ref().map(|wrk| {
             median(emulator.iter().zip(wrk).map(|(emulator, wrk)| emulator / wrk).collect())
         });
-        let (emulator, body) = (median(emulator), median(of("body")?));
-        Some(Self { emulator, body, wrk: wrk.map(median), ratio })
+        let (emulator, body) = (median(emulator), median(of("/body")?));
+        Some(Self { emulator, body, wrk: wrk.map(median), ratio, unit })
     }
 
     fn table(&self) -> String {
         let head = ["what", "emulator", "wrk", "ratio", "goal", "met"].map(str::to_owned);
+        let shown = |rate: f64| format!("{rate:.0} {}", self.unit);
         let row = [
             format!("deliveries of {:.0} bytes, one thread", self.body),
-            format!("{:.0} /s", self.emulator),
-            self.wrk.map_or_else(|| "-".to_owned(), |wrk| format!("{wrk:.0} /s")),
+            shown(self.emulator),
+            self.wrk.map_or_else(|| "-".to_owned(), shown),
             self.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2} x")),
             format!("at least {GOAL} x"),
             match self.ratio {
@@ -94,19 +100,24 @@ mod tests {
 
     #[test]
     fn the_median_of_the_ratios_is_judged() {
-        let round = |emulator: f64, wrk: Option<f64>| json!({"emulator": emulator, "wrk": wrk, "body": 1800.0});
-        let figures = json!({"rounds": [round(50.0, Some(90.0)), round(9.0, Some(90.0)), round(60.0, Some(100.0))]});
-        let judged = Judged::new(&figures).unwrap();
+        let rates = |rate: f64| json!({"per_second": rate, "per_core": 2.0 * rate});
+        let round = |emulator: f64, wrk: Option<f64>| json!({"emulator": rates(emulator), "wrk": wrk.map(rates), "body": 1800.0});
+        let all = [round(50.0, Some(90.0)), round(9.0, Some(90.0)), round(60.0, Some(100.0))];
+        let judged = Judged::new(&json!({ "rounds": all })).unwrap();
         assert_eq!(judged.ratio, Some(50.0 / 90.0));
         assert_eq!(
             judged.table(),
             "\
-what                                  emulator    wrk  ratio   goal            met
-deliveries of 1800 bytes, one thread     50 /s  90 /s  0.56 x  at least 0.5 x  yes
+what                                           emulator                wrk  ratio   goal            met
+deliveries of 1800 bytes, one thread  100 /s of a core  180 /s of a core  0.56 x  at least 0.5 x  yes
 "
         );
         let alone = Judged::new(&json!({"rounds": [round(50.0, None)]})).unwrap();
-        assert_eq!((alone.ratio, alone.emulator), (None, 50.0));
+        assert_eq!((alone.ratio, alone.emulator), (None, 100.0));
+        let mut untold = round(50.0, Some(200.0));
+        untold["emulator"]["per_core"] = Value::Null;
+        let untold = Judged::new(&json!({ "rounds": [untold] })).unwrap();
+        assert_eq!((untold.ratio, untold.unit), (Some(0.25), "/s"));
         assert!(Judged::new(&json!({"rounds": []})).is_none());
         assert!(Judged::new(&json!({"rounds": [{"wrk": 1.0}]})).is_none());
     }
