@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use self::act::{Seen, What};
 pub(crate) use self::{
     act::Act,
-    mould::{Moulds, Values, concerns_other},
+    mould::{Moulds, Values, concerns_other, key},
 };
 use crate::world::random::Random;
 

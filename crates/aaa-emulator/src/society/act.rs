@@ -139,7 +139,7 @@ impl Act {
         value
     }
 
-    fn word(&self) -> &'static str {
+    pub(super) fn word(&self) -> &'static str {
         match self.what {
             What::Unfollow => "unfollow",
             What::Block => "block",

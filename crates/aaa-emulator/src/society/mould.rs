@@ -114,6 +114,22 @@ impl Values {
     }
 }
 
+/// The key that a receiver derives from the body of an act for `user`.
+pub(crate) fn key(act: &Act, values: &Values, user: UserId) -> String {
+    let at = |slot| values.at(slot);
+    let (actor, other, millis) = (at(Slot::Actor), at(Slot::Other), at(Slot::OwnMillis));
+    let kind = act.kind();
+    match act.what {
+        What::Like => format!("{user}/{kind}:{}", at(Slot::Hex)),
+        What::Type => format!("{user}/{kind}:{millis}:{actor}:{other}"),
+        What::Read => format!("{user}/{kind}:{millis}:{actor}:{other}:{}", at(Slot::SeenId)),
+        What::Follow | What::Unfollow | What::Block | What::Unblock | What::Mute | What::Unmute => {
+            format!("{user}/{kind}:{}:{actor}:{other}:{millis}", act.word())
+        }
+        _ => format!("{user}/{kind}:{}", at(Slot::Id)),
+    }
+}
+
 /// As it stands in the text of a body.
 fn escaped(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();

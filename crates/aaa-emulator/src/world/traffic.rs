@@ -6,11 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::World;
 use crate::{
     control::{Traffic, TrafficState},
-    society::{Act, Moulds, Society, Values, concerns_other},
+    society::{self, Act, Moulds, Society, Values, concerns_other},
 };
 
 /// How many deliveries may wait before acts are left out.
-const MAX_WAITING: usize = 10_000;
+const MAX_WAITING: usize = 1000;
 
 /// How late an act may be; whoever was stopped for longer does not catch up.
 const MAX_LATE: SignedDuration = SignedDuration::from_secs(5);
@@ -162,7 +162,8 @@ impl World {
                 .map(|user| user.copied().filter(|user| hook.subscribers.contains(user)));
             for user in concerned.into_iter().flatten() {
                 let body = moulds.body(act, &values, user == actor);
-                self.log(webhook, Some(user), body, None);
+                let key = society::key(act, &values, user);
+                self.log(webhook, Some(user), (act.kind().to_owned(), key, body), None);
             }
             self.pump(webhook);
         }

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::society::tests::acts;
+use crate::{society::tests::acts, world::events::identity};
 
 /// Whatever happens, a filled mould is what making the item and writing it gives.
 #[test]
@@ -36,11 +36,10 @@ fn a_filled_mould_is_the_body_of_the_item() {
                     continue;
                 }
                 let for_user = user(if for_actor { act.actor } else { act.other });
-                assert_eq!(
-                    moulds.body(&act, &values, for_actor),
-                    item.body(for_user, blocked),
-                    "{act:?}"
-                );
+                let body = moulds.body(&act, &values, for_actor);
+                assert_eq!(body, item.body(for_user, blocked), "{act:?}");
+                let told = (act.kind().to_owned(), key(&act, &values, for_user));
+                assert_eq!(told, identity(&body));
             }
             seen.insert(act.what);
         }
