@@ -23,6 +23,8 @@ mod doctor;
 #[cfg(unix)]
 mod documents;
 #[cfg(unix)]
+mod emulate_state;
+#[cfg(unix)]
 mod forward;
 #[cfg(unix)]
 mod keeping;
