@@ -107,6 +107,5 @@ async fn access_is_as_told_and_a_fault_that_never_happened_is_named() {
     insta::assert_snapshot!(told.trim_end(), @r#"
     terminated: ending
     a planned fault never happened: fault 1, {"type":"drop"}, fired 0 of 1 times
-    2026-11-29T13:50:49.836371Z  WARN a planned fault never happened fault=fault 1, {"type":"drop"}, fired 0 of 1 times
     "#);
 }
