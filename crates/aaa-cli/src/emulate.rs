@@ -44,9 +44,6 @@ pub(crate) async fn run(args: EmulateArgs) -> Result<(), Failure> {
         never = kept => match never {},
     };
     output::note(format_args!("{signal}: ending"));
-    for fault in emulator.faults().never_fired() {
-        output::note(format_args!("a planned fault never happened: {fault}"));
-    }
     let saved = match &state {
         Some(state) => state.save(&emulator).await,
         None => Ok(()),

@@ -104,8 +104,6 @@ async fn access_is_as_told_and_a_fault_that_never_happened_is_named() {
     assert_eq!(emulator.end().await, 0);
     let mut told = String::new();
     tokio::io::AsyncReadExt::read_to_string(&mut stderr, &mut told).await.unwrap();
-    insta::assert_snapshot!(told.trim_end(), @r#"
-    terminated: ending
-    a planned fault never happened: fault 1, {"type":"drop"}, fired 0 of 1 times
-    "#);
+    let words = r#"a planned fault never happened: fault 1, {"type":"drop"}, fired 0 of 1 times"#;
+    assert!(told.lines().any(|line| line.ends_with(words)), "{told}");
 }
