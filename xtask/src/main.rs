@@ -27,6 +27,7 @@ mod fuzz;
 mod layers;
 mod lint;
 mod outcome;
+mod parity;
 mod properties;
 mod results;
 mod sim;
@@ -68,6 +69,9 @@ usage: cargo xtask COMMAND
   campaign [--quick] [STEP]...
                           all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
+  parity [--mutate [ID]...]
+                          check that the tests of docs/PARITY.md fail when the emulator does
+                          otherwise: for each setting, and with --mutate for each line (long)
   help                    this text
 ";
 
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
         "sim" => plain(sim::run(rest)),
         "campaign" => plain(campaign::run(rest)),
         "conformance" => plain(conformance::run(rest)),
+        "parity" => plain(parity::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS
