@@ -27,6 +27,7 @@ mod fuzz;
 mod layers;
 mod lint;
 mod outcome;
+mod parity;
 mod peers;
 mod properties;
 mod results;
@@ -73,6 +74,9 @@ usage: cargo xtask COMMAND
   conformance --spec FILE check requests and answers against X's description of its API
   peers [--spec FILE]     try the emulator with X's own Python SDK and, given X's description, with
                           schemathesis; installs both, and says what it skips
+  parity [--mutate [ID]...]
+                          check that the tests of docs/PARITY.md fail when the emulator does
+                          otherwise: for each setting, and with --mutate for each line (long)
   help                    this text
 ";
 
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
         "campaign" => plain(campaign::run(rest)),
         "conformance" => plain(conformance::run(rest)),
         "peers" => plain(peers::run(rest)),
+        "parity" => plain(parity::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS

@@ -24,6 +24,8 @@ mod doctor;
 mod documents;
 mod emulate;
 #[cfg(unix)]
+mod emulate_state;
+#[cfg(unix)]
 mod forward;
 #[cfg(unix)]
 mod keeping;

@@ -209,7 +209,9 @@ async fn printed() -> Shown {
     story.says("aaa subscriptions check", &[&id, "--user", "7"]).await;
     story.says("aaa subscriptions list", &[&id]).await;
     story.says("aaa subscriptions count", &[]).await;
-    story.says("aaa trigger", &["follow_events", "--user", "7"]).await;
+    let emulator = story.lab.emulator.url();
+    let trigger = ["follow_events", "--user", "7", "--emulator", &emulator];
+    story.says("aaa trigger", &trigger).await;
     story.says("aaa trigger", &["follow_events", "--user", "7", "--to", &url]).await;
     for _ in 0..2 {
         let line = timeout(PATIENCE, receiver.lines.next_line()).await.unwrap().unwrap().unwrap();

@@ -265,7 +265,7 @@ impl Emulator {
     fn halt(&mut self) {
         if self.stop.is_some() {
             for fault in self.faults().never_fired() {
-                tracing::warn!(%fault, "a planned fault never happened");
+                tracing::warn!("a planned fault never happened: {fault}");
             }
         }
         self.timer.abort();

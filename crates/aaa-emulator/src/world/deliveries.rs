@@ -307,10 +307,12 @@ impl World {
         let is_delivered = result == Ok(200);
         self.records.attempt_ended((entry, attempt), result, self.now);
         if !is_delivered {
-            match job {
-                Some(id) => self.records.job_mut(id).into_iter().for_each(|job| job.failed += 1),
-                None if may_retry && self.retry_later(webhook, entry) => return,
-                None => {}
+            if let Some(job) = job.and_then(|id| self.records.job_mut(id)) {
+                job.failed += 1;
+            }
+            // What a job sends is not retried.
+            if may_retry && job.is_none() && self.retry_later(webhook, entry) {
+                return;
             }
         }
         if let Some(ticket) = self.records.take_wait(entry) {
