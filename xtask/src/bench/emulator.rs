@@ -3,7 +3,8 @@
 //!
 //! wrk sends one request over and over, which it made once. The emulator makes each event, signs it
 //! and writes down what became of it. Where the system tells how much of a core's time each of them
-//! took, deliveries per second of that are judged: what else runs does not change these much.
+//! took, it is said below the table; how much wrk needs of it depends on how long the sink lets it
+//! wait, so what is judged is what arrives in a second.
 
 use std::fs;
 
@@ -38,6 +39,9 @@ pub(super) fn run(arguments: &[String]) -> Result<(), Failure> {
     let figures = serde_json::from_str(&text).map_err(|error| unusable(&out, &error))?;
     let judged = Judged::new(&figures).ok_or_else(|| unusable(&out, &"a figure is missing"))?;
     print!("{}", judged.table());
+    if let Some(per_core) = judged.per_core {
+        println!("the emulator makes {per_core:.0} deliveries per second of a core's time");
+    }
     if judged.ratio.is_none() {
         println!("skipped: wrk is not installed, so nothing is judged");
     }
@@ -50,7 +54,8 @@ struct Judged {
     body: f64,
     wrk: Option<f64>,
     ratio: Option<f64>,
-    unit: &'static str,
+    /// What the emulator delivers per second of a core's time.
+    per_core: Option<f64>,
 }
 
 impl Judged {
@@ -62,20 +67,18 @@ impl Judged {
         let of = |path: &str| -> Option<Vec<f64>> {
             rounds.iter().map(|round| round.pointer(path)?.as_f64()).collect()
         };
-        let (emulator, wrk, unit) = match of("/emulator/per_core") {
-            Some(emulator) => (emulator, of("/wrk/per_core"), "/s of a core"),
-            None => (of("/emulator/per_second")?, of("/wrk/per_second"), "/s"),
-        };
+        let (emulator, wrk) = (of("/emulator/per_second")?, of("/wrk/per_second"));
         let ratio = wrk.as_ref().map(|wrk| {
             median(emulator.iter().zip(wrk).map(|(emulator, wrk)| emulator / wrk).collect())
         });
         let (emulator, body) = (median(emulator), median(of("/body")?));
-        Some(Self { emulator, body, wrk: wrk.map(median), ratio, unit })
+        let per_core = of("/emulator/per_core").map(median);
+        Some(Self { emulator, body, wrk: wrk.map(median), ratio, per_core })
     }
 
     fn table(&self) -> String {
         let head = ["what", "emulator", "wrk", "ratio", "goal", "met"].map(str::to_owned);
-        let shown = |rate: f64| format!("{rate:.0} {}", self.unit);
+        let shown = |rate: f64| format!("{rate:.0} /s");
         let row = [
             format!("deliveries of {:.0} bytes, one thread", self.body),
             shown(self.emulator),
@@ -108,16 +111,16 @@ mod tests {
         assert_eq!(
             judged.table(),
             "\
-what                                           emulator                wrk  ratio   goal            met
-deliveries of 1800 bytes, one thread  100 /s of a core  180 /s of a core  0.56 x  at least 0.5 x  yes
+what                                  emulator    wrk  ratio   goal            met
+deliveries of 1800 bytes, one thread     50 /s  90 /s  0.56 x  at least 0.5 x  yes
 "
         );
         let alone = Judged::new(&json!({"rounds": [round(50.0, None)]})).unwrap();
-        assert_eq!((alone.ratio, alone.emulator), (None, 100.0));
+        assert_eq!((alone.ratio, alone.emulator, alone.per_core), (None, 50.0, Some(100.0)));
         let mut untold = round(50.0, Some(200.0));
         untold["emulator"]["per_core"] = Value::Null;
         let untold = Judged::new(&json!({ "rounds": [untold] })).unwrap();
-        assert_eq!((untold.ratio, untold.unit), (Some(0.25), "/s"));
+        assert_eq!((untold.ratio, untold.per_core), (Some(0.25), None));
         assert!(Judged::new(&json!({"rounds": []})).is_none());
         assert!(Judged::new(&json!({"rounds": [{"wrk": 1.0}]})).is_none());
     }
