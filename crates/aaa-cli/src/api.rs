@@ -7,7 +7,7 @@ use aaa_types::{
 };
 
 use crate::{
-    cli::{ApiArgs, WaitArgs},
+    cli::{ApiArgs, RouteArgs, WaitArgs},
     credentials::Credentials,
     exit::{Exit, Failure},
     output,
@@ -20,6 +20,20 @@ use crate::{
 /// Fails when its TLS cannot be set up.
 pub(crate) fn client(credentials: &Credentials, args: ApiArgs) -> Result<Client, Failure> {
     build(credentials.builder().version(args.api.into()), args.wait)
+}
+
+/// Builds the client of a command that asks for replays.
+///
+/// # Errors
+///
+/// Fails when its TLS cannot be set up.
+pub(crate) fn replay_client(
+    credentials: &Credentials,
+    args: ApiArgs,
+    route: RouteArgs,
+) -> Result<Client, Failure> {
+    let builder = credentials.builder().version(args.api.into());
+    build(builder.replay_route(route.into()), args.wait)
 }
 
 /// Builds a client for calls that are the same in both generations.

@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
-    calls::{Api, ApiArgs, WaitArgs},
+    calls::{Api, ApiArgs, RouteArgs, WaitArgs},
     doctor::DoctorArgs,
     events::{
         DeadCommand, DeadListArgs, DropConsumerArgs, EventsArgs, EventsCommand, FilterArgs,
@@ -172,6 +172,8 @@ pub(crate) struct ListenArgs {
     /// The generation of the API; v1.1 is Enterprise, where a replay reaches back five days
     #[arg(long, value_enum, value_name = "VERSION", default_value_t = Api::V2)]
     pub(crate) api: Api,
+    #[command(flatten)]
+    pub(crate) route: RouteArgs,
     /// Say that there was an outage from then until this start, or until the first start of all
     #[arg(long, value_name = "TIME", value_parser = replay::time)]
     pub(crate) since: Option<Timestamp>,

@@ -7,6 +7,7 @@ mod plan;
 mod recover;
 mod status;
 mod timeline;
+pub(crate) mod unfollowed;
 mod x;
 
 pub(crate) use self::x::settings;

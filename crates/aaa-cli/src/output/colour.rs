@@ -8,17 +8,11 @@ pub(crate) enum Colour {
     Green,
     Yellow,
     Red,
-    /// Less important than the rest.
-    Dim,
-    /// A heading.
-    Bold,
 }
 
 impl Colour {
     fn code(self) -> u8 {
         match self {
-            Self::Bold => 1,
-            Self::Dim => 2,
             Self::Red => 31,
             Self::Green => 32,
             Self::Yellow => 33,

@@ -4,6 +4,7 @@ use std::{ops::Deref, path::PathBuf};
 
 use aaa_replay::{
     coverage::{Cause, Gap, Heartbeat, Proof, RunId, Span, Tally},
+    driver::learned,
     engine::{Engine, Health, Input, Moment, Settings, Webhook},
     ledger::{Attempt, Declared, Lease, LedgerError, Outcome, Role, Summary},
     plan::{Plan, Window},
@@ -12,6 +13,7 @@ use aaa_store::{SqliteReader, SqliteStore, StoreError, sqlite};
 use aaa_types::WebhookId;
 use jiff::{SignedDuration, Timestamp};
 
+use super::unfollowed::{Evidence, Unfollowed};
 use crate::{
     cli::StoreArgs,
     exit::{Exit, Failure},
@@ -144,11 +146,30 @@ impl Picture {
         // What nobody follows any more will be asked for again.
         let attempts = self.attempts.iter().filter(|a| is_followed || !a.outcome.is_open());
         let health = Health::new(RunId(0), Tally::default());
+        let settings = learned(settings, webhook.id, &self.attempts);
         let mut engine = Engine::new(webhook, settings, health, attempts.cloned().collect());
         let moment = Moment { x: now.x, uptime: SignedDuration::ZERO };
         engine.on(Input::Gaps(gaps), moment);
         engine.on(Input::Declared(declared), moment);
         engine.plan(moment).clone()
+    }
+
+    /// Returns the attempts that nobody follows, and what became of them as far as it can be told.
+    /// To be called by who holds the lease, or when nobody does.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the inbox cannot be read.
+    pub(super) async fn unfollowed(
+        &self,
+        store: &Store,
+        settings: &Settings,
+        now: Now,
+    ) -> Result<Vec<Unfollowed>, Failure> {
+        let (spans, is_received) = (&self.spans, self.is_received(now));
+        let evidence = Evidence { settings, spans, is_received, now: now.x };
+        let judged = evidence.judge(&store.reader, &self.attempts).await;
+        judged.map_err(|error| Exit::Failed.of("could not read the inbox", error))
     }
 
     /// Returns how many events the attempts found that closed gaps, and those that swept.

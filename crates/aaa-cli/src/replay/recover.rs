@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use aaa_client::Client;
 use aaa_replay::{
-    ledger::{Attempt, Lease, Outcome, Role},
+    ledger::{Attempt, Lease, Ledger, LedgerError, Outcome, Role},
     plan::Plan,
 };
 use aaa_types::{JobId, UtcMinute};
@@ -13,9 +13,10 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use super::{
-    own::Own,
+    own::{self, NAME, Own},
     picture::{self, Picture, Store},
     plan,
+    unfollowed::{self, Unfollowed},
     x::X,
 };
 use crate::{
@@ -28,9 +29,9 @@ use crate::{
 /// How often to look at the store.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long nobody may ask for anything after X has refused a window. The first pause is half a
-/// minute; whoever asks may know by then that X does not have these minutes.
-const STILL: SignedDuration = SignedDuration::from_secs(45);
+/// How much longer than the first pause nobody may ask for anything after X has refused a window:
+/// whoever asks may know by then that X does not have these minutes.
+const STILL: SignedDuration = SignedDuration::from_secs(15);
 
 /// After how many failures without a success in between nobody waits for the next try.
 const FAILURES: usize = 3;
@@ -44,7 +45,7 @@ pub(super) async fn run(
     let store = picture::open(&args.of.store)?;
     let mut own = None;
     let work = async {
-        let (x, client) = X::ask(&args.of, api, credentials).await?;
+        let (x, client) = X::ask(&args.of, (api, args.route), credentials).await?;
         let mut follower = Follower::new(&store, x).await?;
         let ended = follower.follow(&client, &args, credentials, &mut own).await;
         output::bar("");
@@ -111,7 +112,7 @@ impl<'a> Follower<'a> {
         credentials: &Credentials,
         own: &mut Option<Own>,
     ) -> Result<(), Failure> {
-        let mut says_who = true;
+        let (mut says_who, mut says_what) = (true, None);
         loop {
             self.x.keep_clock().await;
             let picture = Picture::read(self.store).await?;
@@ -119,14 +120,34 @@ impl<'a> Follower<'a> {
             let plan = picture.plan(self.x.webhook, self.x.settings, now);
             let live = picture.live(self.x.webhook.id, now);
             self.hear(&picture);
+            let left = match own {
+                None if picture.holder(now).is_none() => {
+                    picture.unfollowed(self.store, &self.x.settings, now).await?
+                }
+                _ => Vec::new(),
+            };
+            if left.iter().any(|attempt| attempt.outcome.is_some()) {
+                self.note(args, &left).await?;
+                continue;
+            }
+            let waits = left.iter().find(|attempt| attempt.webhook == self.x.webhook.id);
             self.show(&plan, live);
+            if let Some(waits) = waits {
+                if says_what != Some(waits.number) {
+                    says_what = Some(waits.number);
+                    output::over("a job runs that nobody follows: waiting for its end");
+                }
+                sleep(LOOK).await;
+                continue;
+            }
             if plan.now.is_empty() && live.is_none() {
                 return Ok(());
             }
             if !picture.is_received(now) {
                 return Err(nobody_receives(&picture, args));
             }
-            let still = self.x.clock.uptime().saturating_sub(self.moved) >= STILL;
+            let quiet = self.x.clock.uptime().saturating_sub(self.moved);
+            let still = quiet >= self.x.settings.pause.saturating_add(STILL);
             if live.is_some() {
                 self.moved = self.x.clock.uptime();
             } else if let Some(last) = self.settled.last()
@@ -155,6 +176,23 @@ impl<'a> Follower<'a> {
                 );
             }
             sleep(LOOK).await;
+        }
+    }
+
+    /// Notes in the ledger what became of attempts that nobody followed.
+    async fn note(&self, args: &RecoverArgs, left: &[Unfollowed]) -> Result<(), Failure> {
+        let ledger = own::ledger(&args.of.store)?;
+        let holder = own::holder(NAME)?;
+        let noted = async {
+            let lease = own::take(&ledger, &self.x.clock, &holder).await?;
+            let settled = unfollowed::settle(&ledger, lease, left, self.x.clock.now()).await;
+            ledger.release_lease(lease).await?;
+            settled
+        };
+        match noted.await {
+            // Somebody else has begun to look after the replays, and does it.
+            Ok(_) | Err(LedgerError::Held(_) | LedgerError::NotHeld) => Ok(()),
+            Err(error) => Err(picture::unusable(&error)),
         }
     }
 

@@ -13,6 +13,8 @@ mod apps;
 mod auth;
 #[cfg(unix)]
 mod beside;
+#[cfg(unix)]
+mod between;
 mod browser;
 #[cfg(unix)]
 mod crash;
@@ -36,11 +38,15 @@ mod manual;
 #[cfg(unix)]
 mod receive;
 #[cfg(unix)]
+mod recovery;
+#[cfg(unix)]
 mod reference;
 #[cfg(unix)]
 mod register;
 #[cfg(unix)]
 mod replay;
+#[cfg(unix)]
+mod scene;
 mod sources;
 mod store;
 mod subscriptions;
@@ -51,6 +57,8 @@ mod terminal;
 mod tls;
 #[cfg(unix)]
 mod trigger;
+#[cfg(unix)]
+mod unfollowed;
 mod usage;
 mod verify;
 #[cfg(all(unix, feature = "tui"))]
