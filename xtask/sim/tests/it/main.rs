@@ -18,7 +18,7 @@ fn histories_hold() {
 #[test]
 fn broken_engines_are_caught() {
     for caught in
-        control(&[Flaw::TrustedComplete, Flaw::JumpIsGap, Flaw::BorrowedLease], 1).unwrap()
+        control(&[Flaw::IgnoredIncomplete, Flaw::BorrowedLease, Flaw::ForgetfulWatcher], 1).unwrap()
     {
         assert!(caught.by.is_some(), "{:?} was not caught", caught.flaw);
     }
