@@ -153,7 +153,7 @@ impl Job<'_> {
         ledger: &SqliteLedger,
         lease: LeaseId,
     ) -> Result<Created, Failure> {
-        let before = Picture::read(store).await?;
+        let before = picture::read(store).await?;
         if self.args.follow && !before.is_received(self.now()) {
             let words = "nobody receives into this store, so the end of the job would not be seen";
             return Err(Exit::Failed
@@ -188,7 +188,7 @@ impl Job<'_> {
         let health = own::health(&before, true);
         let wait = async {
             loop {
-                let picture = Picture::read(store).await?;
+                let picture = picture::read(store).await?;
                 let beat = picture.last().map(|last| last.wall);
                 let told = ends.told_by(store, beat).await?;
                 if let Some(status) = told.into_iter().find(|status| status.job_id == job) {
@@ -246,7 +246,7 @@ impl Job<'_> {
         let webhook = webhook
             .ok_or_else(|| Exit::Failed.with(format!("the app has no webhook {}", self.args.id)))?;
         let webhook = Webhook { id: webhook.id, created_at: webhook.created_at };
-        let picture = Picture::read(store).await?;
+        let picture = picture::read(store).await?;
         let (from, to) = (self.window.from_date().start(), self.window.to_date().start());
         let gap = Gap::new(from, to, Cause::Requested);
         // Whoever asks compares this with a clock of its own, which may be a little behind ours.
@@ -267,7 +267,7 @@ impl Job<'_> {
         let wait = async {
             let mut told = None;
             loop {
-                let picture = Picture::read(store).await?;
+                let picture = picture::read(store).await?;
                 let mine: Vec<_> = picture.attempts.iter().filter(answers).collect();
                 let job = mine.iter().rev().find_map(|attempt| picture::job(&attempt.outcome));
                 if job.is_some() && !self.args.follow {

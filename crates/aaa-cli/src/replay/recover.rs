@@ -88,7 +88,7 @@ struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     async fn new(store: &'a Store, x: X) -> Result<Self, Failure> {
-        let picture = Picture::read(store).await?;
+        let picture = picture::read(store).await?;
         let settled = picture.attempts.iter().filter(|attempt| !attempt.outcome.is_open());
         Ok(Self {
             before: settled.map(|attempt| attempt.number).collect(),
@@ -114,7 +114,7 @@ impl<'a> Follower<'a> {
         let mut says_who = true;
         loop {
             self.x.keep_clock().await;
-            let picture = Picture::read(self.store).await?;
+            let picture = picture::read(self.store).await?;
             let now = self.x.now();
             let plan = picture.plan(self.x.webhook, self.x.settings, now);
             let live = picture.live(self.x.webhook.id, now);
@@ -211,7 +211,7 @@ impl<'a> Follower<'a> {
 
     /// Says what came of it, and what is left.
     async fn report(&self) -> Result<Report, Failure> {
-        let picture = Picture::read(self.store).await?;
+        let picture = picture::read(self.store).await?;
         let plan = picture.plan(self.x.webhook, self.x.settings, self.x.now());
         Ok(Report::new(self, plan))
     }

@@ -46,7 +46,7 @@ pub(super) async fn run(
 
 async fn show(args: StatusArgs, api: ApiArgs, credentials: &Credentials) -> Result<(), Failure> {
     let store = picture::open(&args.of.store)?;
-    let mut picture = Picture::read(&store).await?;
+    let mut picture = picture::read(&store).await?;
     let x = X::guess(&args.of, api, credentials, args.offline, &picture).await?;
     let mut shown = None;
     loop {
@@ -79,7 +79,7 @@ async fn show(args: StatusArgs, api: ApiArgs, credentials: &Credentials) -> Resu
         }
         sleep(LOOK).await;
         x.keep_clock().await;
-        picture = Picture::read(&store).await?;
+        picture = picture::read(&store).await?;
     }
 }
 
