@@ -19,7 +19,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::{
     own::{self, Ends},
-    picture::{self, Now, Picture, Store, unusable},
+    picture::{self, Now, Store, unusable},
     x,
 };
 use crate::{
