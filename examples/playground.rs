@@ -45,6 +45,21 @@ impl Place {
         })
     }
 
+    /// Returns a client for X with the credentials in the environment; for an emulated X, which is
+    /// returned too, where there is no address.
+    ///
+    /// # Errors
+    ///
+    /// Fails when credentials are malformed.
+    pub async fn client(&self) -> Result<(Client, Option<Emulator>), Failure> {
+        if self.emulated {
+            let (emulator, client) = emulated_x().await?;
+            return Ok((client, Some(emulator)));
+        }
+        let found = aaa_auth::environment::Environment::from_lookup(|name| env::var(name).ok())?;
+        Ok((Client::builder(found.api).credentials(found.credentials).build()?, None))
+    }
+
     /// Has the emulated X call a webhook, if it is to; never ends but with an error.
     ///
     /// # Errors
@@ -62,6 +77,17 @@ impl Place {
 ///
 /// Fails when the webhook does not answer as it should.
 pub async fn call_from_an_emulated_x(url: String) -> Result<(), Failure> {
+    let (emulator, client) = emulated_x().await?;
+    let_things_happen(&emulator, &client, url).await?;
+    future::pending().await
+}
+
+/// Starts an emulator; returns it with a client that has its credentials.
+///
+/// # Errors
+///
+/// Fails when it cannot listen.
+pub async fn emulated_x() -> Result<(Emulator, Client), Failure> {
     let emulator = Emulator::start().await?;
     let consumer =
         Consumer::new(credentials::CONSUMER_KEY.parse()?, credentials::CONSUMER_SECRET.parse()?);
@@ -69,6 +95,19 @@ pub async fn call_from_an_emulated_x(url: String) -> Result<(), Failure> {
         .consumer(consumer)
         .bearer(credentials::BEARER_TOKEN.parse()?)
         .build()?;
+    Ok((emulator, client))
+}
+
+/// Registers the webhook, subscribes user 7 and lets a few things happen.
+///
+/// # Errors
+///
+/// Fails when the webhook does not answer as it should.
+pub async fn let_things_happen(
+    emulator: &Emulator,
+    client: &Client,
+    url: String,
+) -> Result<(), Failure> {
     let webhook = client.app().create_webhook(&url.parse()?).await?;
     let tokens = credentials::user_token(7);
     let user = UserToken::new(tokens.token.parse()?, tokens.secret.parse()?);
@@ -77,5 +116,5 @@ pub async fn call_from_an_emulated_x(url: String) -> Result<(), Failure> {
     {
         emulator.trigger_and_wait(&Trigger::new(kind, "7".parse()?)).await?;
     }
-    future::pending().await
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod cli;
 mod credentials;
+mod dashboard;
 mod demo;
 mod emulate;
 mod events;
@@ -77,6 +78,9 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
         Command::Events(args) => events::run(args, cli.credentials).await,
         Command::Store(args) => store::run(args),
         Command::Trigger(args) => trigger::run(args, cli.credentials).await,
+        Command::Dashboard(args) => {
+            dashboard::run(*args, Credentials::load(cli.credentials)?).await
+        }
         Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }
 }

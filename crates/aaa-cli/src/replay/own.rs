@@ -46,8 +46,9 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Starts a driver, which takes the lease.
+    /// Starts a driver, which takes the lease by the name of a command.
     pub(super) async fn start(
+        name: &str,
         args: &StoreArgs,
         client: &Client,
         credentials: &Credentials,
@@ -62,7 +63,7 @@ impl Own {
         }
         let pace = Pace::for_loopback(credentials.api().is_loopback());
         let client = client.with_retry(RetryPolicy::none());
-        let holder = holder("aaa replay recover")?;
+        let holder = holder(name)?;
         let driver =
             Driver::new(beside.into_ledger(), client, clock, Target::Id(webhook), settings, pace)
                 .held_by(holder);

@@ -150,8 +150,9 @@ impl<'a> Follower<'a> {
                 }
             } else {
                 let beginning = (&picture, self.x.webhook.id, self.x.settings);
+                let (name, store) = ("aaa replay recover", &args.of.store);
                 *own = Some(
-                    Own::start(&args.of.store, client, credentials, self.store, beginning).await?,
+                    Own::start(name, store, client, credentials, self.store, beginning).await?,
                 );
             }
             sleep(LOOK).await;

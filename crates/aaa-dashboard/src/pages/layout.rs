@@ -51,7 +51,7 @@ pub(crate) fn framed(shared: &Shared, tab: Tab, title: &str, content: Markup) ->
                 }
                 (content)
             }
-            footer { "Times are UTC. What X is told here, it may count." }
+            footer { "All times are UTC." }
             div #said role="status" aria-live="polite" {}
         }
     };

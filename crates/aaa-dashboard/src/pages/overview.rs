@@ -56,7 +56,7 @@ async fn page_of(shared: &Shared, wanted: &Wanted) -> Result<Html<String>, Refus
     let webhooks = shared.x.webhooks().await;
     let content = html! {
         div #now data-live="5" {
-            (state(shared, &picture, &plan, now))
+            (state(&picture, &plan, now, Some(&shared.at("/replay"))))
             @match &webhooks {
                 Ok(webhooks) => {
                     @for webhook in webhooks.iter().filter(|webhook| !webhook.valid) {
@@ -73,7 +73,7 @@ async fn page_of(shared: &Shared, wanted: &Wanted) -> Result<Html<String>, Refus
                 }
                 Err(error) => { (banner("warn", html! { "X was not reached: " (error) })) }
             }
-            div.tiles { (tiles(shared, &picture, &plan, last, dead, now).await) }
+            div.tiles { (tiles(shared, &picture, &plan, last, dead).await) }
         }
         section.card #coverage data-live="15" {
             h2 { "Coverage" }
@@ -101,8 +101,8 @@ pub(crate) async fn page(
     shown(&shared, content)
 }
 
-/// Says whether somebody receives, and whether anything is lost.
-pub(super) fn state(shared: &Shared, picture: &Picture, plan: &Plan, now: Now) -> Markup {
+/// Says whether somebody receives, and whether anything is missing; `more` leads to what.
+pub(super) fn state(picture: &Picture, plan: &Plan, now: Now, more: Option<&str>) -> Markup {
     let last = picture.last();
     let lost: i64 = plan
         .lost
@@ -114,9 +114,10 @@ pub(super) fn state(shared: &Shared, picture: &Picture, plan: &Plan, now: Now) -
         + plan.later.iter().map(|l| l.window.core.minutes()).sum::<i64>();
     html! {
         @match last {
-            Some(_) if picture.is_received(now) => {
+            Some(last) if picture.is_received(now) => {
                 p.state.good { span.dot aria-hidden="true" {} strong { "Receiving" }
-                    @if missing == 0 && lost == 0 { " and nothing is missing." } @else { "." }
+                    @if missing == 0 && lost == 0 { ", and nothing is missing" }
+                    span.faint { " · last heartbeat " (words::ago(last.x_time(), now.x)) }
                 }
             }
             Some(last) => {
@@ -130,13 +131,14 @@ pub(super) fn state(shared: &Shared, picture: &Picture, plan: &Plan, now: Now) -
         }
         @if missing > 0 {
             (banner("warn", html! {
-                (words::lasting(missing * 60)) " of X's time are missing and can still be replayed: "
-                a href=(shared.at("/replay")) { "see the plan" } "."
+                (words::lasting(missing * 60)) " of X's time are missing and can still be replayed"
+                @if let Some(more) = more { ": " a href=(more) { "see the plan" } } "."
             }))
         }
         @if lost > 0 {
             (banner("bad", html! {
-                (words::lasting(lost)) " are lost for good: " a href=(shared.at("/replay")) { "see which" } "."
+                (words::lasting(lost)) " are lost for good"
+                @if let Some(more) = more { ": " a href=(more) { "see which" } } "."
             }))
         }
     }
@@ -148,7 +150,6 @@ async fn tiles(
     plan: &Plan,
     last: u64,
     dead: u64,
-    now: Now,
 ) -> Markup {
     let behind = match &shared.figures {
         Some(figures) => Some(figures.behind().await),
@@ -171,21 +172,10 @@ async fn tiles(
         (tile("Events", &words::count(events), "kept in the store"))
         (tile("Covered", &words::lasting(covered.as_secs()), &format!("{} of it proved by what arrived", words::lasting(proved.as_secs()))))
         (tile("Recovered", &words::count(found), &format!("events by replays{}", if swept > 0 { format!(", {} by sweeps", words::count(swept)) } else { String::new() })))
-        (tile("To replay", &plan.now.len().to_string(), &match waiting { 0 => "windows now".to_owned(), n => format!("windows now, {n} later") }))
+        (tile("To replay", &plan.now.len().to_string(), &format!("{} now{}", if plan.now.len() == 1 { "window" } else { "windows" }, if waiting > 0 { format!(", {waiting} later") } else { String::new() })))
         (tile("Dead letters", &words::count(dead), match lag { Some(_) => "could not be handled", None => "no consumer yet" }))
         @if let Some(lag) = lag {
             (tile("Behind", &words::count(lag), "events the slowest consumer has yet to handle"))
-        }
-        @if let Some(last) = picture.last() {
-            (tile("Heartbeat", &words::ago(last.wall, now.wall), "through the writer that stores deliveries"))
-        }
-        @if let Some(behind) = &behind {
-            @if let Some(queued) = behind.queued {
-                (tile("Queue", &words::count(queued), "deliveries wait for their commit"))
-            }
-            @if let Some(free) = behind.free_bytes {
-                (tile("Disk", &words::bytes(free), "free where the store is"))
-            }
         }
     }
 }
@@ -213,6 +203,8 @@ async fn figures(shared: &Shared) -> Markup {
                 (figure("Rejected without a right signature", &words::count(counts.rejections)))
                 (figure("Challenges answered", &words::count(counts.checks)))
                 (figure("Open connections", &words::count(counts.connections)))
+                @if let Some(queued) = behind.queued { (figure("Waiting for their commit", &words::count(queued))) }
+                @if let Some(free) = behind.free_bytes { (figure("Free disk", &words::bytes(free))) }
                 (figure("Acknowledgement, half within", &quantile(&figures.deliveries, 50)))
                 (figure("Acknowledgement, 99 % within", &quantile(&figures.deliveries, 99)))
                 (figure("Challenge, 99 % within", &quantile(&figures.checks, 99)))

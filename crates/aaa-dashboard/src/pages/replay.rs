@@ -71,7 +71,7 @@ async fn page_of(shared: &Shared, wanted: &Wanted) -> Result<Html<String>, Refus
     let listed = webhooks.iter().flatten().map(|webhook| webhook.id).collect::<Vec<_>>();
     let content = html! {
         div #state data-live="3" {
-            (overview::state(shared, &picture, &plan, now))
+            (overview::state(&picture, &plan, now, None))
             @if let Err(error) = &webhooks { (banner("warn", html! { "X was not reached: " (error) })) }
             @if let Some(live) = target.and_then(|target| picture.live(target.id, now)) { (running(live, now)) }
         }
