@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use aaa_emulator::{
-    Emulator, credentials,
+    Emulator,
+    control::Traffic,
+    credentials,
     settings::{OauthTime, Quota as Limits, Settings, TimeMode, UrlRule},
 };
 
@@ -18,7 +20,11 @@ pub(crate) async fn run(args: EmulateArgs) -> Result<(), Failure> {
         return print_env(args.bind);
     }
     let signal = signals::end();
-    let emulator = Emulator::builder().bind(args.bind).settings(settings(&args)).start().await;
+    let mut builder = Emulator::builder().bind(args.bind).settings(settings(&args));
+    if let Some(rate) = args.traffic {
+        builder = builder.traffic(Traffic { rate, users: args.traffic_users });
+    }
+    let emulator = builder.start().await;
     let emulator =
         emulator.map_err(|error| Exit::Failed.of("the emulator did not start", error))?;
     output::listening(&format!("http://{}", emulator.addr()), args.json)?;

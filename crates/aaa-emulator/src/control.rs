@@ -14,6 +14,8 @@
 //! | `GET state` | | [`State`] |
 //! | `POST faults` | [`Fault`] | [`PlannedFault`] |
 //! | `GET faults` | | [`Faults`] |
+//! | `POST traffic` | [`Traffic`] | [`TrafficState`] |
+//! | `GET traffic` | | [`TrafficState`] |
 //! | `POST reset` | | [`Clock`] |
 //!
 //! ```text
@@ -30,6 +32,16 @@
 //! and direct messages come in several varieties, in turn. A kind that the emulator does not know
 //! is taken when its name ends in `_events`; the payload is then the item.
 //!
+//! # Traffic
+//!
+//! `traffic` begins a world of users who post, reply, like, follow, write and read messages, block
+//! and mute, at a rate of acts per second: `{"rate":2.5,"users":20}`. Each act concerns a user who
+//! is subscribed, on either side; an act that concerns two of them makes two events. Likes and
+//! replies are of posts that there are. The same seed and the same subscriptions give the same
+//! story. It goes by the emulator's clock: when that is advanced, everything of the time between
+//! happens at once, and a step that would bring more than 100,000 acts is refused. While time goes
+//! by itself, acts are left out when deliveries pile up, and counted.
+//!
 //! # Time
 //!
 //! `clock` moves the emulator's clock on. Whatever became due on the way (checks, retries, delayed
@@ -42,6 +54,7 @@
 //! Faults are asked in the order in which they were planned; the first that matches fires.
 
 mod fault;
+mod traffic;
 
 use aaa_types::{JobId, UserId, UtcMinute, WebhookId, WebhookUrl};
 use jiff::Timestamp;
@@ -49,6 +62,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::fault::{Action, Fault, Faults, Match, Operation, PlannedFault};
+pub use self::traffic::{Traffic, TrafficState};
 use crate::settings::Settings;
 
 /// Asks for events.

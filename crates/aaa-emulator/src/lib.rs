@@ -88,10 +88,12 @@ mod api;
 pub mod bodies;
 pub mod control;
 pub mod credentials;
+mod html;
 mod payload;
 pub mod rest;
 mod server;
 pub mod settings;
+mod society;
 pub mod world;
 
 pub use server::{Builder, ControlError, Emulator, StartError};

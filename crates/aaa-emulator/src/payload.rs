@@ -14,7 +14,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(crate) use self::user::STRANGER;
+pub(crate) use self::{post::lossy, user::STRANGER};
 use crate::{credentials, settings::Relations};
 
 /// What a generator may use: time, fresh identifiers, and a serial number that picks a variety.
@@ -186,6 +186,18 @@ impl Item {
     }
 }
 
+/// Writes a post by itself, as it stands in a like or a repost of it.
+pub(crate) fn post(author: u64, id: u64, text: &str, at: Timestamp) -> Value {
+    let mut post = post::plain(&author.to_string(), id, at);
+    merge(&mut post, &json!({ "text": text }));
+    post
+}
+
+/// Writes what says that a post names somebody.
+pub(crate) fn mention(user: u64) -> Value {
+    post::mention(&user.to_string())
+}
+
 /// Returns what differs in a message that the app sends from one that is made up.
 pub(crate) fn sent_message(
     id: u64,
@@ -225,7 +237,7 @@ fn created_at(time: Timestamp) -> String {
 }
 
 /// Objects are merged member by member, everything else is replaced.
-fn merge(into: &mut Value, from: &Value) {
+pub(crate) fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (name, value) in from {

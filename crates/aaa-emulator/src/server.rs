@@ -8,6 +8,7 @@ mod guard;
 mod handle;
 mod http_api;
 mod outbound;
+mod page;
 mod shared;
 
 pub use self::{

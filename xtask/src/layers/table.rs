@@ -85,8 +85,14 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row { name: "aaa-cli", may_use: LIBRARIES, ..ROW },
     Row { name: "benches", may_use: LIBRARIES, ..ROW },
+    Row { name: "browser", ..ROW },
     Row { name: "conformance", may_use: LIBRARIES, ..ROW },
     Row { name: "crash", may_use: &["aaa-types", "aaa-store", "aaa-webhook", "load"], ..ROW },
+    Row {
+        name: "emulator-bench",
+        may_use: &["aaa-types", "aaa-auth", "aaa-webhook", "aaa-client", "aaa-emulator", "load"],
+        ..ROW
+    },
     Row { name: "examples", may_use: LIBRARIES, ..ROW },
     Row { name: "fuzz", may_use: LIBRARIES, ..ROW },
     Row { name: "load", may_use: &["aaa-types", "aaa-webhook"], ..ROW },

@@ -62,13 +62,18 @@ impl FromStr for Rate {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WANTED: &str = "wanted is a number of events per second, such as 20 or 0.5";
-        let rate: f64 = text.parse().map_err(|_| WANTED)?;
-        if !(0.001..=100_000.0).contains(&rate) {
-            return Err("the rate is between 0.001 and 100000 per second");
-        }
-        Ok(Self(Duration::from_secs_f64(rate.recip())))
+        Ok(Self(Duration::from_secs_f64(per_second(text)?.recip())))
     }
+}
+
+/// Reads how often something happens.
+pub(super) fn per_second(text: &str) -> Result<f64, &'static str> {
+    const WANTED: &str = "wanted is a number of events per second, such as 20 or 0.5";
+    let rate: f64 = text.parse().map_err(|_| WANTED)?;
+    if !(0.001..=100_000.0).contains(&rate) {
+        return Err("the rate is between 0.001 and 100000 per second");
+    }
+    Ok(rate)
 }
 
 /// A member of an item, by the names that lead to it, and its value.

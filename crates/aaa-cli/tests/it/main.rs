@@ -18,6 +18,7 @@ mod browser;
 mod crash;
 #[cfg(unix)]
 mod demo;
+mod emulate;
 #[cfg(unix)]
 mod forward;
 #[cfg(unix)]

@@ -5,8 +5,8 @@ use std::{
 
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 
-use super::{Emulator, StartError, control, guard, http_api, shared::Shared};
-use crate::settings::Settings;
+use super::{Emulator, StartError, control, guard, http_api, page, shared::Shared};
+use crate::{control::Traffic, settings::Settings};
 
 /// Starts an [`Emulator`].
 ///
@@ -29,11 +29,16 @@ use crate::settings::Settings;
 pub struct Builder {
     bind: SocketAddr,
     settings: Settings,
+    traffic: Option<Traffic>,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), settings: Settings::default() }
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            settings: Settings::default(),
+            traffic: None,
+        }
     }
 
     /// Sets where to listen. The default is a free port on 127.0.0.1.
@@ -50,18 +55,26 @@ impl Builder {
         self
     }
 
+    /// Has a world of users do things by themselves, from the beginning and after each reset.
+    #[must_use]
+    pub fn traffic(mut self, traffic: Traffic) -> Self {
+        self.traffic = Some(traffic);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
     ///
-    /// Fails when it cannot listen at the address.
+    /// Fails when it cannot listen at the address, and when the traffic cannot be so.
     pub async fn start(self) -> Result<Emulator, StartError> {
-        let fail =
-            |error: std::io::Error| StartError { addr: self.bind, reason: error.to_string() };
+        let fail = |error: std::io::Error| StartError::address(self.bind, &error);
         let listener = TcpListener::bind(self.bind).await.map_err(fail)?;
         let addr = listener.local_addr().map_err(fail)?;
-        let shared = Shared::new(self.settings, Handle::current());
+        let shared = Shared::new(self.settings, self.traffic, Handle::current())
+            .map_err(StartError::traffic)?;
         let app = control::router()
+            .merge(page::router())
             .fallback(http_api::call)
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), guard::check))
             .with_state(Arc::clone(&shared));

@@ -4,10 +4,18 @@ use crate::world::{Refusal, TriggerError};
 
 /// An emulator cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot listen on {addr}: {reason}; choose another address, port 0 takes a free one")]
-pub struct StartError {
-    pub(super) addr: SocketAddr,
-    pub(super) reason: String,
+#[error("{0}")]
+pub struct StartError(String);
+
+impl StartError {
+    pub(super) fn address(addr: SocketAddr, error: &std::io::Error) -> Self {
+        let advice = "choose another address, port 0 takes a free one";
+        Self(format!("cannot listen on {addr}: {error}; {advice}"))
+    }
+
+    pub(super) fn traffic(problem: &str) -> Self {
+        Self(format!("the traffic cannot begin: {problem}"))
+    }
 }
 
 /// The emulator cannot do what it was told.
@@ -26,6 +34,16 @@ pub enum ControlError {
     /// The clock cannot go so far.
     #[error("the clock goes forward by at most a year at once and thirty years in all")]
     TooFar,
+    /// Traffic cannot be as asked.
+    #[error("the traffic cannot begin: {0}")]
+    Traffic(&'static str),
+    /// Too much would happen at once.
+    #[error(
+        "that step of the clock would bring {0} acts of traffic, and {max} is the most: advance in \
+         smaller steps, or end the traffic first",
+        max = crate::control::Traffic::MAX_STEP
+    )]
+    TooMuch(u64),
     /// What was waited for did not end in time.
     #[error("not everything was delivered within a minute: look at the ledger")]
     TimedOut,

@@ -12,7 +12,10 @@ use tokio::{
 
 use super::{Builder, ControlError, StartError, shared::Shared};
 use crate::{
-    control::{Deliver, Delivered, Fault, Faults, Ledger, PlannedFault, State, Trigger, Triggered},
+    control::{
+        Deliver, Delivered, Fault, Faults, Ledger, PlannedFault, State, Traffic, TrafficState,
+        Trigger, Triggered,
+    },
     world::Outcome,
 };
 
@@ -141,6 +144,34 @@ impl Emulator {
         self.shared.look(|world, now| world.state(now))
     }
 
+    /// Begins, changes or ends a world of users who do things by themselves.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with a rate or a number of users.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_emulator::control::Traffic;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let emulator = aaa_emulator::Emulator::start().await?;
+    /// assert_eq!(emulator.set_traffic(Traffic::new(2.5))?.rate, 2.5);
+    /// assert_eq!(emulator.set_traffic(Traffic::new(0.0))?.rate, 0.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_traffic(&self, ask: Traffic) -> Result<TrafficState, ControlError> {
+        set_traffic(&self.shared, ask)
+    }
+
+    /// Returns what happens by itself.
+    pub fn traffic(&self) -> TrafficState {
+        self.shared.look(|world, _| world.traffic())
+    }
+
     /// Plans a fault.
     ///
     /// # Errors
@@ -254,7 +285,14 @@ pub(super) fn advance(shared: &Arc<Shared>, by: Duration) -> Result<Timestamp, C
     if by > LONGEST_STEP {
         return Err(ControlError::TooFar);
     }
-    shared.advance(by).ok_or(ControlError::TooFar)
+    shared.advance(by)
+}
+
+pub(super) fn set_traffic(
+    shared: &Arc<Shared>,
+    ask: Traffic,
+) -> Result<TrafficState, ControlError> {
+    shared.visit(|v| v.world.set_traffic(ask, v.now)).map_err(ControlError::Traffic)
 }
 
 pub(super) fn plan_fault(shared: &Arc<Shared>, fault: Fault) -> Result<PlannedFault, ControlError> {

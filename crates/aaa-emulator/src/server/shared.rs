@@ -6,15 +6,16 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     runtime::Handle,
     sync::{Notify, oneshot},
     task::JoinSet,
 };
 
-use super::{clock::Clock, outbound::Outbound};
+use super::{ControlError, clock::Clock, outbound::Outbound};
 use crate::{
+    control::Traffic,
     rest::Rest,
     settings::{OauthTime, Settings},
     world::{Effect, Outcome, Ticket, World},
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     runtime: Handle,
     /// The next thing that happens by itself has changed.
     rescheduled: Notify,
+    /// What happens by itself from the beginning.
+    traffic: Option<Traffic>,
 }
 
 #[derive(Debug)]
@@ -48,22 +51,34 @@ pub(super) struct Visit<'a> {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, runtime: Handle) -> Arc<Self> {
+    /// # Errors
+    ///
+    /// Says what is wrong with the traffic.
+    pub(super) fn new(
+        settings: Settings,
+        traffic: Option<Traffic>,
+        runtime: Handle,
+    ) -> Result<Arc<Self>, &'static str> {
         let clock = Clock::new(settings.time);
+        let mut world = World::new(settings, clock.now());
+        if let Some(traffic) = traffic {
+            world.set_traffic(traffic, clock.now())?;
+        }
         let inner = Inner {
-            world: World::new(settings, clock.now()),
+            world,
             rest: Rest::new(),
             waiting: HashMap::new(),
             tasks: JoinSet::new(),
             stopped: false,
         };
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             inner: Mutex::new(inner),
             clock,
             outbound: Outbound::new(),
             runtime,
             rescheduled: Notify::new(),
-        })
+            traffic,
+        }))
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -92,6 +107,9 @@ impl Shared {
         let inner = &mut *inner;
         let before = inner.world.next_wakeup();
         let now = self.clock.now();
+        if self.clock.is_running() {
+            inner.world.relieve_traffic(now);
+        }
         inner.world.wake(now);
         let visit = Visit { world: &mut inner.world, rest: &mut inner.rest, now };
         let (value, ticket) = act(visit);
@@ -101,7 +119,9 @@ impl Shared {
             receiver
         });
         self.carry_out(inner);
-        if inner.world.next_wakeup() != before {
+        // What comes later than was known is looked for when its old time is over.
+        let next = inner.world.next_wakeup();
+        if next.is_some_and(|next| before.is_none_or(|before| next < before)) {
             self.rescheduled.notify_one();
         }
         (value, receiver)
@@ -113,16 +133,23 @@ impl Shared {
     }
 
     /// Moves the clock on and starts what became due.
-    pub(super) fn advance(self: &Arc<Self>, by: Duration) -> Option<Timestamp> {
+    pub(super) fn advance(self: &Arc<Self>, by: Duration) -> Result<Timestamp, ControlError> {
         let mut inner = self.lock();
-        if !self.clock.advance(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)) {
-            return None;
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let by = SignedDuration::from_millis(millis);
+        let until = self.clock.now().checked_add(by).unwrap_or(Timestamp::MAX);
+        let acts = inner.world.acts_until(until);
+        if acts > Traffic::MAX_STEP {
+            return Err(ControlError::TooMuch(acts));
+        }
+        if !self.clock.advance(millis) {
+            return Err(ControlError::TooFar);
         }
         let now = self.clock.now();
         inner.world.wake(now);
         self.carry_out(&mut inner);
         self.rescheduled.notify_one();
-        Some(now)
+        Ok(now)
     }
 
     /// Begins anew: only the settings stay.
@@ -134,6 +161,10 @@ impl Shared {
         inner.waiting.clear();
         inner.rest = Rest::new();
         inner.world.reset(now);
+        if let Some(traffic) = self.traffic {
+            // It was good enough for the beginning.
+            let _ = inner.world.set_traffic(traffic, now);
+        }
         self.rescheduled.notify_one();
         now
     }

@@ -160,6 +160,12 @@ impl World {
         Ledger { now: self.now.max(now), events: events.collect(), jobs: jobs.collect() }
     }
 
+    /// Returns the truth about the latest events and their bodies, the latest first.
+    pub(crate) fn latest(&self, count: usize) -> Vec<(LedgerEvent, Bytes)> {
+        let entries = self.records.entries.iter().rev().take(count);
+        entries.map(|entry| (entry.told(), entry.body.clone())).collect()
+    }
+
     /// Returns the truth about some events, by their ids; what is not there is left out.
     pub fn ledger_of(&self, ids: &[u64], now: Timestamp) -> Ledger {
         let entries = &self.records.entries;

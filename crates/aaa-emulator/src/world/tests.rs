@@ -7,6 +7,7 @@ mod grants;
 mod messages;
 mod properties;
 mod replays;
+mod traffic;
 
 use std::collections::HashMap;
 

@@ -12,6 +12,7 @@ mod enterprise;
 mod guide;
 #[cfg(test)]
 mod messages;
+mod page;
 #[cfg(test)]
 mod replays;
 #[cfg(test)]
