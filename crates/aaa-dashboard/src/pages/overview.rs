@@ -144,13 +144,7 @@ pub(super) fn state(picture: &Picture, plan: &Plan, now: Now, more: Option<&str>
     }
 }
 
-async fn tiles(
-    shared: &Shared,
-    picture: &Picture,
-    plan: &Plan,
-    last: u64,
-    dead: u64,
-) -> Markup {
+async fn tiles(shared: &Shared, picture: &Picture, plan: &Plan, last: u64, dead: u64) -> Markup {
     let behind = match &shared.figures {
         Some(figures) => Some(figures.behind().await),
         None => None,

@@ -96,7 +96,7 @@ pub(super) async fn draw(
         "The last {}: {}; the receiver was {}.",
         words::lasting(span.length.as_secs()),
         words::counted(total, "event", "events"),
-        spoken(&receiver),
+        spoken(&segments, from, now.x),
     );
     Ok(html! {
         figure.timeline {
@@ -229,19 +229,15 @@ fn legend(lanes: &[&Vec<Run>]) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Says how much of the time the receiver was up.
-fn spoken(runs: &[Run]) -> String {
-    let sum = |up: bool| -> i64 {
-        let runs =
-            runs.iter().filter(|run| matches!(run.state, State::Assumed | State::Proved) == up);
-        runs.map(|run| run.end - run.first).sum()
+fn spoken(segments: &[Segment], from: Timestamp, now: Timestamp) -> String {
+    let up = segments.iter().filter(|s| matches!(s.state, State::Assumed | State::Proved));
+    let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs().max(0);
+    let Some(began) = up.clone().map(|segment| segment.from.max(from)).min() else {
+        return "not there yet".to_owned();
     };
-    match (sum(true), sum(false)) {
-        (0, 0) => "not there yet".to_owned(),
-        (_, 0) => "up all the time since its first start".to_owned(),
-        (up, down) => {
-            format!("up for {} % of the time since its first start", up * 100 / (up + down))
-        }
-    }
+    let covered: i64 = up.map(|s| seconds(s.from.max(from), s.to.min(now))).sum();
+    let percent = (covered * 100).checked_div(seconds(began, now)).unwrap_or(100).min(100);
+    format!("up for {percent} % of the time since its first start")
 }
 
 /// Lists the gaps, the last first, with what became of each.
@@ -310,7 +306,7 @@ mod tests {
     #[test]
     fn the_worst_is_seen() {
         let segments = [
-            segment(-50, 3600, State::Proved),
+            segment(-50, 3550, State::Proved),
             segment(3550, 3700, State::Missed(Cause::Down)),
             segment(3600, 3660, State::Recovered),
             segment(3660, 9000, State::Proved),
@@ -325,9 +321,10 @@ mod tests {
         };
         insta::assert_snapshot!(shown(is_of_receiver), @"0-355 Proved, 355-370 Missed(Down), 370-700 Proved, 700-701 Missed(Refused), 701-720 Proved");
         insta::assert_snapshot!(shown(is_of_repair), @"360-366 Recovered");
-        let runs = lane(&segments, at(0), at(7200), is_of_receiver);
-        assert_eq!(spoken(&runs), "up for 97 % of the time since its first start");
-        assert_eq!(spoken(&[]), "not there yet");
+        // 110 s are missing in the two hours.
+        let spoken = |now| spoken(&segments, at(0), at(now));
+        assert_eq!(spoken(7200), "up for 98 % of the time since its first start");
+        assert_eq!(super::spoken(&[], at(0), at(1)), "not there yet");
     }
 
     #[test]

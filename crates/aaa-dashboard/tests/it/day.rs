@@ -8,6 +8,7 @@ use aaa_replay::{
 };
 use aaa_store::SqliteStore;
 use aaa_types::{ReplayWindow, UtcMinute, WebhookId};
+use aaa_webhook::metrics::{Behind, Probe};
 use aaa_webhook::{
     app::App,
     consumer::{Changes, Cursors, DeadLetter, Progress, Totals},
@@ -58,10 +59,29 @@ const RECOVERED: i64 = 842;
 /// When nobody ran a moment ago: X does not replay that yet.
 const LATELY: (i64, i64) = (34, 29);
 
+/// Knows nothing but the receiver.
+pub(crate) struct Nothing;
+
+impl Probe for Nothing {
+    async fn look(&self) -> Behind {
+        Behind { queued: Some(0), free_bytes: Some(412_000_000_000), ..Behind::default() }
+    }
+}
+
+/// How much is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// As many events as make a picture.
+    Full,
+    /// An event each hour.
+    Small,
+}
+
 /// Writes the day up to `now`, on X's clock which is that of the machine.
-pub(crate) async fn write(store: &SqliteStore, now: Timestamp) {
+pub(crate) async fn write(store: &SqliteStore, now: Timestamp, size: Size) {
     let webhook = WEBHOOK.parse().unwrap();
-    let mut day = Day { store, webhook, now, item: 0, app: App::new("default", "hush".parse().unwrap()) };
+    let mut day =
+        Day { store, webhook, now, item: 0, app: App::new("default", "hush".parse().unwrap()) };
     let ago = |minutes| day.ago(minutes);
     let refused = ago(520);
     run(store, 1, ago(1380), ago(OUTAGE.0), None).await;
@@ -84,7 +104,8 @@ pub(crate) async fn write(store: &SqliteStore, now: Timestamp) {
         }
         let is_down = |(from, to)| (to..from).contains(&minute);
         if !is_down(OUTAGE) && !is_down(LATELY) {
-            for n in 0..count(minute) {
+            let few = i64::from(minute % 60 == 1);
+            for n in 0..if size == Size::Full { count(minute) } else { few } {
                 day.deliver(at + SignedDuration::from_secs(n * 7), None).await;
             }
         }
@@ -99,13 +120,19 @@ fn count(minute: i64) -> i64 {
 }
 
 /// Writes the heartbeats of a run.
-async fn run(store: &SqliteStore, run: u64, from: Timestamp, to: Timestamp, refused: Option<Timestamp>) {
+async fn run(
+    store: &SqliteStore,
+    run: u64,
+    from: Timestamp,
+    to: Timestamp,
+    refused: Option<Timestamp>,
+) {
     let mut tally = Tally::default();
     let mut wall = from;
     loop {
         tally.arrived += 1;
         tally.verified += 1;
-        let spell = refused.map(|refused| refused..refused + SignedDuration::from_secs(20));
+        let spell = refused.map(|refused| refused..refused + SignedDuration::from_secs(100));
         tally.refusals += u64::from(spell.is_some_and(|spell| spell.contains(&wall)));
         let (uptime, offset) = (wall.duration_since(from), SignedDuration::ZERO);
         let beat = Heartbeat { run: RunId(run), wall, uptime, offset, offset_read: true, tally };
@@ -113,7 +140,7 @@ async fn run(store: &SqliteStore, run: u64, from: Timestamp, to: Timestamp, refu
         if wall == to {
             return;
         }
-        wall = to.min(wall + SignedDuration::from_secs(10));
+        wall = to.min(wall + SignedDuration::from_secs(50));
     }
 }
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod actions;
 mod day;
-mod stage;
+mod guard;
+mod pages;
 mod show;
+mod stage;

@@ -66,7 +66,11 @@ impl Resend for Asked {
         let to = to.unwrap_or_else(|| "the usual place".to_owned());
         self.note(format!("{} to {to}", String::from_utf8_lossy(delivery.body())));
         Box::pin(async move {
-            if to.contains("broken") { Err("nobody there".to_owned()) } else { Ok("sent".to_owned()) }
+            if to.contains("broken") {
+                Err("nobody there".to_owned())
+            } else {
+                Ok("sent".to_owned())
+            }
         })
     }
 
@@ -86,8 +90,11 @@ impl Stage {
     pub(crate) async fn new() -> Self {
         let emulator = Emulator::start().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
+        // A day is written with few heartbeats.
+        let settings =
+            Settings { heartbeat_period: Duration::from_secs(20), ..Settings::default() };
         let data = directory.path().join("aaa-data");
-        let store = SqliteStore::open(&data, Settings::default()).unwrap();
+        let store = SqliteStore::open(&data, settings).unwrap();
         let secret = credentials::CONSUMER_SECRET;
         let app = App::new("default", secret.parse().unwrap());
         let receiver = Receiver::new(store.clone(), app);
