@@ -28,6 +28,7 @@ mod lint;
 mod outcome;
 mod properties;
 mod results;
+mod screenshots;
 mod sim;
 mod skips;
 mod snapshots;
@@ -63,6 +64,7 @@ usage: cargo xtask COMMAND
                           emulator on a fake clock, from seed S on; with --seed alone, tell that
                           one; with --control, broken engines, each of which must be caught
   conformance --spec FILE check requests and answers against X's description of its API
+  screenshots             make the pictures in docs/images anew, with a headless Chromium
   help                    this text
 ";
 
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         "fuzz" => plain(fuzz::run(rest)),
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
+        "screenshots" => plain(screenshots::run(rest)),
         "conformance" => plain(conformance::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

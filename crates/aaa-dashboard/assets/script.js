@@ -102,6 +102,10 @@
     document.documentElement.classList.toggle("stale", stale);
   }
 
+  // On a narrow screen the page that is shown may be out of sight in the navigation.
+  const current = document.querySelector(".top nav [aria-current]");
+  if (current) current.parentElement.scrollLeft = current.offsetLeft - current.parentElement.clientWidth / 2;
+
   const live = () => [...document.querySelectorAll("[data-live]")];
 
   // Whatever is due is had with one look.

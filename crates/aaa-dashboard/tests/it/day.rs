@@ -113,6 +113,23 @@ pub(crate) async fn write(store: &SqliteStore, now: Timestamp, size: Size) {
     day.letters().await;
 }
 
+/// Goes on with the day: the receiver is there as long as somebody looks.
+pub(crate) fn go_on(store: SqliteStore) {
+    tokio::spawn(async move {
+        let mut due = tokio::time::interval(std::time::Duration::from_secs(3));
+        loop {
+            due.tick().await;
+            let last = store.spans().await.unwrap().pop().unwrap().last;
+            let wall = Timestamp::now();
+            let uptime = last.uptime + wall.duration_since(last.wall);
+            // A store that is closed ends the day.
+            if store.heartbeat(Heartbeat { wall, uptime, ..last }).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
 /// How many events a minute has: a wave, with some noise that is not random.
 fn count(minute: i64) -> i64 {
     let wave = (f64::from(i32::try_from(minute).unwrap()) / 220.0).sin() * 2.2 + 2.4;

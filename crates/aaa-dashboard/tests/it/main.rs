@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod actions;
+mod browser;
 mod day;
+mod elsewhere;
 mod guard;
+mod hostile;
 mod pages;
-mod show;
 mod stage;

@@ -1,5 +1,6 @@
 //! What pages are made of.
 
+use aaa_webhook::consumer::{Changes, Cursors, DeadLetter, Progress, Totals};
 use axum::body::Body;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -62,11 +63,13 @@ fn structure(page: &str) -> String {
     lines.join("\n")
 }
 
-async fn a_day() -> (Stage, Pages) {
+/// Pages over a day that was written into the store.
+pub(crate) async fn a_day(size: day::Size) -> (Stage, Pages) {
     let stage = Stage::new().await;
     stage.store_token(7, "harbour");
     stage.store_token(8, "lighthouse");
-    day::write(&stage.store, Timestamp::now(), day::Size::Small).await;
+    day::write(&stage.store, Timestamp::now(), size).await;
+    day::go_on(stage.store.clone());
     let api = "http://127.0.0.1:1".parse().unwrap();
     let client =
         aaa_client::ClientBuilder::new(api).bearer("x".parse().unwrap()).build_with(Canned);
@@ -80,7 +83,7 @@ async fn a_day() -> (Stage, Pages) {
 
 #[tokio::test]
 async fn structures() {
-    let (_stage, pages) = a_day().await;
+    let (_stage, pages) = a_day(day::Size::Small).await;
     insta::assert_snapshot!(structure(&pages.page("/").await), @"
     h1 Overview
     noscript
@@ -252,7 +255,7 @@ async fn structures() {
 
 #[tokio::test]
 async fn the_picture_shows_what_happened() {
-    let (_stage, pages) = a_day().await;
+    let (_stage, pages) = a_day(day::Size::Small).await;
     for (span, path) in [("24h", "/"), ("24h", "/replay"), ("5d", "/replay?span=5d")] {
         let page = pages.page(path).await;
         let (_, svg) = page.split_once("<svg").unwrap();
@@ -407,4 +410,29 @@ async fn no_secret_is_shown() {
             assert!(!page.contains(secret), "{path}: {secret}");
         }
     }
+}
+
+/// Writes a dead letter of the first event.
+pub(crate) async fn dead_letter(stage: &Stage, reason: &str) {
+    let name = "crm".parse().unwrap();
+    let generation = stage.store.open(&name, 0).await.unwrap().generation;
+    let letter = DeadLetter {
+        seq: 1,
+        key: None,
+        reason: reason.to_owned(),
+        attempts: 5,
+        first_failed_at: Timestamp::UNIX_EPOCH,
+        last_failed_at: Timestamp::UNIX_EPOCH,
+        redrive: false,
+    };
+    let changes = Changes {
+        generation,
+        progress: Progress::new(1, []),
+        totals: Totals { handled: 0, stale: 0, dead: 1 },
+        deaths: 0,
+        trial: None,
+        dead: vec![letter],
+        settled: Vec::new(),
+    };
+    stage.store.save(&name, &changes).await.unwrap();
 }

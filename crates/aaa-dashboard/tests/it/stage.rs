@@ -44,7 +44,7 @@ pub(crate) struct Stage {
     pub(crate) status: Status,
     pub(crate) tokens: TokenFile,
     pub(crate) asked: Asked,
-    pub(crate) directory: TempDir,
+    _directory: TempDir,
 }
 
 /// What was handed to those who do something for the dashboard.
@@ -111,7 +111,7 @@ impl Stage {
             .unwrap();
         let tokens = TokenFile::new(data.join("tokens.json"));
         let asked = Asked::default();
-        Self { emulator, store, client, hook, status, tokens, asked, directory }
+        Self { emulator, store, client, hook, status, tokens, asked, _directory: directory }
     }
 
     /// Begins pages over all of it.
