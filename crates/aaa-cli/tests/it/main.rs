@@ -17,6 +17,8 @@ mod browser;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]
+mod dashboard;
+#[cfg(unix)]
 mod demo;
 mod emulate;
 #[cfg(unix)]
