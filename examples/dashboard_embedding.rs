@@ -11,6 +11,7 @@
 use std::{error::Error, future};
 
 use aaa_auth::tokens::TokenFile;
+use aaa_client::ApiVersion;
 use aaa_dashboard::Dashboard;
 use aaa_store::{Settings, SqliteStore};
 use aaa_webhook::{
@@ -23,7 +24,8 @@ use axum::{Router, routing::get};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let place = examples::Place::find()?;
-    let (client, emulator) = place.client().await?;
+    let account = place.account().await?;
+    let client = account.client(ApiVersion::V2)?;
     let store = SqliteStore::open(place.directory, Settings::default())?;
     let committed = store.subscribe();
     let receiver = Receiver::new(store.clone(), App::new("default", place.secret.clone()));
@@ -46,8 +48,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         public.serve(router, status, future::pending()),
         private.serve(own, Status::default(), future::pending()),
         async {
-            if let Some(emulator) = &emulator
-                && let Err(error) = examples::let_things_happen(emulator, &client, url).await
+            if account.emulator().is_some()
+                && let Err(error) = examples::let_things_happen(&account, &client, url).await
             {
                 println!("the emulated X failed: {error}");
             }

@@ -9,11 +9,13 @@ mod cli;
 mod credentials;
 mod dashboard;
 mod demo;
+mod doctor;
 mod emulate;
 mod events;
 mod exit;
 mod forward;
 mod listen;
+mod manual;
 mod output;
 mod replay;
 mod signals;
@@ -77,6 +79,12 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
         }
         Command::Events(args) => events::run(args, cli.credentials).await,
         Command::Store(args) => store::run(args),
+        Command::Doctor(args) => {
+            let credentials = Credentials::load(cli.credentials)?;
+            signals::or_end(doctor::run(args, &credentials)).await
+        }
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Trigger(args) => trigger::run(args, cli.credentials).await,
         Command::Dashboard(args) => {
             dashboard::run(*args, Credentials::load(cli.credentials)?).await

@@ -20,14 +20,23 @@ mod crash;
 mod dashboard;
 #[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod doctor;
+#[cfg(unix)]
+mod documents;
 mod emulate;
 #[cfg(unix)]
 mod forward;
 #[cfg(unix)]
 mod keeping;
 mod lab;
+mod manual;
 #[cfg(unix)]
 mod receive;
+#[cfg(unix)]
+mod reference;
+#[cfg(unix)]
+mod register;
 #[cfg(unix)]
 mod replay;
 mod sources;
