@@ -28,6 +28,7 @@ mod layers;
 mod lint;
 mod outcome;
 mod properties;
+mod reference;
 mod results;
 mod screenshots;
 mod sim;
@@ -70,6 +71,8 @@ usage: cargo xtask COMMAND
                           all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
   screenshots             make the pictures in docs/images anew, with a headless Chromium
+  reference               write docs/REFERENCE.md from what `aaa` says of its commands; a test
+                          fails while it is stale
   help                    this text
 ";
 
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         "campaign" => plain(campaign::run(rest)),
         "screenshots" => plain(screenshots::run(rest)),
         "conformance" => plain(conformance::run(rest)),
+        "reference" => plain(reference::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS

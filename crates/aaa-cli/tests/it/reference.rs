@@ -1,7 +1,9 @@
 //! `docs/REFERENCE.md` says what is so: it is made from the commands, and what it shows as JSON is
 //! what they print.
 
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+#[cfg(feature = "tui")]
+use std::path::Path;
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use aaa_emulator::{control::Trigger, credentials};
 use axum::{Router, http::StatusCode};
@@ -26,6 +28,7 @@ async fn reference() -> String {
     done.stdout
 }
 
+#[cfg(feature = "tui")]
 #[tokio::test]
 async fn the_reference_is_what_the_commands_say() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/REFERENCE.md");
@@ -209,7 +212,9 @@ async fn printed() -> Shown {
     story.says("aaa subscriptions check", &[&id, "--user", "7"]).await;
     story.says("aaa subscriptions list", &[&id]).await;
     story.says("aaa subscriptions count", &[]).await;
-    story.says("aaa trigger", &["follow_events", "--user", "7"]).await;
+    let emulator = story.lab.emulator.url();
+    let args = ["follow_events", "--user", "7", "--emulator", &emulator];
+    story.says("aaa trigger", &args).await;
     story.says("aaa trigger", &["follow_events", "--user", "7", "--to", &url]).await;
     for _ in 0..2 {
         let line = timeout(PATIENCE, receiver.lines.next_line()).await.unwrap().unwrap().unwrap();
@@ -241,11 +246,12 @@ async fn printed() -> Shown {
     // An outage.
     let missed = Trigger::new("follow_events", "7".parse().unwrap());
     story.lab.emulator.trigger_and_wait(&missed).await.unwrap();
-    story.lab.emulator.advance(Duration::from_secs(2 * 60 * 60)).await.unwrap();
+    story.lab.emulator.advance(Duration::from_secs(3 * 60 * 60)).await.unwrap();
     story.lab.emulator.trigger_and_wait(&missed).await.unwrap();
     let receiver = story.listens(&bind, &["--recover", "off"]).await;
     let plan = story.says("aaa replay plan", &[]).await;
     let window = &plan[0]["now"][0];
+    assert!(window.is_object(), "{plan:?}");
     let (from, to) = (window["from_date"].as_str().unwrap(), window["to_date"].as_str().unwrap());
     story.says("aaa replay create", &[&id, "--from", from, "--to", to]).await;
     story.says("aaa replay create", &[&id, "--from", from, "--to", to, "--follow"]).await;
@@ -259,6 +265,10 @@ async fn printed() -> Shown {
     story.says("aaa subscriptions remove", &[&id, "7"]).await;
     story.says("aaa webhooks delete", &[&id]).await;
     assert_eq!(receiver.end().await, 0);
+    // Another one, so long that something is lost.
+    story.lab.emulator.advance(Duration::from_secs(30 * 60 * 60)).await.unwrap();
+    let plan = story.says("aaa replay plan", &[]).await;
+    assert!(plan[0]["lost"][0].is_object(), "{plan:?}");
 
     let body = story.lab.directory.path().join("body.json");
     std::fs::write(&body, r#"{"a":1}"#).unwrap();
