@@ -8,7 +8,8 @@
 //! ```
 //! use aaa_client::{ApiUrl, ClientBuilder, Transport, TransportError};
 //! use aaa_dashboard::Dashboard;
-//! use aaa_store::MemoryStore;
+//! use aaa_replay::ledger::Ledger;
+//! use aaa_webhook::{consumer::{Cursors, DeadLetters}, inbox::EventLog};
 //! # use bytes::Bytes;
 //! # use http::{Request, Response};
 //! # struct Canned;
@@ -18,14 +19,17 @@
 //! #     }
 //! # }
 //!
-//! let client = ClientBuilder::new(ApiUrl::X.parse()?).build_with(Canned);
-//! let pages = Dashboard::new(MemoryStore::default(), client)
-//!     .at("/dashboard")
-//!     .with_host("ops.example.com")
-//!     .with_password("correct horse battery".parse()?)
-//!     .router()?;
-//! let router: axum::Router = axum::Router::new().merge(pages);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! /// Any store will do, such as the one in SQLite.
+//! fn pages(
+//!     store: impl EventLog + Cursors + DeadLetters + Ledger,
+//! ) -> Result<axum::Router, Box<dyn std::error::Error>> {
+//!     let client = ClientBuilder::new(ApiUrl::X.parse()?).build_with(Canned);
+//!     let pages = Dashboard::new(store, client)
+//!         .at("/dashboard")
+//!         .with_host("ops.example.com")
+//!         .with_password("correct horse battery".parse()?);
+//!     Ok(axum::Router::new().merge(pages.router()?))
+//! }
 //! ```
 //!
 //! # Who may use it

@@ -10,7 +10,7 @@ use aaa_webhook::consumer::{Changes, Cursors, DeadLetter, Progress, Totals};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::stage::{HOST, Pages, Stage};
+use crate::stage::{HOST, Pages, Stage, now};
 
 #[tokio::test]
 async fn webhooks_are_registered_validated_and_deleted() {
@@ -111,7 +111,7 @@ async fn deliveries_are_sent_again() {
 async fn replays_are_handed_over() {
     let stage = Stage::new().await;
     let (pages, id) = (stage.pages(), stage.webhook().await);
-    let now = Timestamp::now();
+    let now = now();
     let minute = |ago: i64| {
         let time = UtcMinute::floor(now).plus(-ago).start();
         time.strftime("%Y-%m-%dT%H:%M").to_string()

@@ -10,12 +10,12 @@ use aaa_replay::{
 use aaa_webhook::{receiver::Status, server::Server};
 use axum::Router;
 use browser::{Browser, Scheme};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::{
     day::Size,
     pages::{a_day, dead_letter},
-    stage::Stage,
+    stage::{Stage, now},
 };
 
 /// Every page there is.
@@ -304,7 +304,7 @@ async fn replays_and_dead_letters() {
     // X replays nothing from before the webhook was there, so it is there for three hours.
     stage.emulator.advance(Duration::from_secs(3 * 3600)).await.unwrap();
     let offset = SignedDuration::from_hours(3);
-    let (run, wall, uptime) = (RunId(1), Timestamp::now(), SignedDuration::ZERO);
+    let (run, wall, uptime) = (RunId(1), now(), SignedDuration::ZERO);
     let tally = Tally::default();
     let beat = Heartbeat { run, wall, uptime, offset, offset_read: true, tally };
     stage.store.heartbeat(beat).await.unwrap();

@@ -19,6 +19,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::stage::now;
+
 /// The only webhook.
 pub(crate) const WEBHOOK: &str = "1234577122340233217";
 
@@ -120,7 +122,7 @@ pub(crate) fn go_on(store: SqliteStore) {
         loop {
             due.tick().await;
             let last = store.spans().await.unwrap().pop().unwrap().last;
-            let wall = Timestamp::now();
+            let wall = now();
             let uptime = last.uptime + wall.duration_since(last.wall);
             // A store that is closed ends the day.
             if store.heartbeat(Heartbeat { wall, uptime, ..last }).await.is_err() {

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 
 use crate::{
     day::{self, Canned, WEBHOOK},
-    stage::{PATIENCE, Pages, Stage},
+    stage::{PATIENCE, Pages, Stage, now},
 };
 
 /// Returns what a page is made of: headings, columns, forms, buttons, links, live parts.
@@ -68,7 +68,7 @@ pub(crate) async fn a_day(size: day::Size) -> (Stage, Pages) {
     let stage = Stage::new().await;
     stage.store_token(7, "harbour");
     stage.store_token(8, "lighthouse");
-    day::write(&stage.store, Timestamp::now(), size).await;
+    day::write(&stage.store, now(), size).await;
     day::go_on(stage.store.clone());
     let api = "http://127.0.0.1:1".parse().unwrap();
     let client =

@@ -230,3 +230,9 @@ impl Pages {
         (page.status.as_u16(), words.to_owned())
     }
 }
+
+/// Returns the local time: the emulator's clock and that of the pages begin with it.
+#[expect(clippy::disallowed_methods, reason = "the pages read this clock, too")]
+pub(crate) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
