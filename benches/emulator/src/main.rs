@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stderr, reason = "people want to know how far it is")]
 
+mod cpu;
 mod wrk;
 
 use std::{
@@ -34,15 +35,31 @@ const TIME: Duration = Duration::from_secs(3);
 /// How many connections wrk opens; the emulator has as many deliveries under way.
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// A round. Rates are per second.
+/// A round.
 #[derive(Debug, Serialize)]
 struct Round {
-    /// How many deliveries the emulator made.
-    emulator: f64,
-    /// How many requests wrk made, where it is installed.
-    wrk: Option<f64>,
+    emulator: Rates,
+    /// Where it is installed.
+    wrk: Option<Rates>,
     /// The average body of the emulator, in bytes; those of wrk are as long.
     body: f64,
+}
+
+/// How much one of them did.
+#[derive(Debug, Serialize)]
+struct Rates {
+    /// Deliveries per second.
+    per_second: f64,
+    /// Deliveries per second of a core's time, which others on the machine do not take away; only
+    /// where the system tells.
+    per_core: Option<f64>,
+}
+
+impl Rates {
+    fn new(count: f64, elapsed: f64, cpu: Option<f64>) -> Self {
+        let per_core = cpu.filter(|cpu| *cpu > 0.0).map(|cpu| count / cpu);
+        Self { per_second: count / elapsed, per_core }
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -72,13 +89,13 @@ async fn round(sink: &Path, beside: bool) -> Result<Round, Failure> {
     let mut server = Server::start(sink, [""; 0], directory.path())?;
     let url = format!("http://{}{PATH}", server.ready().await?);
     let (emulator, body) = emulator(&url).await?;
-    let wrk = if beside { wrk::rate(&url, &post(body)?, directory.path()).await? } else { None };
+    let wrk = if beside { wrk::rates(&url, &post(body)?, directory.path()).await? } else { None };
     server.kill().await?;
     Ok(Round { emulator, wrk, body })
 }
 
 /// Has a society act faster than it can be told of, and counts what is answered 200.
-async fn emulator(url: &str) -> Result<(f64, f64), Failure> {
+async fn emulator(url: &str) -> Result<(Rates, f64), Failure> {
     let emulator = Emulator::start().await?;
     let consumer =
         Consumer::new(credentials::CONSUMER_KEY.parse()?, credentials::CONSUMER_SECRET.parse()?);
@@ -94,12 +111,13 @@ async fn emulator(url: &str) -> Result<(f64, f64), Failure> {
     }
     emulator.set_traffic(Traffic::new(Traffic::MAX_RATE).with_users(1000))?;
     tokio::time::sleep(WARM_UP).await;
-    let (begun, before) = (clock::steady(), taken(url).await?);
+    let (begun, before, cpu) = (clock::steady(), taken(url).await?, cpu::own());
     tokio::time::sleep(TIME).await;
     let (elapsed, after) = (begun.elapsed(), taken(url).await?);
+    let cpu = cpu.zip(cpu::own()).map(|(before, after)| after - before);
     emulator.shutdown().await;
     let count = after.0 - before.0;
-    Ok((count / elapsed.as_secs_f64(), (after.1 - before.1) / count))
+    Ok((Rates::new(count, elapsed.as_secs_f64(), cpu), (after.1 - before.1) / count))
 }
 
 /// Asks the sink how many deliveries it took, and of how many bytes.

@@ -6,10 +6,14 @@ use aaa_emulator::credentials;
 use aaa_webhook::signature::{HEADER, Signature};
 use tokio::process::Command;
 
-use crate::{CONNECTIONS, Failure, TIME};
+use crate::{CONNECTIONS, Failure, Rates, TIME, cpu};
 
-/// Returns how many requests a second it makes; nothing where it is not installed.
-pub(crate) async fn rate(url: &str, body: &str, directory: &Path) -> Result<Option<f64>, Failure> {
+/// Returns how many requests it makes; nothing where it is not installed.
+pub(crate) async fn rates(
+    url: &str,
+    body: &str,
+    directory: &Path,
+) -> Result<Option<Rates>, Failure> {
     let signature = Signature::of(&credentials::CONSUMER_SECRET.parse()?, body.as_bytes());
     // Level-two brackets, so that nothing in the body is an escape.
     let script = format!(
@@ -18,6 +22,7 @@ pub(crate) async fn rate(url: &str, body: &str, directory: &Path) -> Result<Opti
     );
     let file = directory.join("request.lua");
     fs::write(&file, script)?;
+    let before = cpu::children();
     let ran = Command::new("wrk")
         .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
         .args(["--duration", &format!("{}s", TIME.as_secs()), "--script"])
@@ -31,19 +36,23 @@ pub(crate) async fn rate(url: &str, body: &str, directory: &Path) -> Result<Opti
         Err(error) => return Err(error.into()),
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    match read(&text) {
-        Some(rate) => Ok(Some(rate)),
-        None => Err(format!("wrk says: {text}{}", String::from_utf8_lossy(&output.stderr)).into()),
-    }
+    let Some((count, seconds)) = read(&text) else {
+        let words = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("wrk says: {text}{words}").into());
+    };
+    let cpu = before.zip(cpu::children()).map(|(before, after)| after - before);
+    Ok(Some(Rates::new(count, seconds, cpu)))
 }
 
-/// Reads the rate, if each request was answered well.
-fn read(text: &str) -> Option<f64> {
+/// Reads how many requests there were in how many seconds, if each was answered well.
+fn read(text: &str) -> Option<(f64, f64)> {
     if text.contains("Non-2xx") || text.contains("Socket errors") {
         return None;
     }
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:"))?;
-    line.trim().parse().ok()
+    let line = text.lines().find(|line| line.contains(" requests in "))?;
+    let (count, rest) = line.trim().split_once(" requests in ")?;
+    let (seconds, _) = rest.split_once("s,")?;
+    Some((count.parse().ok()?, seconds.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -53,7 +62,7 @@ mod tests {
     #[test]
     fn a_rate_counts_if_all_went_well() {
         let text = "  58123 requests in 3.00s, 4.38MB read\nRequests/sec:  19374.13\n";
-        assert_eq!(read(text), Some(19_374.13));
+        assert_eq!(read(text), Some((58_123.0, 3.0)));
         assert_eq!(read(&format!("{text}  Non-2xx or 3xx responses: 3")), None);
         assert_eq!(read(""), None);
     }

@@ -4,6 +4,7 @@ mod auth;
 mod calls;
 mod dashboard;
 mod doctor;
+pub(crate) mod emulate;
 mod events;
 mod keeping;
 mod manual;
@@ -252,6 +253,8 @@ pub(crate) struct EmulateArgs {
     /// Let the clock stand still until it is advanced
     #[arg(long)]
     pub(crate) virtual_time: bool,
+    #[command(flatten)]
+    pub(crate) emulated: emulate::EmulatedArgs,
     /// The quota of the account
     #[arg(long, value_enum, default_value_t = Quota::Enterprise)]
     pub(crate) quota: Quota,

@@ -4,14 +4,20 @@
 //! It remembers recent posts, who follows whom and who writes to whom, so that replies answer posts
 //! that there are, likes are of such posts and each only once, and messages have their conversation.
 
+mod act;
+mod mould;
 mod words;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use crate::{payload, world::random::Random};
+use self::act::{Seen, What};
+pub(crate) use self::{
+    act::Act,
+    mould::{Moulds, Values, concerns_other, key},
+};
+use crate::world::random::Random;
 
 /// How many posts are remembered.
 const POSTS: usize = 512;
@@ -21,14 +27,6 @@ const TALKS: usize = 128;
 
 /// How many follows, blocks and mutes are remembered.
 const TIES: usize = 50_000;
-
-/// Something that a user does, as the control API is told of it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Act {
-    pub(crate) kind: &'static str,
-    pub(crate) user: u64,
-    pub(crate) payload: Value,
-}
 
 /// The users, and what they remember.
 #[derive(Debug)]
@@ -124,10 +122,9 @@ impl Society {
     }
 
     fn post(&mut self, author: u64, moment: &mut Moment<'_>) -> Act {
-        let text = words::POSTS;
-        let text = self.pick(text).to_owned();
+        let text = self.pick(words::POSTS).to_owned();
         let id = self.remember(author, text.clone(), moment);
-        Act { kind: POST, user: author, payload: words_of(id, &text) }
+        Act::new(What::Post, author, 0).saying(id, text)
     }
 
     /// `actor` answers, reposts, quotes or mentions `other`.
@@ -136,52 +133,19 @@ impl Society {
         if how < 15 {
             let text = format!("@user{other} {}", self.pick(words::POSTS));
             let id = self.remember(actor, text.clone(), moment);
-            let mut post = words_of(id, &text);
-            payload::merge(
-                &mut post,
-                &json!({"entities": {"user_mentions": [payload::mention(other)]}}),
-            );
-            return Act { kind: POST, user: actor, payload: post };
+            return Act::new(What::Mention, actor, other).saying(id, text);
         }
-        let Some(at) = self.post_of(other, |_| true, moment) else {
+        let found = self.post_of(other, |_| true, moment);
+        let Some(seen) = found.and_then(|at| self.posts.get(at)).map(Post::seen) else {
             return self.post(other, moment);
         };
-        let Some(seen) = self.posts.get(at).cloned() else {
-            return self.post(actor, moment);
-        };
-        let (text, more) = match how {
-            15..=64 => (
-                format!("@user{other} {}", self.pick(words::REPLIES)),
-                json!({
-                    "in_reply_to_status_id": payload::lossy(seen.id),
-                    "in_reply_to_status_id_str": seen.id.to_string(),
-                    "in_reply_to_user_id": other,
-                    "in_reply_to_user_id_str": other.to_string(),
-                    "in_reply_to_screen_name": format!("user{other}"),
-                    "entities": {"user_mentions": [payload::mention(other)]},
-                }),
-            ),
-            65..=84 => (
-                format!("RT @user{other}: {}", seen.text),
-                json!({
-                    "retweeted_status": seen.whole(),
-                    "entities": {"user_mentions": [payload::mention(other)]},
-                }),
-            ),
-            _ => (
-                self.pick(words::REPLIES).to_owned(),
-                json!({
-                    "is_quote_status": true,
-                    "quoted_status_id": payload::lossy(seen.id),
-                    "quoted_status_id_str": seen.id.to_string(),
-                    "quoted_status": seen.whole(),
-                }),
-            ),
+        let (what, text) = match how {
+            15..=64 => (What::Reply, format!("@user{other} {}", self.pick(words::REPLIES))),
+            65..=84 => (What::Repost, format!("RT @user{other}: {}", seen.text)),
+            _ => (What::Quote, self.pick(words::REPLIES).to_owned()),
         };
         let id = self.remember(actor, text.clone(), moment);
-        let mut post = words_of(id, &text);
-        payload::merge(&mut post, &more);
-        Act { kind: POST, user: actor, payload: post }
+        Act::new(what, actor, other).saying(id, text).about(seen)
     }
 
     fn like(&mut self, actor: u64, other: u64, moment: &mut Moment<'_>) -> Act {
@@ -191,8 +155,7 @@ impl Society {
             return self.post(other, moment);
         };
         post.liked_by.push(actor);
-        let payload = json!({"favorited_status": post.whole()});
-        Act { kind: "favorite_events", user: actor, payload }
+        Act::new(What::Like, actor, other).about(post.seen())
     }
 
     fn follow(&mut self, actor: u64, other: u64, moment: &mut Moment<'_>) -> Act {
@@ -200,39 +163,28 @@ impl Society {
         if self.ties.contains(&tie) && self.chance(75) {
             return self.like(actor, other, moment);
         }
-        self.tie("follow_events", tie, ["follow", "unfollow"], (actor, other))
+        Act::new(self.tie(tie, What::Follow, What::Unfollow), actor, other)
     }
 
     fn turn_away(&mut self, actor: u64, other: u64) -> Act {
-        if self.chance(50) {
-            let words = ["block", "unblock"];
-            self.tie("block_events", Tie::Block(actor, other), words, (actor, other))
+        let what = if self.chance(50) {
+            self.tie(Tie::Block(actor, other), What::Block, What::Unblock)
         } else {
-            let words = ["mute", "unmute"];
-            self.tie("mute_events", Tie::Mute(actor, other), words, (actor, other))
-        }
+            self.tie(Tie::Mute(actor, other), What::Mute, What::Unmute)
+        };
+        Act::new(what, actor, other)
     }
 
-    fn tie(
-        &mut self,
-        kind: &'static str,
-        tie: Tie,
-        [begin, end]: [&str; 2],
-        (actor, other): (u64, u64),
-    ) -> Act {
-        let word = if self.ties.remove(&tie) { end } else { begin };
-        if word == begin {
-            if self.ties.len() >= TIES {
-                self.ties.pop_first();
-            }
-            self.ties.insert(tie);
+    /// Begins what is not, and ends what is.
+    fn tie(&mut self, tie: Tie, begin: What, end: What) -> What {
+        if self.ties.remove(&tie) {
+            return end;
         }
-        let target = json!({
-            "id": other.to_string(),
-            "screen_name": format!("user{other}"),
-            "name": format!("User {other}"),
-        });
-        Act { kind, user: actor, payload: json!({"type": word, "target": target}) }
+        if self.ties.len() >= TIES {
+            self.ties.pop_first();
+        }
+        self.ties.insert(tie);
+        begin
     }
 
     /// A conversation goes on: somebody reads, types or writes.
@@ -255,26 +207,18 @@ impl Society {
             Some(last) if last.by == actor && !again => (other, actor),
             _ => (actor, other),
         };
-        let target = json!({"target": {"recipient_id": other.to_string()}});
         match talk.last {
             Some(last) if last.by == other && !talk.read && how < 35 => {
                 talk.read = true;
-                let mut payload = target;
-                let id = json!({"last_read_event_id": last.id.to_string()});
-                payload::merge(&mut payload, &id);
-                Act { kind: "direct_message_mark_read_events", user: actor, payload }
+                let read = Seen { id: last.id, text: String::new(), at: moment.now };
+                Act::new(What::Read, actor, other).about(read)
             }
-            Some(_) if how >= 85 => {
-                Act { kind: "direct_message_indicate_typing_events", user: actor, payload: target }
-            }
+            Some(_) if how >= 85 => Act::new(What::Type, actor, other),
             _ => {
                 let id = (moment.mint)();
                 talk.last = Some(Said { by: actor, id });
                 talk.read = false;
-                let mut message = target;
-                payload::merge(&mut message, &json!({"message_data": {"text": text}}));
-                let payload = json!({"id": id.to_string(), "message_create": message});
-                Act { kind: "direct_message_events", user: actor, payload }
+                Act::new(What::Write, actor, other).saying(id, text.to_owned())
             }
         }
     }
@@ -283,10 +227,7 @@ impl Society {
     fn delete(&mut self, author: u64, moment: &mut Moment<'_>) -> Act {
         let found = self.posts.iter().position(|post| post.author == author);
         match found.and_then(|at| self.posts.remove(at)) {
-            Some(post) => {
-                let payload = json!({"status": {"id": post.id.to_string()}});
-                Act { kind: "tweet_delete_events", user: author, payload }
-            }
+            Some(post) => Act::new(What::Delete, author, 0).saying(post.id, String::new()),
             None => self.post(author, moment),
         }
     }
@@ -347,15 +288,9 @@ impl Society {
 }
 
 impl Post {
-    fn whole(&self) -> Value {
-        payload::post(self.author, self.id, &self.text, self.at)
+    fn seen(&self) -> Seen {
+        Seen { id: self.id, text: self.text.clone(), at: self.at }
     }
-}
-
-const POST: &str = "tweet_create_events";
-
-fn words_of(id: u64, text: &str) -> Value {
-    json!({"id": payload::lossy(id), "id_str": id.to_string(), "text": text})
 }
 
 #[cfg(test)]

@@ -85,7 +85,6 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row { name: "aaa-cli", may_use: LIBRARIES, ..ROW },
     Row { name: "benches", may_use: LIBRARIES, ..ROW },
-    Row { name: "browser", ..ROW },
     Row { name: "conformance", may_use: LIBRARIES, ..ROW },
     Row { name: "crash", may_use: &["aaa-types", "aaa-store", "aaa-webhook", "load"], ..ROW },
     Row {
@@ -95,6 +94,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row { name: "examples", may_use: LIBRARIES, ..ROW },
     Row { name: "fuzz", may_use: LIBRARIES, ..ROW },
+    Row { name: "headless", ..ROW },
     Row { name: "load", may_use: &["aaa-types", "aaa-webhook"], ..ROW },
     Row { name: "receiver-bench", may_use: &["aaa-types", "aaa-store", "load"], ..ROW },
     Row { name: "sim", may_use: LIBRARIES, ..ROW },

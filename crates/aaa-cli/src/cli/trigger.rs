@@ -19,8 +19,9 @@ answered.";
 
 #[derive(Debug, Args)]
 pub(crate) struct TriggerArgs {
-    /// What happens: X's name of the kind, such as tweet_create_events; another name that ends in
-    /// _events needs --payload
+    /// What happens: X's name of the kind, such as tweet_create_events; an event type of the X
+    /// Activity API, such as post.create; filtered_stream; another name that ends in _events needs
+    /// --payload
     pub(crate) kind: String,
     /// Who acts
     #[arg(long, value_name = "ID")]

@@ -26,6 +26,8 @@ mod doctor;
 mod documents;
 mod emulate;
 #[cfg(unix)]
+mod emulate_state;
+#[cfg(unix)]
 mod errors;
 #[cfg(unix)]
 mod forward;

@@ -9,7 +9,7 @@ use aaa_replay::{
 };
 use aaa_webhook::{receiver::Status, server::Server};
 use axum::Router;
-use browser::{Browser, Scheme};
+use headless::{Browser, Scheme};
 use jiff::SignedDuration;
 
 use crate::{
@@ -32,7 +32,7 @@ pub(crate) const PATHS: [&str; 8] = [
 
 /// Begins a browser, or notes that a test is skipped.
 pub(crate) async fn browser(test: &str, width: u32, height: u32) -> Option<Browser> {
-    if let Some(missing) = browser::missing() {
+    if let Some(missing) = headless::missing() {
         if let Some(path) = std::env::var_os("AAA_SKIPPED_FILE") {
             use std::io::Write;
             let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();

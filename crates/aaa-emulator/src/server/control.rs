@@ -70,13 +70,16 @@ async fn clock(State(shared): Core, body: Bytes) -> Response {
     match parse::<Advance>(&body) {
         Ok(ask) => {
             let by = Duration::from_secs(ask.advance_seconds);
-            answer(handle::advance(&shared, by).map(|now| Clock { now }))
+            answer(handle::advance(&shared, by).await.map(|now| Clock { now }))
         }
         Err(refusal) => *refusal,
     }
 }
 
-async fn state(State(shared): Core) -> Response {
+async fn state(State(shared): Core, RawQuery(query): RawQuery) -> Response {
+    if query.unwrap_or_default().split('&').any(|pair| pair == "export=true") {
+        return Json(shared.export()).into_response();
+    }
     Json(shared.look(|world, now| world.state(now))).into_response()
 }
 

@@ -1,21 +1,25 @@
 use std::net::SocketAddr;
 
-use crate::world::{Refusal, TriggerError};
+use crate::world::{Refusal, SnapshotError, TriggerError};
 
 /// An emulator cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StartError(String);
-
-impl StartError {
-    pub(super) fn address(addr: SocketAddr, error: &std::io::Error) -> Self {
-        let advice = "choose another address, port 0 takes a free one";
-        Self(format!("cannot listen on {addr}: {error}; {advice}"))
-    }
-
-    pub(super) fn traffic(problem: &str) -> Self {
-        Self(format!("the traffic cannot begin: {problem}"))
-    }
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened at.
+    #[error("cannot listen on {addr}: {reason}; choose another address, port 0 takes a free one")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        reason: String,
+    },
+    /// The state is none that an emulator wrote.
+    #[error(transparent)]
+    State(#[from] SnapshotError),
+    /// The traffic cannot be as asked.
+    #[error("the traffic cannot begin: {0}")]
+    Traffic(&'static str),
 }
 
 /// The emulator cannot do what it was told.

@@ -12,11 +12,12 @@ use tokio::{
 
 use super::{Builder, ControlError, StartError, shared::Shared};
 use crate::{
+    Expectation,
     control::{
-        Deliver, Delivered, Fault, Faults, Ledger, PlannedFault, State, Traffic, TrafficState,
-        Trigger, Triggered,
+        Deliver, Delivered, Fault, Faults, Ledger, PlannedFault, Snapshot, State, Traffic,
+        TrafficState, Trigger, Triggered,
     },
-    world::Outcome,
+    world::{Outcome, World},
 };
 
 /// How long somebody waits for deliveries before he is told to look himself.
@@ -45,6 +46,7 @@ const LONGEST_STEP: Duration = Duration::from_secs(366 * 24 * 3600);
 pub struct Emulator {
     addr: SocketAddr,
     shared: Arc<Shared>,
+    expectations: Vec<Expectation>,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
     timer: AbortHandle,
@@ -68,11 +70,13 @@ impl Emulator {
     pub(super) fn new(
         addr: SocketAddr,
         shared: Arc<Shared>,
+        expectations: Vec<Expectation>,
         stop: oneshot::Sender<()>,
         server: JoinHandle<()>,
         timer: JoinHandle<()>,
     ) -> Self {
-        Self { addr, shared, stop: Some(stop), server: Some(server), timer: timer.abort_handle() }
+        let (stop, server) = (Some(stop), Some(server));
+        Self { addr, shared, expectations, stop, server, timer: timer.abort_handle() }
     }
 
     /// Returns where it listens.
@@ -125,13 +129,15 @@ impl Emulator {
         deliver(&self.shared, ask).await
     }
 
-    /// Moves the clock on. What became due on the way has been started when this returns.
+    /// Moves the clock on. What became due on the way has been started when this returns, each at
+    /// its own time and after what was due before has ended; webhooks that let it wait for more
+    /// than two seconds in all are not waited for any more.
     ///
     /// # Errors
     ///
     /// Refuses more than a year at once and thirty in all.
     pub async fn advance(&self, by: Duration) -> Result<Timestamp, ControlError> {
-        advance(&self.shared, by)
+        advance(&self.shared, by).await
     }
 
     /// Returns the ground truth.
@@ -172,6 +178,38 @@ impl Emulator {
         self.shared.look(|world, _| world.traffic())
     }
 
+    /// Returns everything that another emulator needs to go on from here ([`Builder::state`]).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use aaa_emulator::Emulator;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let first = Emulator::start().await?;
+    /// let second = Emulator::builder().state(first.export()).start().await?;
+    /// assert_eq!(first.ledger().events, second.ledger().events);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn export(&self) -> Snapshot {
+        self.shared.export()
+    }
+
+    /// Returns a number that grows whenever something may have changed: what was exported since
+    /// then need not be exported again.
+    pub fn changes(&self) -> u64 {
+        self.shared.changes()
+    }
+
+    /// Returns what was expected and is not true now, in words.
+    pub fn unmet(&self) -> Vec<String> {
+        let unmet = |world: &World| {
+            self.expectations.iter().filter_map(|expected| expected.unmet(world)).collect()
+        };
+        self.shared.look(|world, _| unmet(world))
+    }
+
     /// Plans a fault.
     ///
     /// # Errors
@@ -192,6 +230,10 @@ impl Emulator {
     }
 
     /// Stops, and returns when nobody is served any more.
+    ///
+    /// # Panics
+    ///
+    /// Panics if something is not as [expected](Builder::expect).
     pub async fn shutdown(mut self) {
         self.halt();
         if let Some(server) = self.server.take() {
@@ -201,9 +243,31 @@ impl Emulator {
                 abort.abort();
             }
         }
+        self.judge();
+    }
+
+    /// Panics if something is not as expected, once.
+    fn judge(&mut self) {
+        let unmet = self.unmet();
+        self.expectations.clear();
+        if !unmet.is_empty() {
+            #[expect(clippy::panic, reason = "whoever asked for this wants the test to fail")]
+            {
+                panic!(
+                    "the emulator at {} saw what was not expected: {}",
+                    self.addr,
+                    unmet.join("\n")
+                );
+            }
+        }
     }
 
     fn halt(&mut self) {
+        if self.stop.is_some() {
+            for fault in self.faults().never_fired() {
+                tracing::warn!("a planned fault never happened: {fault}");
+            }
+        }
         self.timer.abort();
         self.shared.stop();
         // The receiver may have ended by itself.
@@ -214,6 +278,10 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.halt();
+        // A test that fails already is told why.
+        if !std::thread::panicking() {
+            self.judge();
+        }
     }
 }
 
@@ -281,11 +349,11 @@ pub(super) async fn deliver(shared: &Arc<Shared>, ask: Deliver) -> Result<Delive
     .await
 }
 
-pub(super) fn advance(shared: &Arc<Shared>, by: Duration) -> Result<Timestamp, ControlError> {
+pub(super) async fn advance(shared: &Arc<Shared>, by: Duration) -> Result<Timestamp, ControlError> {
     if by > LONGEST_STEP {
         return Err(ControlError::TooFar);
     }
-    shared.advance(by)
+    shared.advance(by).await
 }
 
 pub(super) fn set_traffic(

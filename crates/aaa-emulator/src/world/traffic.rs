@@ -5,12 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::World;
 use crate::{
-    control::{Traffic, TrafficState, Trigger},
-    society::{Act, Society},
+    control::{Traffic, TrafficState},
+    society::{self, Act, Moulds, Society, Values, concerns_other},
 };
 
 /// How many deliveries may wait before acts are left out.
-const MAX_WAITING: usize = 10_000;
+const MAX_WAITING: usize = 1000;
 
 /// How late an act may be; whoever was stopped for longer does not catch up.
 const MAX_LATE: SignedDuration = SignedDuration::from_secs(5);
@@ -25,6 +25,7 @@ pub(super) struct Running {
     period: SignedDuration,
     next: Timestamp,
     society: Society,
+    moulds: Moulds,
     subscribers: Vec<u64>,
     since_listed: u32,
     acts: u64,
@@ -68,6 +69,7 @@ impl World {
                 period,
                 next,
                 society: Society::new(self.settings.seed, ask.users),
+                moulds: Moulds::new(self.settings.blocked_flag),
                 subscribers: Vec::new(),
                 since_listed: STALE,
                 acts: 0,
@@ -123,7 +125,7 @@ impl World {
             let act =
                 running.society.act(subscriber, now, &is_subscribed, &mut || ids.next(random, now));
             running.acts += 1;
-            self.carry_out(act, now);
+            self.carry_out(&act, &mut running.moulds);
         }
         self.traffic = Some(running);
         true
@@ -142,14 +144,28 @@ impl World {
         running.society.draw(&running.subscribers)
     }
 
-    fn carry_out(&mut self, act: Act, now: Timestamp) {
-        let Ok(user) = UserId::try_from(act.user) else {
+    /// Writes an act into the ledger, for everybody who is subscribed and concerned.
+    fn carry_out(&mut self, act: &Act, moulds: &mut Moulds) {
+        let (Ok(actor), other) = (UserId::try_from(act.actor), UserId::try_from(act.other)) else {
             return;
         };
-        let ask = Trigger::new(act.kind, user).with_payload(act.payload);
-        if let Err(error) = self.trigger(&ask, now) {
-            // Whoever is subscribed has a token, and so have all others.
-            tracing::error!(%error, "an act of the society makes no event");
+        let millis = self.ids.next_millis(self.now);
+        let values = Values::new(act, self.now, millis, self.random.hex());
+        let webhooks: Vec<_> = self.hooks.keys().copied().collect();
+        for webhook in webhooks {
+            let Some(hook) = self.hooks.get(&webhook) else {
+                continue;
+            };
+            let relations = self.settings.relations_of(hook.generation);
+            let other = other.as_ref().ok().filter(|_| concerns_other(act.what, relations));
+            let concerned = [Some(&actor), other]
+                .map(|user| user.copied().filter(|user| hook.subscribers.contains(user)));
+            for user in concerned.into_iter().flatten() {
+                let body = moulds.body(act, &values, user == actor);
+                let key = society::key(act, &values, user);
+                self.log(webhook, Some(user), (act.kind().to_owned(), key, body), None);
+            }
+            self.pump(webhook);
         }
     }
 }

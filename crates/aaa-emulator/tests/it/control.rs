@@ -65,13 +65,13 @@ async fn the_whole_story_over_http() {
 
     let fault = json!({"action": {"type": "drop"}, "match": {"nth": 2}});
     let planned = control(&emulator, "faults", &[], fault).await;
-    assert_eq!(look(&emulator, "faults").await, json!({"faults": [planned.body]}));
+    assert_eq!(look(&emulator, "faults").await, json!({"faults": [planned.body], "journal": []}));
     assert_eq!(look(&emulator, "state").await["webhooks"][0]["subscriptions"], json!(["7"]));
 
     control(&emulator, "reset", &[], json!({})).await;
     assert_eq!(look(&emulator, "state").await["webhooks"], json!([]));
     assert_eq!(look(&emulator, "ledger").await["events"], json!([]));
-    assert_eq!(look(&emulator, "faults").await, json!({"faults": []}));
+    assert_eq!(look(&emulator, "faults").await, json!({"faults": [], "journal": []}));
 }
 
 #[tokio::test]

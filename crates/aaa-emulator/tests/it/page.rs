@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aaa_emulator::{Emulator, control::Trigger, settings::Settings};
-use browser::{Browser, Scheme};
+use headless::{Browser, Scheme};
 use http::Request;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::support::{Receiver, quiet, register, send, subscribe, user};
 
 /// Begins a browser, or notes that a test is skipped.
 async fn browser(test: &str, width: u32, height: u32) -> Option<Browser> {
-    if let Some(missing) = browser::missing() {
+    if let Some(missing) = headless::missing() {
         if let Some(path) = std::env::var_os("AAA_SKIPPED_FILE") {
             use std::io::Write;
             let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();

@@ -159,7 +159,7 @@ impl Sim {
         if let Some(status) = status {
             self.planned_calls.push(call);
             let when = Match { operation: Some(Operation::CreateReplay), ..Match::default() };
-            let fault = Fault { when, action: Action::Respond { status }, times: 1 };
+            let fault = Fault { when, action: Action::Respond { status, form: None }, times: 1 };
             if self.world.plan_fault(fault).is_ok() {
                 self.planned.push(None);
             }

@@ -195,7 +195,7 @@ impl Sim {
         if status != 200 && status != 503 {
             self.say(|| format!("a delivery is answered {status}"));
         }
-        self.ended(delivery, Ok(Answer { status, body: Bytes::new() }));
+        self.ended(delivery, Ok(Answer::new(status, Bytes::new())));
     }
 
     fn closed(&mut self, delivery: DeliveryId) {
@@ -235,10 +235,10 @@ impl Sim {
             !signature.is_some_and(|it| it.verifies(self.app.active(), query.as_bytes()))
         });
         let Ok(token) = CrcToken::from_query(query) else {
-            return Answer { status: 400, body: Bytes::new() };
+            return Answer::new(400, Bytes::new());
         };
         if is_forged {
-            return Answer { status: 403, body: Bytes::new() };
+            return Answer::new(403, Bytes::new());
         }
         if self.wrong_checks > 0 {
             self.wrong_checks -= 1;
@@ -250,14 +250,14 @@ impl Sim {
             self.later(notice, Event::Happening(Happening::Validate));
             let body =
                 r#"{"response_token":"sha256=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}"#;
-            return Answer { status: 200, body: Bytes::from_static(body.as_bytes()) };
+            return Answer::new(200, Bytes::from_static(body.as_bytes()));
         }
         let signed = u64::from(check.signature.is_some());
         self.count(|tally| {
             tally.verified += signed;
             tally.arrived += 1;
         });
-        Answer { status: 200, body: token.answer(self.app.active()).into() }
+        Answer::new(200, token.answer(self.app.active()))
     }
 
     /// Somebody posts what X never signed, and what X once signed for somebody else.

@@ -33,7 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_u8, 1..4_u64).prop_map(|(w, u)| Step::Unsubscribe(w, u)),
         6 => (0..6_u8, 1..4_u64, 1..5_u32).prop_map(|(k, u, n)| Step::Trigger(k, u, n)),
         4 => (0..4_u8, 0..300_i64, 1..200_i64).prop_map(|(w, f, n)| Step::Replay(w, f, n)),
-        1 => (0..9_u8).prop_map(Step::Fault),
+        1 => (0..17_u8).prop_map(Step::Fault),
         4 => (0..100_000_i64).prop_map(Step::Pass),
         6 => (0..6_u8).prop_map(Step::Checks),
         6 => (0..10_u8, prop_oneof![3 => Just(200_u16), 1 => Just(500), 1 => Just(0)])
@@ -50,7 +50,7 @@ const KINDS: [&str; 6] = [
     "brand_new_events",
 ];
 
-const ACTIONS: [Action; 9] = [
+const ACTIONS: [Action; 17] = [
     Action::Drop,
     Action::LoseAnswer,
     Action::Delay { seconds: 700 },
@@ -60,6 +60,14 @@ const ACTIONS: [Action; 9] = [
     Action::IncompleteJob,
     Action::CompleteJob,
     Action::MissingCompletion,
+    Action::Truncate,
+    Action::Reorder,
+    Action::SlowBody { millis: 10 },
+    Action::Reset,
+    Action::GiveUp,
+    Action::WrongCheck,
+    Action::SilentCheck,
+    Action::DoubleCompletion,
 ];
 
 /// Both, as it comes.
@@ -118,8 +126,8 @@ impl Sim {
             Step::Pass(seconds) => self.pass(SignedDuration::from_secs(seconds / 10)),
             Step::Checks(how) => self.answer_checks(match how {
                 0..3 => None,
-                3 => Some(Ok(Answer { status: 200, body: "{}".into() })),
-                4 => Some(Ok(Answer { status: 500, body: "".into() })),
+                3 => Some(Ok(Answer::new(200, "{}"))),
+                4 => Some(Ok(Answer::new(500, ""))),
                 _ => Some(Err(Silence::TimedOut)),
             }),
             Step::Posts(count, status) => {
@@ -128,7 +136,7 @@ impl Sim {
                 for post in self.posts.drain(..count).collect::<Vec<_>>() {
                     let heard = match status {
                         0 => Err(Silence::TimedOut),
-                        status => Ok(Answer { status, body: "".into() }),
+                        status => Ok(Answer::new(status, "")),
                     };
                     self.world.delivery_ended(post.id, heard, now);
                 }
@@ -216,6 +224,44 @@ proptest! {
         let attempts: usize = ledger.events.iter().map(|event| event.attempts.len()).sum();
         let acknowledged = ledger.events.iter().filter(|e| e.acknowledged_at.is_some()).count();
         prop_assert_eq!((counts.attempts, counts.acknowledged), (attempts, acknowledged));
+    }
+
+    /// Wherever a history stops, the world that is saved is the one that is taken up, and what was
+    /// taken up ends.
+    #[test]
+    fn a_snapshot_is_the_world(steps in prop::collection::vec(step(), 0..60)) {
+        let retries = Some([3, 27].map(SignedDuration::from_secs).to_vec());
+        let settings = Settings { concurrency: 2, retries, ..still() };
+        let mut sim = Sim::subscribed(settings.clone()).0;
+        for step in &steps {
+            sim.perform(step);
+        }
+        let saved = sim.world.snapshot(sim.now);
+        let text = serde_json::to_string(&saved).unwrap();
+        let world = World::restore(settings, serde_json::from_str(&text).unwrap()).unwrap();
+        prop_assert_eq!(&world.snapshot(sim.now), &saved);
+        let mut new = Sim::new(still());
+        (new.world, new.now) = (world, sim.now);
+        new.world.resume(new.now);
+        new.finish();
+        let ledger = new.world.ledger(new.now);
+        check(&ledger);
+        prop_assert!(ledger.jobs.iter().all(|job| job.state != JobState::Running));
+        let counts = new.world.state(new.now).counts;
+        prop_assert_eq!((counts.in_flight, counts.queued), (0, 0));
+    }
+
+    /// The same seed and the same commands give the same ids, tokens and answers.
+    #[test]
+    fn a_history_can_be_repeated(seed in any::<u64>(), steps in prop::collection::vec(step(), 0..60)) {
+        let run = || {
+            let mut sim = Sim::subscribed(Settings { seed, ..still() }).0;
+            steps.iter().for_each(|step| sim.perform(step));
+            let seen: Vec<_> = sim.checks.iter().map(|check| check.uri.clone()).collect();
+            let posted: Vec<_> = sim.posts.iter().map(|p| (p.body.clone(), p.signature.clone())).collect();
+            (sim.world.snapshot(sim.now), seen, posted, sim.world.faults())
+        };
+        prop_assert_eq!(run(), run());
     }
 
     /// Whatever was attempted and failed comes back with one job over its time.
