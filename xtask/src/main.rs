@@ -32,6 +32,7 @@ mod peers;
 mod properties;
 mod reference;
 mod results;
+mod screenshots;
 mod sim;
 mod skips;
 mod snapshots;
@@ -73,6 +74,7 @@ usage: cargo xtask COMMAND
   campaign [--quick] [STEP]...
                           all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
+  screenshots             make the pictures in docs/images anew, with a headless Chromium
   reference               write docs/REFERENCE.md from what `aaa` says of its commands; a test
                           fails while it is stale
   peers [--spec FILE]     try the emulator with X's own Python SDK and, given X's description, with
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
         "campaign" => plain(campaign::run(rest)),
+        "screenshots" => plain(screenshots::run(rest)),
         "conformance" => plain(conformance::run(rest)),
         "reference" => plain(reference::run(rest)),
         "peers" => plain(peers::run(rest)),

@@ -2,6 +2,7 @@
 
 mod auth;
 mod calls;
+mod dashboard;
 mod doctor;
 pub(crate) mod emulate;
 mod events;
@@ -26,6 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
     calls::{Api, ApiArgs, RouteArgs, WaitArgs},
+    dashboard::{DashboardArgs, DoorArgs},
     doctor::DoctorArgs,
     events::{
         DeadCommand, DeadListArgs, DropConsumerArgs, EventsArgs, EventsCommand, FilterArgs,
@@ -90,6 +92,9 @@ pub(crate) enum Command {
     /// Checks the store, copies it, makes it smaller, removes a user from it
     #[command(after_help = "Example:\n  aaa store check")]
     Store(store::StoreArgs),
+    /// Shows it all in a browser: events, webhooks, users, coverage, replays, dead letters
+    #[command(after_help = dashboard::HELP)]
+    Dashboard(Box<DashboardArgs>),
     /// Says whether a webhook is fit: its URL, TLS, challenges, clocks, disk, credentials
     #[command(after_help = doctor::HELP)]
     Doctor(DoctorArgs),
@@ -192,6 +197,12 @@ pub(crate) struct ListenArgs {
     /// Answer /metrics, /healthz and /readyz here, and never on the public listener
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Show events, webhooks, users, coverage and replays in a browser here, and never on the
+    /// public listener; see `aaa dashboard --help`
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) dashboard: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) door: DoorArgs,
     #[command(flatten)]
     pub(crate) sources: SourceArgs,
     /// Speak TLS, with this chain of certificates in PEM, the server's own first; read again when

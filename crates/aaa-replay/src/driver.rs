@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 pub use self::{
     clock::{XClock, is_shaken, offset_of},
     heartbeat::{heartbeat, heartbeats},
-    refusal::{classify, learned},
+    refusal::classify,
     target::{Target, TargetError},
     watching::{Aid, Watch},
 };

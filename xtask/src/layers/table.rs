@@ -78,7 +78,8 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "aaa-dashboard",
-        may_use: &["aaa-types", "aaa-client", "aaa-webhook", "aaa-replay"],
+        // Whoever signs in hands a token to the file with tokens, which is aaa-auth's.
+        may_use: &["aaa-types", "aaa-auth", "aaa-client", "aaa-webhook", "aaa-replay"],
         trees: &[Tree { features: ALL, absent: &["rusqlite"] }],
         ..ROW
     },

@@ -19,6 +19,8 @@ mod browser;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]
+mod dashboard;
+#[cfg(unix)]
 mod demo;
 #[cfg(unix)]
 mod doctor;

@@ -189,6 +189,8 @@ async fn printed() -> Shown {
     let mut receiver = story.listens("127.0.0.1:0", &forward).await;
     let bind = receiver.url.strip_prefix("http://").unwrap().to_owned();
     let url = format!("{}/webhooks/twitter", receiver.url);
+    let board = story.lab.command(&["dashboard", "--json", "--bind", "127.0.0.1:0"]);
+    assert_eq!(story.starts("aaa dashboard", board).await.end().await, 0);
     let created = story.says("aaa webhooks create", &[&url]).await;
     let id = created[0]["id"].as_str().unwrap().to_owned();
     story.says("aaa webhooks list", &[]).await;

@@ -3,7 +3,7 @@
 use aaa_client::{Operation, Transport};
 use aaa_types::WebhookId;
 
-use super::{Driver, classify, learned};
+use super::{Driver, classify};
 use crate::{
     engine::{self, Action, Engine, Health, Input, Quota, Refusal, RefusalKind},
     ledger::{Ledger, LedgerError, Outcome},
@@ -85,7 +85,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
                 Some(attempts) => attempts,
                 None => attempts.insert(self.desk.attempts().await?),
             };
-            let settings = learned(self.settings, webhook.id, attempts);
+            let settings = engine::learned(self.settings, webhook.id, attempts);
             self.fleet.add(Engine::new(webhook, settings, health, attempts.clone()));
             found = true;
         }
