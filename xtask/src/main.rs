@@ -28,6 +28,7 @@ mod layers;
 mod lint;
 mod outcome;
 mod parity;
+mod peers;
 mod properties;
 mod results;
 mod sim;
@@ -53,6 +54,8 @@ usage: cargo xtask COMMAND
                           the beginning of one: keys, decode, verify, sign
   bench receiver [--rounds N]
                           measure how fast deliveries are committed, beside a bare axum server
+  bench emulator [--rounds N]
+                          measure how many deliveries the emulator makes, beside wrk
   bench timing            look whether the time of a verification tells anything of the signature
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
@@ -69,6 +72,8 @@ usage: cargo xtask COMMAND
   campaign [--quick] [STEP]...
                           all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
+  peers [--spec FILE]     try the emulator with X's own Python SDK and, given X's description, with
+                          schemathesis; installs both, and says what it skips
   parity [--mutate [ID]...]
                           check that the tests of docs/PARITY.md fail when the emulator does
                           otherwise: for each setting, and with --mutate for each line (long)
@@ -94,6 +99,7 @@ fn main() -> ExitCode {
         "sim" => plain(sim::run(rest)),
         "campaign" => plain(campaign::run(rest)),
         "conformance" => plain(conformance::run(rest)),
+        "peers" => plain(peers::run(rest)),
         "parity" => plain(parity::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -18,6 +18,7 @@ mod webhooks;
 use std::{net::SocketAddr, path::PathBuf};
 
 use aaa_auth::environment::Prefix;
+use aaa_emulator::control::Traffic;
 use aaa_types::{UserId, WebhookId, WebhookUrl};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
@@ -246,6 +247,14 @@ pub(crate) struct EmulateArgs {
     /// The quota of the account
     #[arg(long, value_enum, default_value_t = Quota::Enterprise)]
     pub(crate) quota: Quota,
+    /// Have users post, like, follow and write to one another: so many acts per second that concern
+    /// somebody who is subscribed
+    #[arg(long, value_name = "RATE", value_parser = trigger::per_second)]
+    pub(crate) traffic: Option<f64>,
+    /// How many users that are
+    #[arg(long, value_name = "N", default_value_t = Traffic::USERS, requires = "traffic",
+        value_parser = clap::value_parser!(u32).range(2..=i64::from(Traffic::MAX_USERS)))]
+    pub(crate) traffic_users: u32,
     /// Print the credentials as NAME=value lines, and end
     #[arg(long)]
     pub(crate) print_env: bool,

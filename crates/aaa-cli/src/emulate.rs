@@ -5,7 +5,9 @@ mod state;
 use std::{net::SocketAddr, path::Path};
 
 use aaa_emulator::{
-    Emulator, Trust, credentials,
+    Emulator, Trust,
+    control::Traffic,
+    credentials,
     settings::{AppAccess, OauthTime, Quota as Limits, Settings, TimeMode, UrlRule},
 };
 
@@ -22,6 +24,9 @@ pub(crate) async fn run(args: EmulateArgs) -> Result<(), Failure> {
     }
     let signal = signals::end();
     let mut builder = Emulator::builder().bind(args.bind).settings(settings(&args));
+    if let Some(rate) = args.traffic {
+        builder = builder.traffic(Traffic { rate, users: args.traffic_users });
+    }
     if let Some(file) = &args.emulated.trust_ca {
         builder = builder.trust(trust(file)?);
     }

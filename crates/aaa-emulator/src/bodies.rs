@@ -63,6 +63,21 @@ pub const ACTIVITY_KINDS: [&str; 21] = [
     "oauth.revoke",
 ];
 
+/// Says whether something is generated for a kind: it is one of [`KINDS`], words with dots between
+/// them such as the [`ACTIVITY_KINDS`], or [`FILTERED_STREAM`].
+///
+/// # Examples
+///
+/// ```
+/// use aaa_emulator::bodies::is_generated;
+///
+/// assert!(is_generated("follow_events") && is_generated("post.create"));
+/// assert!(!is_generated("brand_new_events") && !is_generated("posts"));
+/// ```
+pub fn is_generated(kind: &str) -> bool {
+    payload::is_generated(kind)
+}
+
 /// A post of a filtered stream, which X sends without a name.
 pub const FILTERED_STREAM: &str = payload::STREAMED;
 

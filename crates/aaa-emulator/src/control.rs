@@ -15,6 +15,8 @@
 //! | `GET state?export=true` | | [`Snapshot`], which an emulator can begin with |
 //! | `POST faults` | [`Fault`] | [`PlannedFault`] |
 //! | `GET faults` | | [`Faults`] |
+//! | `POST traffic` | [`Traffic`] | [`TrafficState`] |
+//! | `GET traffic` | | [`TrafficState`] |
 //! | `POST reset` | | [`Clock`] |
 //!
 //! ```text
@@ -36,6 +38,16 @@
 //! `data`, and `user_id` the one of its `filter`. `filtered_stream` is a post of a filtered stream;
 //! there the item is the whole body. Both go to each webhook that the user is subscribed to, which
 //! stands for the subscriptions that those have elsewhere, or to the one named in `webhook_id`.
+//!
+//! # Traffic
+//!
+//! `traffic` begins a world of users who post, reply, like, follow, write and read messages, block
+//! and mute, at a rate of acts per second: `{"rate":2.5,"users":20}`. Each act concerns a user who
+//! is subscribed, on either side; an act that concerns two of them makes two events. Likes and
+//! replies are of posts that there are. The same seed and the same subscriptions give the same
+//! story. It goes by the emulator's clock: when that is advanced, everything of the time between
+//! happens at once, and a step that would bring more than 100,000 acts is refused. While time goes
+//! by itself, acts are left out when deliveries pile up, and counted.
 //!
 //! # Time
 //!
@@ -64,6 +76,7 @@
 mod fault;
 mod probability;
 mod snapshot;
+mod traffic;
 
 use aaa_types::{JobId, UserId, UtcMinute, WebhookId, WebhookUrl};
 use jiff::Timestamp;
@@ -77,6 +90,7 @@ pub use self::{
         Counters, Due, SavedDecision, SavedEvent, SavedGrants, SavedJob, SavedRequest, SavedTimer,
         SavedWebhook, SavedWindow, SavedWork, Snapshot,
     },
+    traffic::{Traffic, TrafficState},
 };
 use crate::settings::Settings;
 

@@ -99,10 +99,12 @@ pub mod bodies;
 pub mod control;
 pub mod credentials;
 mod expectation;
+mod html;
 mod payload;
 pub mod rest;
 mod server;
 pub mod settings;
+mod society;
 pub mod world;
 
 pub use expectation::Expectation;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(crate) use self::user::STRANGER;
+pub(crate) use self::{post::lossy, user::STRANGER};
 use crate::{
     credentials,
     settings::{BlockedFlag, Relations},
@@ -218,6 +218,18 @@ impl Item {
     }
 }
 
+/// Writes a post by itself, as it stands in a like or a repost of it.
+pub(crate) fn post(author: u64, id: u64, text: &str, at: Timestamp) -> Value {
+    let mut post = post::plain(&author.to_string(), id, at);
+    merge(&mut post, &json!({ "text": text }));
+    post
+}
+
+/// Writes what says that a post names somebody.
+pub(crate) fn mention(user: u64) -> Value {
+    post::mention(&user.to_string())
+}
+
 /// Returns what differs in a message that the app sends from one that is made up.
 pub(crate) fn sent_message(
     id: u64,
@@ -256,12 +268,12 @@ fn revoked_time(time: Timestamp) -> String {
 }
 
 /// The time format of posts and favorites.
-fn created_at(time: Timestamp) -> String {
+pub(crate) fn created_at(time: Timestamp) -> String {
     time.strftime("%a %b %d %H:%M:%S +0000 %Y").to_string()
 }
 
 /// Objects are merged member by member, everything else is replaced.
-fn merge(into: &mut Value, from: &Value) {
+pub(crate) fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (name, value) in from {
@@ -273,7 +285,7 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 /// X escapes slashes. Outside of strings JSON has none.
-fn escape_slashes(json: &str) -> String {
+pub(crate) fn escape_slashes(json: &str) -> String {
     json.replace('/', r"\/")
 }
 

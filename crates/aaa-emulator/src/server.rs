@@ -3,11 +3,13 @@
 mod builder;
 mod clock;
 mod control;
+mod courier;
 mod error;
 mod guard;
 mod handle;
 mod http_api;
 mod outbound;
+mod page;
 mod shared;
 #[cfg(feature = "tls")]
 mod tls;

@@ -43,6 +43,7 @@ mod replay;
 mod snapshot;
 mod state;
 mod subscriptions;
+mod traffic;
 mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
@@ -91,6 +92,8 @@ pub struct World {
     /// How many deliveries each waiting caller still waits for.
     waits: HashMap<Ticket, usize>,
     faults: Planned,
+    /// What happens by itself.
+    traffic: Option<traffic::Running>,
     limits: Limits,
     grants: Grants,
     effects: Vec<Effect>,
@@ -133,6 +136,7 @@ impl World {
             settings,
             limits: Limits::default(),
             grants: Grants::new(),
+            traffic: None,
             effects: Vec::new(),
             serial: 0,
             generated: 0,
@@ -159,18 +163,20 @@ impl World {
 
     /// Returns the time of the next thing that happens by itself.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        self.timers.first_key_value().map(|((at, _), _)| *at)
+        let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
+        timer.into_iter().chain(self.next_act()).min()
     }
 
     /// Lets everything happen that is due, in order, each at its own time.
     pub fn wake(&mut self, now: Timestamp) {
-        while let Some(entry) = self.timers.first_entry() {
-            let (due, _) = *entry.key();
-            if due > now {
-                break;
-            }
-            let timer = entry.remove();
+        while let Some(due) = self.next_wakeup().filter(|due| *due <= now) {
             self.observe(due);
+            if self.act(due) {
+                continue;
+            }
+            let Some(timer) = self.timers.pop_first().map(|(_, timer)| timer) else {
+                break;
+            };
             match timer {
                 Timer::Check(webhook) => self.check_on_schedule(webhook),
                 Timer::Begin(webhook, work) => self.begin_late(webhook, work),

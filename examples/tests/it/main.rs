@@ -1,6 +1,14 @@
 //! Every example runs without an account and does what it says.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod other_languages;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +24,7 @@ use tokio::{
 };
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An example, in a directory and without a secret. Cargo puts it beside the directory of this
 /// test's binary.

@@ -22,6 +22,7 @@ mod demo;
 mod doctor;
 #[cfg(unix)]
 mod documents;
+mod emulate;
 #[cfg(unix)]
 mod emulate_state;
 #[cfg(unix)]

@@ -407,3 +407,11 @@ fn state() {
     }
     "#);
 }
+
+#[test]
+fn traffic() {
+    insta::assert_snapshot!(json(&Traffic::new(2.5)), @r#"{"rate":2.5,"users":20}"#);
+    let state = TrafficState { rate: 0.5, users: 3, acts: 7, left_out: 1 };
+    insta::assert_snapshot!(json(&state), @r#"{"rate":0.5,"users":3,"acts":7,"left_out":1}"#);
+    assert!(serde_json::from_str::<Traffic>(r#"{"rate":1,"user":3}"#).is_err());
+}

@@ -5,8 +5,14 @@ use std::{
 
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 
-use super::{Emulator, StartError, control, guard, http_api, outbound::Outbound, shared::Shared};
-use crate::{Expectation, control::Snapshot, settings::Settings};
+use super::{
+    Emulator, StartError, control, guard, http_api, outbound::Outbound, page, shared::Shared,
+};
+use crate::{
+    Expectation,
+    control::{Snapshot, Traffic},
+    settings::Settings,
+};
 
 /// Starts an [`Emulator`].
 ///
@@ -29,6 +35,7 @@ use crate::{Expectation, control::Snapshot, settings::Settings};
 pub struct Builder {
     bind: SocketAddr,
     settings: Settings,
+    traffic: Option<Traffic>,
     outbound: Outbound,
     state: Option<Snapshot>,
     expectations: Vec<Expectation>,
@@ -39,6 +46,7 @@ impl Builder {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             settings: Settings::default(),
+            traffic: None,
             outbound: Outbound::new(),
             state: None,
             expectations: Vec::new(),
@@ -56,6 +64,13 @@ impl Builder {
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Has a world of users do things by themselves, from the beginning and after each reset.
+    #[must_use]
+    pub fn traffic(mut self, traffic: Traffic) -> Self {
+        self.traffic = Some(traffic);
         self
     }
 
@@ -85,7 +100,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Fails when it cannot listen at the address, or cannot take up the state.
+    /// Fails when it cannot listen at the address, cannot take up the state, or cannot begin the
+    /// traffic.
     pub async fn start(self) -> Result<Emulator, StartError> {
         let fail = |error: std::io::Error| StartError::Listen {
             addr: self.bind,
@@ -94,7 +110,11 @@ impl Builder {
         let listener = TcpListener::bind(self.bind).await.map_err(fail)?;
         let addr = listener.local_addr().map_err(fail)?;
         let shared = Shared::new(self.settings, self.outbound, self.state, Handle::current())?;
+        if let Some(traffic) = self.traffic {
+            shared.begin_traffic(traffic).map_err(StartError::Traffic)?;
+        }
         let app = control::router()
+            .merge(page::router())
             .fallback(http_api::call)
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), guard::check))
             .with_state(Arc::clone(&shared));

@@ -14,8 +14,8 @@ use super::{Builder, ControlError, StartError, shared::Shared};
 use crate::{
     Expectation,
     control::{
-        Deliver, Delivered, Fault, Faults, Ledger, PlannedFault, Snapshot, State, Trigger,
-        Triggered,
+        Deliver, Delivered, Fault, Faults, Ledger, PlannedFault, Snapshot, State, Traffic,
+        TrafficState, Trigger, Triggered,
     },
     world::{Outcome, World},
 };
@@ -148,6 +148,34 @@ impl Emulator {
     /// Returns what there is.
     pub fn state(&self) -> State {
         self.shared.look(|world, now| world.state(now))
+    }
+
+    /// Begins, changes or ends a world of users who do things by themselves.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with a rate or a number of users.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_emulator::control::Traffic;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let emulator = aaa_emulator::Emulator::start().await?;
+    /// assert_eq!(emulator.set_traffic(Traffic::new(2.5))?.rate, 2.5);
+    /// assert_eq!(emulator.set_traffic(Traffic::new(0.0))?.rate, 0.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_traffic(&self, ask: Traffic) -> Result<TrafficState, ControlError> {
+        set_traffic(&self.shared, ask)
+    }
+
+    /// Returns what happens by itself.
+    pub fn traffic(&self) -> TrafficState {
+        self.shared.look(|world, _| world.traffic())
     }
 
     /// Returns everything that another emulator needs to go on from here ([`Builder::state`]).
@@ -325,7 +353,14 @@ pub(super) async fn advance(shared: &Arc<Shared>, by: Duration) -> Result<Timest
     if by > LONGEST_STEP {
         return Err(ControlError::TooFar);
     }
-    shared.advance(by).await.ok_or(ControlError::TooFar)
+    shared.advance(by).await
+}
+
+pub(super) fn set_traffic(
+    shared: &Arc<Shared>,
+    ask: Traffic,
+) -> Result<TrafficState, ControlError> {
+    shared.visit(|v| v.world.set_traffic(ask, v.now)).map_err(ControlError::Traffic)
 }
 
 pub(super) fn plan_fault(shared: &Arc<Shared>, fault: Fault) -> Result<PlannedFault, ControlError> {

@@ -6,6 +6,7 @@ use std::{
     fmt::Write as _,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,6 +23,7 @@ use hyper_util::{
 use jiff::SignedDuration;
 use tokio::time::Sleep;
 
+use super::courier::{self, Courier};
 #[cfg(feature = "tls")]
 use super::tls::{self, Trust};
 use crate::world::{Answer, Check, Heard, Post, Silence, Wire};
@@ -32,6 +34,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// Asks webhooks.
 #[derive(Debug, Clone)]
 pub(super) struct Outbound {
+    courier: Arc<Courier>,
     plain: Client<HttpConnector, Sent>,
     #[cfg(feature = "tls")]
     secure: Option<Client<hyper_rustls::HttpsConnector<HttpConnector>, Sent>>,
@@ -40,6 +43,7 @@ pub(super) struct Outbound {
 impl Outbound {
     pub(super) fn new() -> Self {
         Self {
+            courier: Arc::default(),
             plain: builder().build(connector()),
             #[cfg(feature = "tls")]
             secure: None,
@@ -68,6 +72,15 @@ impl Outbound {
 
     /// Sends a delivery.
     pub(super) async fn post(&self, post: Post) -> Heard {
+        if let Some(place) = courier::place_of(&post) {
+            let answer = self.courier.post(place, &post);
+            let deadline = Duration::try_from(post.deadline).unwrap_or(Duration::ZERO);
+            return match tokio::time::timeout(deadline, answer).await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(error)) => Err(Silence::Closed(error.to_string())),
+                Err(_) => Err(Silence::TimedOut),
+            };
+        }
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(&post.uri)

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -18,9 +18,9 @@ use tokio::{
     time::Sleep,
 };
 
-use super::{clock::Clock, outbound::Outbound};
+use super::{ControlError, clock::Clock, outbound::Outbound};
 use crate::{
-    control::Snapshot,
+    control::{Snapshot, Traffic},
     rest::Rest,
     settings::{OauthTime, Settings},
     world::{Effect, Outcome, SnapshotError, Ticket, World},
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     runtime: Handle,
     /// The next thing that happens by itself has changed.
     rescheduled: Notify,
+    /// What happens by itself from the beginning.
+    traffic: OnceLock<Traffic>,
     /// A webhook has answered, or will not.
     ended: Notify,
     /// Held by whoever moves the clock.
@@ -91,6 +93,7 @@ impl Shared {
             outbound,
             runtime,
             rescheduled: Notify::new(),
+            traffic: OnceLock::new(),
             ended: Notify::new(),
             turn: tokio::sync::Mutex::new(()),
             changes: AtomicU64::new(0),
@@ -127,6 +130,9 @@ impl Shared {
         let inner = &mut *inner;
         let before = inner.world.next_wakeup();
         let now = self.clock.now();
+        if self.clock.is_running() {
+            inner.world.relieve_traffic(now);
+        }
         inner.world.wake(now);
         let visit = Visit { world: &mut inner.world, rest: &mut inner.rest, now };
         let (value, ticket) = act(visit);
@@ -137,7 +143,9 @@ impl Shared {
         });
         self.carry_out(inner);
         self.changes.fetch_add(1, Ordering::Relaxed);
-        if inner.world.next_wakeup() != before {
+        // What comes later than was known is looked for when its old time is over.
+        let next = inner.world.next_wakeup();
+        if next.is_some_and(|next| before.is_none_or(|before| next < before)) {
             self.rescheduled.notify_one();
         }
         (value, receiver)
@@ -151,13 +159,18 @@ impl Shared {
     /// Moves the clock on, from one thing that is due to the next: what each of them starts has
     /// ended before the next begins, so that its consequences fall due at their own time. Whoever
     /// is slower than [`PATIENCE`], all in all, is not waited for any more.
-    pub(super) async fn advance(self: &Arc<Self>, by: Duration) -> Option<Timestamp> {
+    pub(super) async fn advance(self: &Arc<Self>, by: Duration) -> Result<Timestamp, ControlError> {
         let _turn = self.turn.lock().await;
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         if !self.clock.can_advance(by) {
-            return None;
+            return Err(ControlError::TooFar);
         }
         let target = self.clock.now().as_millisecond().saturating_add(by);
+        let until = Timestamp::from_millisecond(target).unwrap_or(Timestamp::MAX);
+        let acts = self.look(|world, _| world.acts_until(until));
+        if acts > Traffic::MAX_STEP {
+            return Err(ControlError::TooMuch(acts));
+        }
         let mut patience = Some(Box::pin(tokio::time::sleep(PATIENCE)));
         loop {
             if let Some(left) = &mut patience
@@ -166,7 +179,7 @@ impl Shared {
                 patience = None;
             }
             if self.step_towards(target) {
-                return Some(self.clock.now());
+                return Ok(self.clock.now());
             }
         }
     }
@@ -211,6 +224,18 @@ impl Shared {
         self.changes.load(Ordering::Relaxed)
     }
 
+    /// Has things happen by themselves from now on, and after each reset.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the traffic.
+    pub(super) fn begin_traffic(self: &Arc<Self>, traffic: Traffic) -> Result<(), &'static str> {
+        self.visit(|v| v.world.set_traffic(traffic, v.now))?;
+        // Nobody has begun before.
+        let _ = self.traffic.set(traffic);
+        Ok(())
+    }
+
     /// Begins anew: only the settings stay.
     pub(super) fn reset(&self) -> Timestamp {
         let mut inner = self.lock();
@@ -220,6 +245,10 @@ impl Shared {
         inner.waiting.clear();
         inner.rest = Rest::new();
         inner.world.reset(now);
+        if let Some(traffic) = self.traffic.get() {
+            // It was good enough for the beginning.
+            let _ = inner.world.set_traffic(*traffic, now);
+        }
         self.changes.fetch_add(1, Ordering::Relaxed);
         self.ended.notify_one();
         self.rescheduled.notify_one();

@@ -109,6 +109,13 @@ pub struct CheckId(pub(super) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryId(pub(super) u64);
 
+#[cfg(test)]
+impl DeliveryId {
+    pub(crate) fn for_tests() -> Self {
+        Self(0)
+    }
+}
+
 /// Stands for an answer that comes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub(super) u64);

@@ -157,15 +157,21 @@ impl World {
     ) -> TriggeredEvent {
         let body = item.body(user, self.settings.blocked_flag);
         let (kind, key) = identity(&body);
-        let for_user = item.names_user().then_some(user);
+        let for_user_id = item.names_user().then_some(user);
+        let id = self.log(webhook, for_user_id, (kind.clone(), key.clone(), body), wait);
+        TriggeredEvent { id: id.to_string(), key, kind, for_user_id }
+    }
+
+    /// The same with kind, key and body; returns the id.
+    pub(super) fn log(
+        &mut self,
+        webhook: WebhookId,
+        for_user: Option<UserId>,
+        (kind, key, body): (String, String, Bytes),
+        wait: Option<Ticket>,
+    ) -> u64 {
         let is_valid = self.hooks.get(&webhook).is_some_and(|hook| hook.valid);
         let id = self.next_id();
-        let made = TriggeredEvent {
-            id: id.to_string(),
-            key: key.clone(),
-            kind: kind.clone(),
-            for_user_id: for_user,
-        };
         let entry = self.records.add(NewEntry {
             id,
             key,
@@ -187,7 +193,7 @@ impl World {
                 hook.attempted.push((now, entry));
             }
         }
-        made
+        id
     }
 
     /// A user took the app's permission back: the subscriptions are gone.

@@ -1,6 +1,9 @@
 //! The ground truth: every event for every user, every attempt, every job.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use aaa_types::{JobId, ReplayWindow, UserId, WebhookId};
 use bytes::Bytes;
@@ -58,11 +61,16 @@ impl Entry {
     }
 }
 
+/// How many bodies are kept unpacked.
+const RECENT: usize = 2048;
+
 /// Everything that is never forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     entries: Vec<Entry>,
     samples: Samples,
+    /// The bodies of the last entries as they are: they are about to be delivered.
+    recent: VecDeque<Bytes>,
     jobs: Vec<JobDetail>,
     job_index: HashMap<JobId, usize>,
     attempts: usize,
@@ -74,6 +82,10 @@ impl Records {
     pub(super) fn add(&mut self, new: NewEntry) -> usize {
         let NewEntry { id, key, kind, for_user, webhook, created_at, body, wait } = new;
         let kind = self.samples.kind(&kind);
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(body.clone());
         let body = self.samples.pack(&kind, body);
         self.entries.push(Entry {
             id,
@@ -120,6 +132,11 @@ impl Records {
 
     /// Returns the body of an event.
     pub(super) fn body(&self, entry: usize) -> Bytes {
+        let first_recent = self.entries.len() - self.recent.len();
+        let recent = entry.checked_sub(first_recent).and_then(|place| self.recent.get(place));
+        if let Some(body) = recent {
+            return body.clone();
+        }
         let entry = self.entries.get(entry);
         entry.map(|entry| self.samples.unpack(&entry.kind, &entry.body)).unwrap_or_default()
     }
@@ -225,6 +242,12 @@ impl World {
         let events = self.records.entries.iter().map(Entry::told);
         let jobs = self.records.jobs.iter().map(|job| job.job.clone());
         Ledger { now: self.now.max(now), events: events.collect(), jobs: jobs.collect() }
+    }
+
+    /// Returns the truth about the latest events and their bodies, the latest first.
+    pub(crate) fn latest(&self, count: usize) -> Vec<(LedgerEvent, Bytes)> {
+        let entries = self.records.entries.iter().enumerate().rev().take(count);
+        entries.map(|(place, entry)| (entry.told(), self.records.body(place))).collect()
     }
 
     /// Returns the truth about some events, by their ids; what is not there is left out.

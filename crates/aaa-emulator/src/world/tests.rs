@@ -10,6 +10,7 @@ mod other_products;
 mod properties;
 mod replays;
 mod snapshots;
+mod traffic;
 
 use std::collections::HashMap;
 

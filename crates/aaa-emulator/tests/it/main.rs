@@ -16,6 +16,7 @@ mod faults;
 mod guide;
 #[cfg(test)]
 mod messages;
+mod page;
 #[cfg(test)]
 mod replays;
 #[cfg(test)]
