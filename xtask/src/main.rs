@@ -30,6 +30,7 @@ mod outcome;
 mod parity;
 mod peers;
 mod properties;
+mod reference;
 mod results;
 mod sim;
 mod skips;
@@ -77,6 +78,8 @@ usage: cargo xtask COMMAND
   parity [--mutate [ID]...]
                           check that the tests of docs/PARITY.md fail when the emulator does
                           otherwise: for each setting, and with --mutate for each line (long)
+  reference               write docs/REFERENCE.md from what `aaa` says of its commands; a test
+                          fails while it is stale
   help                    this text
 ";
 
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
         "conformance" => plain(conformance::run(rest)),
         "peers" => plain(peers::run(rest)),
         "parity" => plain(parity::run(rest)),
+        "reference" => plain(reference::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS

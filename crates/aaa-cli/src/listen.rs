@@ -110,9 +110,10 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
         return Err(Exit::Usage.with(format!("--since {since} is in the future")));
     }
     apps.warn(recovery.is_some());
-    let server = Server::bind(args.bind)
-        .await
-        .map_err(|error| Exit::Failed.of(&format!("could not listen on {}", args.bind), error))?;
+    let server = Server::bind(args.bind).await.map_err(|error| {
+        let failure = Exit::Failed.of(&format!("could not listen on {}", args.bind), error);
+        failure.advise("end whoever listens there, or choose another address with --bind")
+    })?;
     let server = server.with_limits(files::limits());
     let (server, scheme) = match &tls {
         Some(tls) => (server.with_tls(tls.clone()), "https"),

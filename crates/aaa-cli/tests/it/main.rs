@@ -26,6 +26,8 @@ mod emulate;
 #[cfg(unix)]
 mod emulate_state;
 #[cfg(unix)]
+mod errors;
+#[cfg(unix)]
 mod forward;
 #[cfg(unix)]
 mod keeping;
@@ -44,11 +46,15 @@ mod store;
 mod subscriptions;
 mod support;
 #[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
 mod tls;
 #[cfg(unix)]
 mod trigger;
 mod usage;
 mod verify;
+#[cfg(all(unix, feature = "tui"))]
+mod view;
 #[cfg(unix)]
 mod watch;
 mod webhooks;

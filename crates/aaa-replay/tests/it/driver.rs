@@ -12,7 +12,7 @@ use aaa_replay::{
     coverage::{Heartbeat, RunId, Tally},
     driver::{Driver, Pace, Target, TargetError, XClock, heartbeats},
     engine::{Health, Settings},
-    ledger::Ledger,
+    ledger::{Ledger, Seen},
     plan::Limits,
 };
 use aaa_types::payload::ReplayJobStatus;
@@ -111,6 +111,29 @@ async fn a_refusal_is_recorded_and_tried_again() {
         assert!(refused.contains("ReplayConflictError"), "{refused}");
     })
     .await;
+}
+
+/// Once X has checked the webhook nothing shows that it was invalid.
+#[tokio::test]
+async fn an_invalid_webhook_is_recorded_before_it_is_checked() {
+    let invalid = r#"{"errors":[{"code":214,"message":"Webhook is marked invalid and requires a CRC check."}]}"#;
+    let invalid = Response::builder().status(400).body(Bytes::from(invalid)).unwrap();
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
+    let valid = "2025-11-22T11:00:00Z".parse().unwrap();
+    let seen = Seen { valid: Some(valid), complete: None };
+    ledger.confirm("12".parse().unwrap(), seen).await.unwrap();
+    let refuse_first = Arc::new(std::sync::Mutex::new(Some(invalid)));
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first };
+    beside(driver(ledger.clone(), x, SignedDuration::ZERO), async |_| {
+        let lines = journal.wait_for("settle 1 Failed").await;
+        let expected = ["replay asked", "declare 1 invalid", "check asked", "prolong 1"];
+        assert_eq!(lines[2..6], expected);
+    })
+    .await;
+    let declared = ledger.declared().await.unwrap();
+    assert_eq!(declared[0].declaration.gap.from, valid);
+    assert_eq!(declared[0].declaration.webhook, Some("12".parse().unwrap()));
 }
 
 #[tokio::test]
