@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use aaa_types::{ReplayWindow, UtcMinute};
-use proptest::prelude::*;
+use proptest::{option::weighted, prelude::*};
 
 use super::*;
 use crate::control::{
@@ -83,15 +83,14 @@ fn fault() -> impl Strategy<Value = Fault> {
         CheckCause::Replay,
         CheckCause::Schedule,
     ]);
-    let rare = prop::option::weighted;
     let when = (
-        rare(0.3, kind),
-        rare(0.3, (1..4_u64).prop_map(user)),
-        rare(0.3, cause),
-        rare(0.2, operation),
-        rare(0.2, check),
-        rare(0.3, 0..4_u32),
-        rare(0.3, (0.1..1.0).prop_map(|p| Probability::new(p).unwrap())),
+        weighted(0.3, kind),
+        weighted(0.3, (1..4_u64).prop_map(user)),
+        weighted(0.3, cause),
+        weighted(0.2, operation),
+        weighted(0.2, check),
+        weighted(0.3, 0..4_u32),
+        weighted(0.3, (0.1..1.0).prop_map(|p| Probability::new(p).unwrap())),
     );
     let when = when.prop_map(|(kind, user_id, cause, operation, check, nth, probability)| Match {
         kind,
@@ -268,6 +267,42 @@ proptest! {
         prop_assert_eq!((counts.attempts, counts.acknowledged), (attempts, acknowledged));
     }
 
+    /// Whatever was attempted and failed comes back with one job over its time.
+    #[test]
+    fn a_replay_brings_everything_back(counts in prop::collection::vec((1..5_u32, 0..300_i64), 1..12)) {
+        let (mut sim, webhook) = Sim::subscribed(still());
+        let mut made = HashSet::new();
+        for (count, seconds) in counts {
+            made.extend(sim.trigger("tweet_create_events", count));
+            sim.answer_posts(503);
+            sim.pass(SignedDuration::from_secs(seconds));
+        }
+        let to = UtcMinute::ceil(sim.now).plus(1);
+        sim.pass(SignedDuration::from_mins(40));
+        let from = UtcMinute::floor(start()).to_string();
+        sim.replay(webhook, &from, &to.to_string()).unwrap();
+        sim.answer_posts(200);
+        let ledger = sim.world.ledger(sim.now);
+        let back: HashSet<_> = ledger.events.iter().filter(|e| e.acknowledged_at.is_some())
+            .map(|e| e.key.clone()).collect();
+        prop_assert_eq!(back, made);
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(kind in ".*", url in ".*", from in ".*", to in ".*") {
+        let (mut sim, webhook) = Sim::subscribed(still());
+        let _ = sim.world.trigger(&Trigger::new(&kind, user(7)), sim.now);
+        let _ = sim.world.trigger(&Trigger::new(&format!("{kind}_events"), user(7)), sim.now);
+        let _ = sim.world.register(&url, Generation::V2, sim.now);
+        let _ = sim.world.replay(webhook, &from, &to, Generation::V2, sim.now);
+        sim.answer_checks(None);
+        sim.answer_posts(200);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Whatever is planned, and whatever then happens: what fired is in the journal, as often as it
     /// is counted, never more often than planned, and only on what fits.
     #[test]
@@ -352,37 +387,5 @@ proptest! {
             (sim.world.snapshot(sim.now), seen, posted, sim.world.faults())
         };
         prop_assert_eq!(run(), run());
-    }
-
-    /// Whatever was attempted and failed comes back with one job over its time.
-    #[test]
-    fn a_replay_brings_everything_back(counts in prop::collection::vec((1..5_u32, 0..300_i64), 1..12)) {
-        let (mut sim, webhook) = Sim::subscribed(still());
-        let mut made = HashSet::new();
-        for (count, seconds) in counts {
-            made.extend(sim.trigger("tweet_create_events", count));
-            sim.answer_posts(503);
-            sim.pass(SignedDuration::from_secs(seconds));
-        }
-        let to = UtcMinute::ceil(sim.now).plus(1);
-        sim.pass(SignedDuration::from_mins(40));
-        let from = UtcMinute::floor(start()).to_string();
-        sim.replay(webhook, &from, &to.to_string()).unwrap();
-        sim.answer_posts(200);
-        let ledger = sim.world.ledger(sim.now);
-        let back: HashSet<_> = ledger.events.iter().filter(|e| e.acknowledged_at.is_some())
-            .map(|e| e.key.clone()).collect();
-        prop_assert_eq!(back, made);
-    }
-
-    #[test]
-    fn arbitrary_text_never_panics(kind in ".*", url in ".*", from in ".*", to in ".*") {
-        let (mut sim, webhook) = Sim::subscribed(still());
-        let _ = sim.world.trigger(&Trigger::new(&kind, user(7)), sim.now);
-        let _ = sim.world.trigger(&Trigger::new(&format!("{kind}_events"), user(7)), sim.now);
-        let _ = sim.world.register(&url, Generation::V2, sim.now);
-        let _ = sim.world.replay(webhook, &from, &to, Generation::V2, sim.now);
-        sim.answer_checks(None);
-        sim.answer_posts(200);
     }
 }
