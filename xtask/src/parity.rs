@@ -53,13 +53,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
             let Turn::Line(line) = &row.turn else { continue };
             lines += 1;
             let seen = copy.with(line, |workspace| {
-                verdict(&Cargo::new(TESTS).args(["--", "--exact", &tree.test(row)]), workspace)
+                // Where the workspace builds, so that dependencies are compiled once.
+                let cargo = Cargo::new(TESTS)
+                    .args(["--", "--exact", &tree.test(row)])
+                    .env("CARGO_TARGET_DIR", workspace.target.display().to_string());
+                verdict(&cargo, workspace)
             })?;
             note(row, &format!("{} changed", line.file), seen, &mut missed);
         }
     }
     println!("{}", tree.counts());
-    println!("{settings} settings turned, {lines} lines changed, {} not noticed", missed.len());
+    println!("turned: {settings} settings, {lines} lines; {} not noticed", missed.len());
     if missed.is_empty() {
         Ok(())
     } else {

@@ -61,7 +61,7 @@ impl Tree {
     pub(super) fn counts(&self) -> String {
         let of = |kind: &str| self.rows.iter().filter(|row| row.kind == kind).count();
         let kinds = KINDS.map(|kind| format!("{} {kind}", of(kind))).join(", ");
-        format!("{} rows: {kinds}", self.rows.len())
+        format!("rows: {}: {kinds}", self.rows.len())
     }
 
     /// Says what does not fit.
@@ -177,7 +177,7 @@ mod tests {
         let tree = tree(rows);
         assert_eq!(tree.problems(), Vec::<String>::new());
         assert_eq!(tree.test(&tree.rows[1]), "x::b");
-        let counts = "2 rows: 1 documented, 0 observed, 0 contradictory, 0 inferred, 1 own";
+        let counts = "rows: 2: 1 documented, 0 observed, 0 contradictory, 0 inferred, 1 own";
         assert_eq!(tree.counts(), counts);
     }
 

@@ -84,7 +84,10 @@ fn beyond_ascii() {
     let (mut stage, _) = Stage::subscribed(Settings::default());
     stage.make("tweet_create_events", 1);
     stage.collect();
-    assert!(!stage.posts[0].body.is_ascii());
+    let body: Value = serde_json::from_slice(&stage.posts[0].body).unwrap();
+    let text = body["tweet_create_events"][0]["text"].as_str().unwrap();
+    let is_as_it_is = String::from_utf8(stage.posts[0].body.to_vec()).unwrap().contains("👋");
+    assert!(!text.is_ascii() && is_as_it_is, "{text}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 use std::collections::HashSet;
 
 use aaa_types::{ReplayWindow, UtcMinute};
-use proptest::prelude::*;
+use proptest::{option::weighted, prelude::*};
 
 use super::*;
-use crate::control::{Action, Cause, Fault, JobState, Ledger};
+use crate::control::{
+    Action, Cause, CheckCause, Fault, JobState, Ledger, Match, Operation, Probability,
+};
 
 /// What may happen, in any order.
 #[derive(Debug, Clone)]
@@ -69,6 +71,45 @@ const ACTIONS: [Action; 17] = [
     Action::SilentCheck,
     Action::DoubleCompletion,
 ];
+
+/// Any fault, also those that are refused.
+fn fault() -> impl Strategy<Value = Fault> {
+    let kind = prop::sample::select(&KINDS[..]).prop_map(str::to_owned);
+    let cause = prop::sample::select(vec![Cause::Live, Cause::Retry, Cause::Replay]);
+    let operation = prop::sample::select(vec![Operation::Subscribe, Operation::CreateReplay]);
+    let check = prop::sample::select(vec![
+        CheckCause::Registration,
+        CheckCause::Request,
+        CheckCause::Replay,
+        CheckCause::Schedule,
+    ]);
+    let when = (
+        weighted(0.3, kind),
+        weighted(0.3, (1..4_u64).prop_map(user)),
+        weighted(0.3, cause),
+        weighted(0.2, operation),
+        weighted(0.2, check),
+        weighted(0.3, 0..4_u32),
+        weighted(0.3, (0.1..1.0).prop_map(|p| Probability::new(p).unwrap())),
+    );
+    let when = when.prop_map(|(kind, user_id, cause, operation, check, nth, probability)| Match {
+        kind,
+        user_id,
+        webhook_id: None,
+        cause,
+        operation,
+        check,
+        nth,
+        probability,
+    });
+    let other = [Action::Respond { status: 503, form: None }, Action::JumpClock { seconds: 60 }];
+    let actions: Vec<_> = ACTIONS.into_iter().chain(other).collect();
+    (when, prop::sample::select(actions), 0..4_u32).prop_map(|(when, action, times)| Fault {
+        when,
+        action,
+        times,
+    })
+}
 
 /// Both, as it comes.
 fn generation(number: i64) -> Generation {
@@ -226,6 +267,90 @@ proptest! {
         prop_assert_eq!((counts.attempts, counts.acknowledged), (attempts, acknowledged));
     }
 
+    /// Whatever was attempted and failed comes back with one job over its time.
+    #[test]
+    fn a_replay_brings_everything_back(counts in prop::collection::vec((1..5_u32, 0..300_i64), 1..12)) {
+        let (mut sim, webhook) = Sim::subscribed(still());
+        let mut made = HashSet::new();
+        for (count, seconds) in counts {
+            made.extend(sim.trigger("tweet_create_events", count));
+            sim.answer_posts(503);
+            sim.pass(SignedDuration::from_secs(seconds));
+        }
+        let to = UtcMinute::ceil(sim.now).plus(1);
+        sim.pass(SignedDuration::from_mins(40));
+        let from = UtcMinute::floor(start()).to_string();
+        sim.replay(webhook, &from, &to.to_string()).unwrap();
+        sim.answer_posts(200);
+        let ledger = sim.world.ledger(sim.now);
+        let back: HashSet<_> = ledger.events.iter().filter(|e| e.acknowledged_at.is_some())
+            .map(|e| e.key.clone()).collect();
+        prop_assert_eq!(back, made);
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(kind in ".*", url in ".*", from in ".*", to in ".*") {
+        let (mut sim, webhook) = Sim::subscribed(still());
+        let _ = sim.world.trigger(&Trigger::new(&kind, user(7)), sim.now);
+        let _ = sim.world.trigger(&Trigger::new(&format!("{kind}_events"), user(7)), sim.now);
+        let _ = sim.world.register(&url, Generation::V2, sim.now);
+        let _ = sim.world.replay(webhook, &from, &to, Generation::V2, sim.now);
+        sim.answer_checks(None);
+        sim.answer_posts(200);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is planned, and whatever then happens: what fired is in the journal, as often as it
+    /// is counted, never more often than planned, and only on what fits.
+    #[test]
+    fn faults_are_counted(
+        faults in prop::collection::vec(fault(), 0..12),
+        steps in prop::collection::vec(step(), 0..80),
+    ) {
+        let retries = Some([3, 27].map(SignedDuration::from_secs).to_vec());
+        let mut sim = Sim::subscribed(Settings { concurrency: 3, retries, ..still() }).0;
+        for fault in faults {
+            let text = serde_json::to_string(&fault).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Fault>(&text).unwrap(), &fault);
+            // What could never fire is refused.
+            let _ = sim.world.plan_fault(fault);
+        }
+        for step in &steps {
+            sim.perform(step);
+            check(&sim.world.ledger(sim.now));
+            for (operation, id) in [(Operation::Subscribe, 7), (Operation::CreateReplay, 8)] {
+                let _ = sim.world.call_fault(operation, Some(user(id)), sim.now);
+            }
+        }
+        let planned = sim.world.faults();
+        for fault in &planned.faults {
+            let firings: Vec<_> =
+                planned.journal.iter().filter(|firing| firing.fault_id == fault.id).collect();
+            prop_assert_eq!(firings.len(), usize::try_from(fault.fired).unwrap());
+            prop_assert!(fault.fired <= fault.planned);
+            for firing in firings {
+                let fits = fault.when.kind.as_ref().is_none_or(|k| firing.kind.as_ref() == Some(k))
+                    && fault.when.user_id.is_none_or(|u| firing.user_id == Some(u))
+                    && fault.when.webhook_id.is_none_or(|w| firing.webhook_id == Some(w))
+                    && fault.when.cause.is_none_or(|c| firing.cause == Some(c))
+                    && fault.when.operation == firing.operation
+                    && fault.when.check.is_none_or(|c| firing.check == Some(c));
+                prop_assert!(fits, "{fault} on {firing:?}");
+            }
+        }
+        prop_assert!(planned.journal.is_sorted_by_key(|firing| firing.at));
+    }
+
+    #[test]
+    fn a_text_that_is_no_fault_never_panics(text in r#"\{("match":\{.{0,20}\},)?"action":.{0,30}\}"#) {
+        let _ = serde_json::from_str::<Fault>(&text).map(|fault| {
+            let _ = Sim::new(still()).world.plan_fault(fault);
+        });
+    }
+
     /// Wherever a history stops, the world that is saved is the one that is taken up, and what was
     /// taken up ends.
     #[test]
@@ -262,37 +387,5 @@ proptest! {
             (sim.world.snapshot(sim.now), seen, posted, sim.world.faults())
         };
         prop_assert_eq!(run(), run());
-    }
-
-    /// Whatever was attempted and failed comes back with one job over its time.
-    #[test]
-    fn a_replay_brings_everything_back(counts in prop::collection::vec((1..5_u32, 0..300_i64), 1..12)) {
-        let (mut sim, webhook) = Sim::subscribed(still());
-        let mut made = HashSet::new();
-        for (count, seconds) in counts {
-            made.extend(sim.trigger("tweet_create_events", count));
-            sim.answer_posts(503);
-            sim.pass(SignedDuration::from_secs(seconds));
-        }
-        let to = UtcMinute::ceil(sim.now).plus(1);
-        sim.pass(SignedDuration::from_mins(40));
-        let from = UtcMinute::floor(start()).to_string();
-        sim.replay(webhook, &from, &to.to_string()).unwrap();
-        sim.answer_posts(200);
-        let ledger = sim.world.ledger(sim.now);
-        let back: HashSet<_> = ledger.events.iter().filter(|e| e.acknowledged_at.is_some())
-            .map(|e| e.key.clone()).collect();
-        prop_assert_eq!(back, made);
-    }
-
-    #[test]
-    fn arbitrary_text_never_panics(kind in ".*", url in ".*", from in ".*", to in ".*") {
-        let (mut sim, webhook) = Sim::subscribed(still());
-        let _ = sim.world.trigger(&Trigger::new(&kind, user(7)), sim.now);
-        let _ = sim.world.trigger(&Trigger::new(&format!("{kind}_events"), user(7)), sim.now);
-        let _ = sim.world.register(&url, Generation::V2, sim.now);
-        let _ = sim.world.replay(webhook, &from, &to, Generation::V2, sim.now);
-        sim.answer_checks(None);
-        sim.answer_posts(200);
     }
 }
