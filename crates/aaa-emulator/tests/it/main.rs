@@ -16,6 +16,7 @@ mod faults;
 mod guide;
 #[cfg(test)]
 mod messages;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod replays;

@@ -147,9 +147,11 @@ pub(super) mod flaw {
         JumpIsGap,
         /// A driver writes under whichever lease counts, and not under its own. No engine does
         /// that: it is for whoever plays the driver.
+        #[cfg(feature = "broken")]
         BorrowedLease,
         /// A watcher takes the last heartbeat of the run before for the last time that all was well.
         /// No engine does that either.
+        #[cfg(feature = "broken")]
         ForgetfulWatcher,
     }
 
