@@ -2,6 +2,7 @@
 
 mod attempt;
 mod book;
+mod cluster;
 mod declared;
 mod lease;
 mod shared;
@@ -14,6 +15,7 @@ use serde::Serialize;
 pub use self::{
     attempt::{Attempt, Intent, Outcome, Purpose},
     book::Book,
+    cluster::ClusterBook,
     declared::{Declaration, Declared},
     lease::{Holder, Lease, LeaseId, Role},
 };

@@ -1,4 +1,5 @@
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, LedgerError, Outcome, Summary,
@@ -6,6 +7,7 @@ use super::{
 use crate::coverage::{Gap, Heartbeat, Proof, Span, before, gaps};
 
 /// A ledger as plain data: what a store in memory wraps, and what every other one has to do.
+/// A store that keeps documents keeps it as JSON.
 ///
 /// # Examples
 ///
@@ -20,7 +22,7 @@ use crate::coverage::{Gap, Heartbeat, Proof, Span, before, gaps};
 /// assert_eq!(book.lease(), Some(&lease));
 /// # Ok::<(), jiff::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Book {
     period: SignedDuration,
     spans: Vec<Span>,
@@ -32,10 +34,11 @@ pub struct Book {
     declared: Vec<Declared>,
     numbers: u64,
     declarations: u64,
+    #[serde(with = "whole")]
     summary: Summary,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
     attempt: Attempt,
     /// The newest event at the time of the intent.
@@ -57,6 +60,16 @@ impl Book {
             declarations: 0,
             summary: Summary::default(),
         }
+    }
+
+    /// Returns how often heartbeats come.
+    pub fn period(&self) -> SignedDuration {
+        self.period
+    }
+
+    /// Returns the last heartbeat.
+    pub fn last_heartbeat(&self) -> Option<&Heartbeat> {
+        self.spans.last().map(|span| &span.last)
     }
 
     /// See [`Ledger::heartbeat`](super::Ledger::heartbeat).
@@ -239,6 +252,31 @@ impl Book {
     fn holds(&self, lease: LeaseId) -> Result<(), LedgerError> {
         let held = self.lease.as_ref().is_some_and(|current| current.id == lease);
         if held { Ok(()) } else { Err(LedgerError::NotHeld) }
+    }
+}
+
+/// A summary with every digit: people are shown whole seconds.
+mod whole {
+    use jiff::{SignedDuration, Timestamp};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Summary;
+
+    type Parts = (Option<Timestamp>, SignedDuration, [u64; 4]);
+
+    pub(super) fn serialize<S: Serializer>(
+        summary: &Summary,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let Summary { since, covered, spans, attempts, found, swept } = *summary;
+        (since, covered, [spans, attempts, found, swept]).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Summary, D::Error> {
+        let (since, covered, [spans, attempts, found, swept]) = Parts::deserialize(deserializer)?;
+        Ok(Summary { since, covered, spans, attempts, found, swept })
     }
 }
 
