@@ -169,6 +169,13 @@ impl Book {
         Ok(kept.attempt.found)
     }
 
+    /// Returns what an attempt asked for, and the number of the newest event at that time: what
+    /// is to be counted when it has ended.
+    pub fn intent(&self, attempt: u64) -> Option<(Intent, u64)> {
+        let kept = self.attempts.iter().find(|kept| kept.attempt.number == attempt)?;
+        Some((kept.attempt.intent, kept.after))
+    }
+
     /// See [`Ledger::attempts`](super::Ledger::attempts).
     pub fn attempts(&self) -> Vec<Attempt> {
         self.attempts.iter().map(|kept| kept.attempt.clone()).collect()

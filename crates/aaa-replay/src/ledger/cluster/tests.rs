@@ -171,7 +171,7 @@ fn a_listener_takes_the_lease_of_another_node_only_when_it_is_over() {
     let listener = |run| holder(run, Role::Listener);
     let first = cluster.take_lease("one", listener(1), at(0), at(30)).unwrap();
     let refused = cluster.take_lease("two", listener(2), at(29), at(59)).unwrap_err();
-    assert_eq!(refused, LedgerError::Held(Box::new(first.clone())));
+    assert_eq!(refused, LedgerError::Held(Box::new(first)));
     // The same node, started again.
     let again = cluster.take_lease("one", listener(3), at(29), at(59)).unwrap();
     assert_eq!(again.id, LeaseId(2));

@@ -1,0 +1,5 @@
+//! The inbox on JetStream, with real servers.
+
+mod nats;
+mod opening;
+mod suites;
