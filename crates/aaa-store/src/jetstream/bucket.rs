@@ -68,6 +68,20 @@ impl Bucket {
         Self { context, stream, name, writer, writes, known }
     }
 
+    /// Returns the servers' time, in nanoseconds since 1970.
+    pub(super) async fn clock(&self) -> Result<i128, JetStreamError> {
+        let asked = async {
+            let failed = |error: &dyn std::fmt::Display| {
+                JetStreamError::failed("ask for the time", error)
+            };
+            let publish = self.context.publish(self.subject("clock"), Bytes::new()).await;
+            publish.map_err(|e| failed(&e))?.await.map_err(|e| failed(&e))?;
+            let last = self.stream.get_last_raw_message_by_subject(&self.subject("clock")).await;
+            Ok(last.map_err(|e| failed(&e))?.time.unix_timestamp_nanos())
+        };
+        timeout(CHANGE, asked).await.map_err(|_| late("ask for the time"))?
+    }
+
     /// Reads a document.
     pub(super) async fn read<T: DeserializeOwned>(
         &self,

@@ -263,6 +263,6 @@ mod tests {
         };
         let text = serde_json::to_string(&kept).unwrap();
         assert_eq!(serde_json::from_str::<Kept>(&text).unwrap(), kept);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"{"generation":2,"cursor":10,"ahead":"12-15","handled":0,"stale":0,"dead":0,"deaths":0,"trial":[7,1],"letters":{"9":{"reason":"no","attempts":5,"first_failed_at":"2025-11-22T04:13:00Z","last_failed_at":"2025-11-22T04:13:00Z","redrive":true}}}"#);
     }
 }

@@ -257,9 +257,21 @@ mod tests {
             lines.sort();
             format!("{}\n{}", message.subject, lines.join("\n"))
         };
-        insta::assert_snapshot!(shown(&messages[1]), @"");
+        insta::assert_snapshot!(shown(&messages[1]), @"
+        aaa.event.tweet_delete_events.7
+        Aaa-App: main=20shop
+        Aaa-Arrived: 2025-11-22T04:13:00.25Z
+        Aaa-Index: 1/2
+        Aaa-Key: 555e113baaee9b05e2faa26dce7a5891
+        Aaa-Kind: tweet_delete_events
+        Aaa-Occurred: 2015-05-21T17:09:15.593Z
+        Aaa-Signature: sha256=Hgzo36xGxHrR9i5nzXaAbY/jhNYsZiJBw9abU379SVM=
+        Aaa-Stale: true
+        Aaa-User: 7
+        Nats-Msg-Id: 555e113baaee9b05e2faa26dce7a5891
+        ");
         let keyed = of_delivery("aaa", Keys::Subjects, week(), &delivery);
-        insta::assert_snapshot!(keyed[1].subject, @"");
+        insta::assert_snapshot!(keyed[1].subject, @"aaa.event.tweet_delete_events.7.555e113baaee9b05e2faa26dce7a5891");
         assert!(keyed[1].headers.get(ID).is_none());
     }
 
@@ -286,7 +298,12 @@ mod tests {
             filter(Keys::Subjects, None, Some("7")),
         ];
         let filters: Vec<_> = filters.into_iter().flatten().collect();
-        insta::assert_snapshot!(filters.join("\n"), @"");
+        insta::assert_snapshot!(filters.join("\n"), @"
+        aaa.event.favorite_events.*
+        aaa.event.*.7
+        aaa.event.a=2eb=2a=3e.==
+        aaa.event.*.7.*
+        ");
     }
 
     #[test]

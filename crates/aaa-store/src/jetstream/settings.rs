@@ -165,8 +165,9 @@ impl Settings {
 pub(super) fn days(time: Duration) -> String {
     let hours = time.as_secs() / 3600;
     match (hours / 24, hours % 24) {
-        _ if time.as_secs() % 3600 != 0 => format!("{} s", time.as_secs()),
+        _ if !time.as_secs().is_multiple_of(3600) => format!("{} s", time.as_secs()),
         (0, hours) => format!("{hours} h"),
+        (1, 0) => "1 day".to_owned(),
         (days, 0) => format!("{days} days"),
         (days, hours) => format!("{days} days {hours} h"),
     }
@@ -188,10 +189,10 @@ mod tests {
         let day = Duration::from_secs(86_400);
         let kept = Settings { body_retention: Some(day * 9), ..Settings::default() };
         assert!(kept.check().is_ok());
-        insta::assert_snapshot!(refused(|s| s.body_retention = Some(day * 8)), @"");
-        insta::assert_snapshot!(refused(|s| s.look_back = day * 9), @"");
-        insta::assert_snapshot!(refused(|s| s.stream = "a.b".to_owned()), @"");
-        insta::assert_snapshot!(refused(|s| s.node = String::new()), @"");
-        insta::assert_snapshot!(refused(|s| s.queue = 0), @"");
+        insta::assert_snapshot!(refused(|s| s.body_retention = Some(day * 8)), @"events are kept for 8 days, and their keys for 8 days 1 h (with an hour for clocks that differ): JetStream keeps no key for longer than its event; keep events for longer");
+        insta::assert_snapshot!(refused(|s| s.look_back = day * 9), @"keys are kept for 8 days, and a replay brings events back after 9 days: they would be stored twice; keep keys for longer");
+        insta::assert_snapshot!(refused(|s| s.stream = "a.b".to_owned()), @"a stream's name is 1 to 32 of `a-z`, `0-9`, `-`, `_`");
+        insta::assert_snapshot!(refused(|s| s.node = String::new()), @"a node's name is 1 to 64 of `a-z`, `A-Z`, `0-9`, `-`, `_`");
+        insta::assert_snapshot!(refused(|s| s.queue = 0), @"with no room or no time, nothing can be stored");
     }
 }

@@ -251,6 +251,20 @@ mod tests {
             |c| c.subjects = vec!["other.>".to_owned()],
         ];
         let named: Vec<_> = changes.into_iter().map(|change| found(change).join("; ")).collect();
-        insta::assert_snapshot!(named.join("\n"), @"");
+        insta::assert_snapshot!(named.join("\n"), @"
+        its retention is not `limits`, so what one consumer has read is forgotten, with its key
+        it discards old messages when it is full, not new ones (`discard: new`), so stored events disappear
+        it is kept in memory, not in files
+        it acknowledges nothing (`no_ack`)
+        it is sealed
+        it takes messages from other streams
+        it limits the size of a message (`max_msg_size`)
+        it has 1 replica, and 3 are asked for
+        it keeps 1 messages per subject (`max_msgs_per_subject`), and -1 are needed here
+        `discard_new_per_subject` is true, and keys are kept otherwise here
+        it knows copies for 120 s (`duplicate_window`), and 8 days 1 h are needed
+        it removes messages after 1 day (`max_age`), and they are to be kept for ever
+        it does not take `aaa.>`
+        ");
     }
 }

@@ -1,5 +1,6 @@
 //! The inbox on JetStream, with real servers.
 
+mod faults;
 mod nats;
 mod opening;
 mod suites;

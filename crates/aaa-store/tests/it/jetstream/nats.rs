@@ -69,11 +69,14 @@ impl Nats {
                 "cluster {{ name: test, listen: \"127.0.0.1:{route}\", routes: [{}] }}",
                 routes.join(", ")
             );
+            let streams = format!(
+                "jetstream {{ store_dir: \"{}\", max_mem: 256MB, max_file: 4GB }}",
+                store.display()
+            );
             let text = format!(
-                "server_name: n{n}\nlisten: \"127.0.0.1:{port}\"\n{line}\n\
-                 jetstream {{ store_dir: \"{}\", max_mem: 256MB, max_file: 4GB }}\n{}\n",
-                store.display(),
-                if count > 1 { cluster.as_str() } else { "" },
+                "server_name: n{n}\nlisten: \"127.0.0.1:{port}\"\n{line}\n{}\n{}\n",
+                if line.contains("jetstream") { "" } else { &streams },
+                if count > 1 { &cluster } else { "" },
             );
             let config = directory.path().join(format!("n{n}.conf"));
             fs::write(&config, text).unwrap();
@@ -180,6 +183,31 @@ impl Nats {
         settings: Settings,
     ) -> Result<JetStreamInbox, JetStreamError> {
         JetStreamInbox::open(&self.urls(first), settings).await
+    }
+
+    /// Waits until every server has everything, so that any one of them may go.
+    pub(crate) async fn in_step(&self) {
+        let all = async {
+            for name in ["aaa", "KV_aaa-ledger"] {
+                loop {
+                    let info = async {
+                        let stream = self.client().await.get_stream(name).await.ok()?;
+                        stream.cached_info().cluster.clone()
+                    };
+                    let cluster = info.await;
+                    let current = cluster.is_some_and(|cluster| {
+                        cluster.leader.is_some()
+                            && cluster.replicas.len() == 2
+                            && cluster.replicas.iter().all(|peer| peer.current && !peer.offline)
+                    });
+                    if current {
+                        break;
+                    }
+                    sleep(Duration::from_millis(50)).await;
+                }
+            }
+        };
+        timeout(PATIENCE, all).await.expect("the servers do not come to agree");
     }
 
     /// A bare client.

@@ -10,7 +10,6 @@ mod single {
     async fn make() -> Option<(Nats, JetStreamInbox)> {
         let nats = Nats::one()?;
         let inbox = nats.open().await;
-        // The first heartbeat has the first number; events begin with 1 in the suites.
         Some((nats, inbox))
     }
 
@@ -30,4 +29,24 @@ mod subjects {
     }
 
     aaa_store::inbox_conformance!(if make);
+}
+
+/// Three servers, each event on all of them.
+mod three {
+    use super::*;
+
+    async fn make() -> Option<(Nats, JetStreamInbox)> {
+        let nats = Nats::three()?;
+        let inbox = nats.open().await;
+        Some((nats, inbox))
+    }
+
+    aaa_store::inbox_conformance!(@ make;
+        events_tell_their_delivery,
+        the_same_delivery_at_once_is_stored_once,
+        a_copy_is_answered_when_it_is_there,
+        any_deliveries_at_once,
+    );
+    aaa_store::consumer_conformance!(@ make; whoever_opened_last_saves,);
+    aaa_store::ledger_conformance!(@ make; the_lease_is_one_s_alone,);
 }
