@@ -103,13 +103,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub use self::{
-    error::JetStreamError,
-    settings::{Keys, Replicas, Settings},
-};
 use self::{
     bucket::Bucket,
     message::{Outgoing, Subjects},
+};
+pub use self::{
+    error::JetStreamError,
+    settings::{Keys, Replicas, Settings},
 };
 use crate::sqlite::{Queued, Stats, values::signed};
 
@@ -268,7 +268,8 @@ impl Inbox for JetStreamInbox {
             message::of_delivery(&settings.stream, settings.keys, key_retention, &delivery);
         let inside = delivery.events().len().saturating_sub(messages.len());
         // One that fails leaves the others where they are: a copy is known then.
-        let taken = try_join_all(messages.into_iter().map(|message| shared.publish(message))).await?;
+        let taken =
+            try_join_all(messages.into_iter().map(|message| shared.publish(message))).await?;
         let duplicates = taken.iter().filter(|taken| taken.duplicate).count();
         if let Some(last) = taken.iter().map(|taken| taken.seq).max() {
             shared.saw(last);
@@ -354,8 +355,7 @@ impl Shared {
 
     /// Counts the events behind a number that happened in the minutes that were asked for.
     async fn count(&self, after: u64, intent: &Intent) -> Result<u64, JetStreamError> {
-        let failed =
-            |error: &dyn std::fmt::Display| JetStreamError::failed("count events", error);
+        let failed = |error: &dyn std::fmt::Display| JetStreamError::failed("count events", error);
         let last = self.newest().await?;
         if last <= after {
             return Ok(0);

@@ -71,9 +71,8 @@ impl Bucket {
     /// Returns the servers' time, in nanoseconds since 1970.
     pub(super) async fn clock(&self) -> Result<i128, JetStreamError> {
         let asked = async {
-            let failed = |error: &dyn std::fmt::Display| {
-                JetStreamError::failed("ask for the time", error)
-            };
+            let failed =
+                |error: &dyn std::fmt::Display| JetStreamError::failed("ask for the time", error);
             let publish = self.context.publish(self.subject("clock"), Bytes::new()).await;
             publish.map_err(|e| failed(&e))?.await.map_err(|e| failed(&e))?;
             let last = self.stream.get_last_raw_message_by_subject(&self.subject("clock")).await;
@@ -143,7 +142,10 @@ impl Bucket {
                     Some(bytes) => self.parse::<T>(key, bytes)?,
                     None => Document { value: make(), writes: Vec::new() },
                 };
-                let mine = document.writes.iter().any(|(writer, n)| (writer, *n) == (&self.writer, number));
+                let mine = document
+                    .writes
+                    .iter()
+                    .any(|(writer, n)| (writer, *n) == (&self.writer, number));
                 if mine && let Some(done) = pending.take() {
                     return Ok(Ok(done));
                 }

@@ -45,7 +45,8 @@ struct Subset {
 impl Shared {
     async fn bounds(&self) -> Result<Subset, JetStreamError> {
         let info = self.events.get_info().await;
-        let state = info.map_err(|error| JetStreamError::failed("look at the stream", error))?.state;
+        let state =
+            info.map_err(|error| JetStreamError::failed("look at the stream", error))?.state;
         let known = *self.last_seq.borrow();
         if state.last_sequence < known {
             // Only a server that has not noticed that it leads no more says that.

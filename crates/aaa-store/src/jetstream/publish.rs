@@ -34,7 +34,10 @@ pub(super) struct Taken {
 /// What an acknowledgement says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
-    Taken { seq: u64, duplicate: bool },
+    Taken {
+        seq: u64,
+        duplicate: bool,
+    },
     /// Nothing that can be relied on: ask again.
     Nothing,
     Foreign,
@@ -83,8 +86,7 @@ impl Shared {
                         "a copy is on its way through the servers".clone_into(last);
                     }
                     Said::Foreign => {
-                        let reason =
-                            format!("another stream, `{}`, takes its subject", ack.stream);
+                        let reason = format!("another stream, `{}`, takes its subject", ack.stream);
                         return Err(JetStreamError::Failed { action: "store an event", reason });
                     }
                 },
@@ -113,9 +115,8 @@ impl Shared {
     }
 
     async fn attempt(&self, message: &Outgoing) -> Result<PublishAck, PublishError> {
-        let publish = PublishMessage::build()
-            .payload(message.body.clone())
-            .headers(message.headers.clone());
+        let publish =
+            PublishMessage::build().payload(message.body.clone()).headers(message.headers.clone());
         self.context.send_publish(message.subject.clone(), publish).await?.await
     }
 

@@ -129,9 +129,7 @@ impl Settings {
             return refuse("a stream's name is 1 to 32 of `a-z`, `0-9`, `-`, `_`".to_owned());
         }
         if !plain(&self.node, true, 64) {
-            return refuse(
-                "a node's name is 1 to 64 of `a-z`, `A-Z`, `0-9`, `-`, `_`".to_owned(),
-            );
+            return refuse("a node's name is 1 to 64 of `a-z`, `A-Z`, `0-9`, `-`, `_`".to_owned());
         }
         if self.key_retention < self.look_back {
             return refuse(format!(

@@ -210,6 +210,13 @@ impl Nats {
         timeout(PATIENCE, all).await.expect("the servers do not come to agree");
     }
 
+    /// Returns who leads the stream of events.
+    pub(crate) async fn leader(&self) -> usize {
+        let stream = self.client().await.get_stream("aaa").await.unwrap();
+        let cluster = stream.cached_info().cluster.clone().unwrap();
+        cluster.leader.unwrap().trim_start_matches('n').parse().unwrap()
+    }
+
     /// A bare client.
     pub(crate) async fn client(&self) -> async_nats::jetstream::Context {
         let client = async_nats::connect(format!("127.0.0.1:{}", self.servers[0].port)).await;
@@ -220,6 +227,14 @@ impl Nats {
 impl Drop for Nats {
     fn drop(&mut self) {
         (0..self.servers.len()).for_each(|n| self.kill(n));
+        if std::thread::panicking() {
+            // What the servers saw may be the reason.
+            for server in &self.servers {
+                let log = read(&server.config.with_extension("log"));
+                let lines: Vec<_> = log.lines().collect();
+                eprintln!("{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+            }
+        }
     }
 }
 
