@@ -9,7 +9,7 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what this example is for")]
 
-use std::{env, error::Error, fs::File, future, io::Write};
+use std::{error::Error, fs::File, future, io::Write};
 
 use aaa_store::{Settings, SqliteStore};
 use aaa_types::event::Event;
@@ -25,18 +25,10 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let address = env::args().nth(1);
-    let (secret, bind, directory) = match &address {
-        Some(bind) => {
-            let secret = env::var("X_CONSUMER_SECRET");
-            (secret.map_err(|_| "X_CONSUMER_SECRET is not set")?, bind.as_str(), "aaa-data")
-        }
-        // Everybody knows the emulator's secret, so this is for this machine only.
-        None => ("emulator-secret".to_owned(), "127.0.0.1:0", "aaa-example-data"),
-    };
-    let store = SqliteStore::open(directory, Settings::default())?;
-    let receiver = Receiver::new(store.clone(), App::new("default", secret.parse()?));
-    let server = Server::bind(bind.parse()?).await?;
+    let place = examples::Place::find()?;
+    let store = SqliteStore::open(place.directory, Settings::default())?;
+    let receiver = Receiver::new(store.clone(), App::new("default", place.secret.clone()));
+    let server = Server::bind(place.bind.parse()?).await?;
     let url = format!("http://{}/webhooks/twitter", server.local_addr());
     println!("listening on {url}");
 
@@ -47,17 +39,11 @@ async fn main() -> Result<(), Failure> {
 
     let (router, status) = (receiver.clone().router("/webhooks/twitter"), receiver.status());
     let ctrl_c = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    let calls = async {
-        match address {
-            Some(_) => future::pending().await,
-            None => examples::call_from_an_emulated_x(url).await,
-        }
-    };
     tokio::select! {
         () = server.serve(router, status, ctrl_c) => {}
         handled = bot.run(store.subscribe(), future::pending()) => handled?,
         archived = archive.run(store.subscribe(), future::pending()) => archived?,
-        called = calls => called?,
+        called = place.calls(url) => called?,
     }
     store.close().await?;
     Ok(())

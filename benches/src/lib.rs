@@ -8,3 +8,4 @@ pub mod fixtures;
 pub mod payload;
 pub mod plan;
 pub mod signature;
+pub mod timing;

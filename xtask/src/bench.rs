@@ -90,6 +90,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     if let Some(("receiver", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
         return receiver::run(rest);
     }
+    if let Some(("timing", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
+        return timing(rest);
+    }
     let (rounds, names) = rounds(arguments, ROUNDS)?;
     let comparisons = select(&names)?;
     let workspace = Workspace::load()?;
@@ -117,6 +120,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let rows: Vec<_> = rows.map(|(comparison, times)| Row::new(comparison, times)).collect();
     print!("{}", table(&rows));
     missed(rows.iter().filter(|row| row.met == Some(false)).count())
+}
+
+/// Looks whether the time of a verification tells anything about the signature.
+fn timing(arguments: &[String]) -> Result<(), Failure> {
+    if let Some(unexpected) = arguments.first() {
+        return Err(Failure::Usage(format!("unexpected argument `{unexpected}`")));
+    }
+    let workspace = Workspace::load()?;
+    Cargo::new("run --quiet --release --package benches --bin timing").run(&workspace)
 }
 
 /// Ends with how many goals are missed.

@@ -18,6 +18,7 @@ use std::{env, process::ExitCode};
 use crate::outcome::{Counts, Failure};
 
 mod bench;
+mod campaign;
 mod cargo;
 mod ci;
 mod conformance;
@@ -44,12 +45,14 @@ usage: cargo xtask COMMAND
                           check the snapshots; with --review, write what changed for review
   properties [--cases N] [-p PACKAGE]...
                           only the property tests, with N cases each (default 4096)
+  examples                run every example, and see it do what it says
   layers                  check who may depend on whom
   bench [--rounds N] [NAME]...
                           measure us beside bare libraries, and judge the ratios; a name may be
                           the beginning of one: keys, decode, verify, sign
   bench receiver [--rounds N]
                           measure how fast deliveries are committed, beside a bare axum server
+  bench timing            look whether the time of a verification tells anything of the signature
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
                           (default 60): answer, api_error, authorization, crc,
@@ -62,6 +65,8 @@ usage: cargo xtask COMMAND
                           run N random histories (default 1000) of receiver, store, engine and
                           emulator on a fake clock, from seed S on; with --seed alone, tell that
                           one; with --control, broken engines, each of which must be caught
+  campaign [--quick] [STEP]...
+                          all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
   help                    this text
 ";
@@ -77,11 +82,13 @@ fn main() -> ExitCode {
         "test" => closing(test::run(rest)),
         "snapshots" => closing(snapshots::run(rest)),
         "properties" => closing(properties::run(rest)),
+        "examples" => closing(test::examples(rest)),
         "layers" => plain(layers::run(rest)),
         "bench" => plain(bench::run(rest)),
         "fuzz" => plain(fuzz::run(rest)),
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
+        "campaign" => plain(campaign::run(rest)),
         "conformance" => plain(conformance::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

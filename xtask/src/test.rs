@@ -38,6 +38,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<Counts, Failure> {
     all(&workspace, &names)
 }
 
+/// Runs every example as its tests do: without an account, to its end or as long as it takes.
+pub(crate) fn examples(arguments: &[String]) -> Result<Counts, Failure> {
+    match arguments {
+        [] => all(&Workspace::load()?, &["examples".to_owned()]),
+        _ => Err(Failure::Usage("`cargo xtask examples` takes no arguments".to_owned())),
+    }
+}
+
 /// Runs every test of the named packages, of all if none is named. Snapshots are compared and
 /// never written.
 pub(crate) fn all(workspace: &Workspace, names: &[String]) -> Result<Counts, Failure> {

@@ -2,8 +2,10 @@
 
 mod auth;
 mod calls;
+mod doctor;
 mod events;
 mod keeping;
+mod manual;
 mod replay;
 mod sources;
 pub(crate) mod store;
@@ -15,18 +17,20 @@ mod webhooks;
 use std::{net::SocketAddr, path::PathBuf};
 
 use aaa_auth::environment::Prefix;
-use aaa_types::{WebhookId, WebhookUrl};
+use aaa_types::{UserId, WebhookId, WebhookUrl};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
     calls::{Api, ApiArgs, WaitArgs},
+    doctor::DoctorArgs,
     events::{
         DeadCommand, DeadListArgs, DropConsumerArgs, EventsArgs, EventsCommand, FilterArgs,
         ListArgs, RedriveArgs, ResendArgs, ShowArgs, StatsArgs, TailArgs,
     },
     keeping::KeepArgs,
+    manual::{CompletionsArgs, ManArgs},
     replay::{CreateArgs, OfArgs, PlanArgs, RecoverArgs, ReplayArgs, ReplayCommand, StatusArgs},
     sources::SourceArgs,
     subscriptions::{SubscriptionsArgs, SubscriptionsCommand},
@@ -58,7 +62,10 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  aaa demo")]
     Demo(DemoArgs),
     /// Runs the receiver
-    #[command(after_help = "Example:\n  aaa listen --bind 127.0.0.1:8080 --format json")]
+    #[command(after_help = "Examples:
+  aaa listen --bind 127.0.0.1:8080 --format json
+  aaa listen --register https://example.com/webhooks/twitter --subscribe
+  aaa listen --register https://tunnel.example.com/webhooks/twitter --subscribe --cleanup")]
     Listen(Box<ListenArgs>),
     /// Runs the emulator of X's side
     #[command(after_help = "Example:\n  aaa emulate --print-env > .env && aaa emulate")]
@@ -81,12 +88,21 @@ pub(crate) enum Command {
     /// Checks the store, copies it, makes it smaller, removes a user from it
     #[command(after_help = "Example:\n  aaa store check")]
     Store(store::StoreArgs),
+    /// Says whether a webhook is fit: its URL, TLS, challenges, clocks, disk, credentials
+    #[command(after_help = doctor::HELP)]
+    Doctor(DoctorArgs),
     /// Says why the signature of a saved delivery is wrong
     #[command(after_help = verify::HELP)]
     Verify(VerifyArgs),
     /// Makes something happen, in an emulator or straight at a receiver
     #[command(after_help = trigger::HELP)]
     Trigger(TriggerArgs),
+    /// Prints what has a shell complete commands and flags
+    #[command(after_help = manual::COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Writes the manual pages into a directory, or prints all of it as Markdown
+    #[command(after_help = manual::MAN_HELP)]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +145,25 @@ pub(crate) struct ListenArgs {
     /// The same by its public URL
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<WebhookUrl>,
+    /// Once it listens, see to it that X has a valid webhook with this URL, which leads here: one
+    /// that is there is taken, otherwise it is registered
+    #[arg(long, value_name = "PUBLIC_URL", conflicts_with_all = ["webhook", "public_url"])]
+    pub(crate) register: Option<WebhookUrl>,
+    /// Then subscribe users to it: the app's owner and everybody whose token is stored, or only
+    /// those that are named, as in --subscribe=7,8
+    #[arg(
+        long,
+        value_name = "IDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        value_parser = subscribe
+    )]
+    pub(crate) subscribe: Option<Subscribe>,
+    /// At the end, delete the webhook and end the subscriptions that this run made, and nothing
+    /// that was there before; needs --register or --subscribe
+    #[arg(long)]
+    pub(crate) cleanup: bool,
     /// Whether to recover what was missed [default: auto with a bearer token, else off]
     #[arg(long, value_enum)]
     pub(crate) recover: Option<Recover>,
@@ -252,6 +287,23 @@ pub(crate) enum Quota {
     PayPerUse,
 }
 
+/// Who is to be subscribed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subscribe {
+    /// Everybody of whom there is a token.
+    All,
+    These(Vec<UserId>),
+}
+
+fn subscribe(text: &str) -> Result<Subscribe, String> {
+    if text == "all" {
+        return Ok(Subscribe::All);
+    }
+    let ids = text.split(',').map(|id| id.trim().parse::<UserId>());
+    let ids = ids.collect::<Result<_, _>>();
+    ids.map(Subscribe::These).map_err(|error| format!("{error}; write ids such as 7,8"))
+}
+
 /// An app beside the first, and where its deliveries arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AppAtPath {
@@ -290,6 +342,16 @@ mod tests {
         assert!(absolute_path("/webhooks/twitter").is_ok());
         for bad in ["", "x", "/a b", "/{x}", "/a?b", "/a#b"] {
             assert!(absolute_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn who_is_subscribed() {
+        assert_eq!(subscribe("all"), Ok(Subscribe::All));
+        let these = ["7", "8"].map(|id| id.parse().unwrap());
+        assert_eq!(subscribe("7, 8"), Ok(Subscribe::These(these.into())));
+        for bad in ["", "7,", "everybody", "7 8"] {
+            assert!(subscribe(bad).is_err(), "{bad}");
         }
     }
 

@@ -56,6 +56,11 @@ impl Failure {
         self
     }
 
+    /// Says whether the API could not be reached.
+    pub(crate) fn is_network(&self) -> bool {
+        self.exit == Exit::Network
+    }
+
     /// Returns how the process is to end.
     #[cfg(test)]
     pub(crate) fn exit(&self) -> Exit {

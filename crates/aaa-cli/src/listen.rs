@@ -9,6 +9,7 @@ mod live;
 mod metrics;
 mod reading;
 mod recovery;
+mod registering;
 mod sources;
 mod tls;
 mod upkeep;
@@ -30,7 +31,13 @@ use aaa_webhook::{
 use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
-use self::{apps::Apps, forwarding::Forwarding, recovery::Recovery};
+pub(crate) use self::metrics::free_bytes;
+use self::{
+    apps::Apps,
+    forwarding::Forwarding,
+    recovery::Recovery,
+    registering::{Registered, Registering},
+};
 use crate::{
     cli::{Format, ListenArgs, Recover},
     credentials::Credentials,
@@ -44,7 +51,7 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// How long to wait after the inbox could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<(), Failure> {
+pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Result<(), Failure> {
     let apps = Apps::find(&args, &credentials)?;
     let tls = tls::load(&args)?;
     let signal = signals::end();
@@ -52,6 +59,9 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let settings = aaa_store::Settings::from(&args.keep);
     let period = settings.heartbeat_period;
     let forwarding = Forwarding::prepare(&args.forward, &credentials)?;
+    let registering = Registering::prepare(&args, &credentials)?;
+    // What is registered here is what is recovered.
+    args.public_url = args.public_url.or_else(|| args.register.clone());
     let store = SqliteStore::open(&args.store.data_dir, settings)
         .map_err(|error| Exit::Failed.of("could not open the store", error))?;
     let mut receiver = Receiver::shared(store.clone(), Vec::new());
@@ -136,10 +146,13 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     output::listening(&format!("{scheme}://{address}"), format == Format::Json)?;
     let metrics = metrics.map(|metrics| metrics.start(&run));
 
+    // It may have to end before the server does.
+    let (tending, tended) = watch::channel(Phase::Running);
     let recovery = match recovery {
-        Some(recovery) => Some(recovery.start(&run).await?),
+        Some(recovery) => Some(recovery.start(&Run { phase: tended, ..run.clone() }).await?),
         None => None,
     };
+    let mut registered = registering.map(Registering::start);
     let hook = hook.map(|hook| tokio::spawn(hook.run(run.reached(Phase::Ended))));
     let reading = reading.map(|reading| tokio::spawn(reading.run(run.reached(Phase::Ended))));
     let beats = spawn_heartbeats(&store, &clock, &run, period);
@@ -149,19 +162,38 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let upkeep = tokio::spawn(upkeep.run(run.reached(Phase::Draining)));
     let forwarding = forwarding.map(|forwarding| forwarding.start(&store, &run));
 
+    let mut serves = true;
     let end = tokio::select! {
         signal = signal => {
             output::note(format_args!("{signal}: ending"));
             Ok(())
         }
-        _ = &mut server => Err(Exit::Failed.with("the server ended by itself")),
+        failure = failed(&mut registered) => Err(failure),
+        _ = &mut server => {
+            serves = false;
+            Err(Exit::Failed.with("the server ended by itself"))
+        }
     };
+    let mut recovery = recovery;
+    if let Some(registered) = registered {
+        let again = signals::end();
+        // What vanishes now is no surprise, and nothing to recover. X is stopped while what it
+        // still sends is taken.
+        if registered.cleans_up() {
+            let _ = tending.send(Phase::Ended);
+            if let Some(recovery) = recovery.take() {
+                let _ = recovery.await;
+            }
+        }
+        registered.end(again).await;
+    }
     // First no more deliveries, then the last heartbeat, so that it covers the last of them.
     let _ = phase.send(Phase::Draining);
-    if end.is_ok() {
+    if serves {
         let _ = server.await;
     }
     let _ = phase.send(Phase::Ended);
+    let _ = tending.send(Phase::Ended);
     let _ = beats.await;
     let _ = upkeep.await;
     if let Some(recovery) = recovery {
@@ -179,6 +211,14 @@ pub(crate) async fn run(args: ListenArgs, credentials: Credentials) -> Result<()
     let closed = store.close().await;
     closed.map_err(|error| Exit::Failed.of("the store did not close cleanly", error))?;
     end.and(printed.ok().and_then(Result::ok).unwrap_or(Ok(())))
+}
+
+/// Waits until what was to be registered cannot be.
+async fn failed(registered: &mut Option<Registered>) -> Failure {
+    match registered {
+        Some(registered) => registered.failed().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What the tasks of one run share.

@@ -8,11 +8,13 @@ mod auth;
 mod cli;
 mod credentials;
 mod demo;
+mod doctor;
 mod emulate;
 mod events;
 mod exit;
 mod forward;
 mod listen;
+mod manual;
 mod output;
 mod replay;
 mod signals;
@@ -76,6 +78,12 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
         }
         Command::Events(args) => events::run(args, cli.credentials).await,
         Command::Store(args) => store::run(args),
+        Command::Doctor(args) => {
+            let credentials = Credentials::load(cli.credentials)?;
+            signals::or_end(doctor::run(args, &credentials)).await
+        }
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Trigger(args) => trigger::run(args, cli.credentials).await,
         Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }

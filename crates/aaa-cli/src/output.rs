@@ -1,6 +1,8 @@
 //! The two streams: data to stdout, all else to stderr.
 
+mod colour;
 mod stderr;
+mod working;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -10,16 +12,16 @@ use std::{
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use self::{colour::Colour, working::Working};
 use crate::exit::{Exit, Failure};
 
 /// Starts the log on stderr; `AAA_LOG` sets what it shows.
 pub(crate) fn start_log() {
     let filter = EnvFilter::try_from_env("AAA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
-        .with_ansi(colour)
+        .with_ansi(colour::belongs_on(&io::stderr()))
         .with_writer(|| stderr::Stderr)
         .init();
 }
@@ -62,6 +64,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
+/// Colours a part of the data, where that is for a person at a terminal.
+pub(crate) fn paint(colour: Colour, text: &str) -> String {
+    if colour::belongs_on(&io::stdout()) { colour.around(text) } else { text.to_owned() }
+}
+
 /// Tells the user something beside the data. It never waits for somebody to read it.
 pub(crate) fn note(text: impl std::fmt::Display) {
     stderr::push(format!("{text}\n").into_bytes());
@@ -91,7 +98,12 @@ pub(crate) fn over(text: impl std::fmt::Display) {
 
 /// Tells the user why the command fails.
 pub(crate) fn error(text: &str) {
-    note(format_args!("error: {text}"));
+    let error = "error:";
+    if colour::belongs_on(&io::stderr()) {
+        note(format_args!("{} {text}", Colour::Red.around(error)));
+    } else {
+        note(format_args!("{error} {text}"));
+    }
 }
 
 /// Says on stdout, as the first line, at which URL a server listens.

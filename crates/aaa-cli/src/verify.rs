@@ -7,6 +7,7 @@ use std::{
 };
 
 use aaa_auth::environment::{Environment, Prefix, Variable};
+use aaa_types::ConsumerSecret;
 use aaa_webhook::diagnosis::{Candidate, Case, Cause, Diagnosis, diagnose};
 use serde::Serialize;
 
@@ -47,6 +48,15 @@ pub(crate) async fn run(args: VerifyArgs, credentials: &Credentials) -> Result<(
     }
 }
 
+/// What may be taken for the consumer secret, by the name of its variable.
+pub(crate) fn named(found: &Environment) -> Vec<(String, ConsumerSecret)> {
+    let previous = found.previous_secret.as_ref().map(|secret| secret.expose());
+    let mistaken = mistaken(found, &Prefix::X).into_iter();
+    let previous = (Variable::ConsumerSecretPrevious.name(&Prefix::X), previous);
+    let all = std::iter::once(previous).chain(mistaken);
+    all.filter_map(|(name, value)| Some((name, value?.parse().ok()?))).collect()
+}
+
 /// The secrets of one app, those with which X signs first, and what may be in their place.
 fn candidates(found: &Environment, prefix: &Prefix) -> Vec<Candidate> {
     let name = |variable: Variable| variable.name(prefix);
@@ -57,18 +67,22 @@ fn candidates(found: &Environment, prefix: &Prefix) -> Vec<Candidate> {
     let signing = secrets
         .into_iter()
         .filter_map(|(variable, secret)| Some(Candidate::signing(name(variable), secret.clone()?)));
+    let mistaken = mistaken(found, prefix).into_iter();
+    let mistaken = mistaken.filter_map(|(name, value)| Candidate::mistaken(name, value?));
+    signing.chain(mistaken).collect()
+}
+
+/// The credentials that are no secrets to sign with.
+fn mistaken<'a>(found: &'a Environment, prefix: &Prefix) -> [(String, Option<&'a str>); 4] {
     let credentials = &found.credentials;
     let owner = credentials.owner.as_ref();
-    let others = [
+    [
         (Variable::AccessTokenSecret, owner.map(|owner| owner.secret.expose())),
         (Variable::AccessToken, owner.map(|owner| owner.token.expose())),
         (Variable::BearerToken, credentials.bearer.as_ref().map(|bearer| bearer.expose())),
         (Variable::ConsumerKey, credentials.consumer.as_ref().map(|app| app.key.as_str())),
-    ];
-    let mistaken = others
-        .into_iter()
-        .filter_map(|(variable, value)| Candidate::mistaken(name(variable), value?));
-    signing.chain(mistaken).collect()
+    ]
+    .map(|(variable, value)| (variable.name(prefix), value))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

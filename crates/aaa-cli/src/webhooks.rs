@@ -10,7 +10,7 @@ use aaa_types::{
 };
 use serde_json::json;
 
-use self::record::Record;
+pub(crate) use self::record::Record;
 use crate::{
     api,
     cli::{WebhooksArgs, WebhooksCommand},

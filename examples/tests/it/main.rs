@@ -26,7 +26,12 @@ fn example(name: &str, directory: &Path) -> Command {
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     let program: PathBuf = profile.join("examples").join(file);
     let mut command = Command::new(program);
-    command.current_dir(directory).env_remove("X_CONSUMER_SECRET").kill_on_drop(true);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("X_") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(directory).kill_on_drop(true);
     command
 }
 
@@ -141,6 +146,49 @@ async fn recover_from_outage_gets_everything_back() {
     assert_eq!((&*said[0], &*said[1]), ("stored before: 2", "stored when back: 2"));
     assert!(said[2].starts_with("recovered: 6 events in "), "{said:?}");
     assert_eq!(said[3], "stored after: 8");
+}
+
+#[tokio::test]
+async fn direct_message_bot_answers_each_message_once() {
+    let (mut said, _directory) = first_lines("direct_message_bot", 4).await;
+    // Deliveries that are under way together may overtake each other.
+    said[1..].sort();
+    assert!(said[0].starts_with("user 1 answers messages at http://127.0.0.1:"), "{said:?}");
+    assert_eq!(
+        said[1..],
+        [
+            r#"8: "How is the snow?" -> "Fresh powder above 1,800 m.""#,
+            r#"8: "help" -> "Ask me about the snow.""#,
+            r#"8: "thanks" -> "You are welcome.""#,
+        ]
+    );
+}
+
+#[tokio::test]
+async fn bulk_subscribe_names_who_is_new() {
+    let said = all_lines("bulk_subscribe").await;
+    assert_eq!(said.len(), 41, "{said:?}");
+    assert_eq!(said[39..], ["40 of 40", "new: 39, already subscribed: 1"]);
+}
+
+#[tokio::test]
+async fn move_from_v1_1_keeps_what_it_cannot_move() {
+    let said = all_lines("move_from_v1_1").await;
+    assert!(said[0].starts_with("http://127.0.0.1:"), "{said:?}");
+    assert_eq!(said[1..], ["subscribed: 1 of 2", "the old webhook stays; no token of: 8"]);
+}
+
+#[tokio::test]
+async fn custom_transport_sees_every_request() {
+    assert_eq!(
+        all_lines("custom_transport").await,
+        [
+            "GET /2/webhooks: 200 OK",
+            "GET /2/account_activity/subscriptions/count: 200 OK",
+            "0 of 5000 subscriptions",
+            "2 requests",
+        ]
+    );
 }
 
 /// A published secret must never guard an address that was asked for.

@@ -170,6 +170,9 @@ pub(crate) struct DropConsumerArgs {
     pub(crate) name: ConsumerName,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A range of sequence numbers.

@@ -185,6 +185,9 @@ pub(super) fn drop_consumer(args: DropConsumerArgs) -> Result<(), Failure> {
              anew when it is started again",
             args.name
         ));
+        if args.json {
+            output::json(&serde_json::json!({ "consumer": args.name, "forgotten": true }))?;
+        }
         Ok(())
     } else {
         let words = format!("there is no consumer `{}`", args.name);

@@ -169,12 +169,12 @@ impl Probe for Look {
 
 /// Returns what a process without privileges may still write.
 #[cfg(unix)]
-fn free_bytes(directory: &std::path::Path) -> Option<u64> {
+pub(crate) fn free_bytes(directory: &std::path::Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(directory).ok()?;
     disk.f_bavail.checked_mul(disk.f_frsize)
 }
 
 #[cfg(not(unix))]
-fn free_bytes(_: &std::path::Path) -> Option<u64> {
+pub(crate) fn free_bytes(_: &std::path::Path) -> Option<u64> {
     None
 }

@@ -28,14 +28,14 @@ const PATIENCE: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The webhooks that were made at one API.
-pub(super) struct Record {
+pub(crate) struct Record {
     path: PathBuf,
     api: String,
 }
 
 /// A webhook that was made here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Made {
+pub(crate) struct Made {
     /// The URL it was made for.
     pub(super) url: WebhookAddress,
 }
@@ -47,7 +47,7 @@ struct Content {
 
 impl Record {
     /// Names the record of a data directory. Nothing is opened and nothing is made.
-    pub(super) fn new(data_dir: &Path, api: &ApiUrl) -> Self {
+    pub(crate) fn new(data_dir: &Path, api: &ApiUrl) -> Self {
         Self { path: data_dir.join("webhooks.json"), api: api.to_string() }
     }
 
@@ -56,7 +56,7 @@ impl Record {
     /// # Errors
     ///
     /// Fails when the record is there and cannot be read.
-    pub(super) fn made(&self) -> Result<BTreeMap<WebhookId, Made>, Failure> {
+    pub(crate) fn made(&self) -> Result<BTreeMap<WebhookId, Made>, Failure> {
         Ok(self.read()?.webhooks.remove(&self.api).unwrap_or_default())
     }
 
@@ -65,7 +65,7 @@ impl Record {
     /// # Errors
     ///
     /// Fails when the record cannot be read or written.
-    pub(super) async fn add(&self, webhook: &Webhook) -> Result<(), Failure> {
+    pub(crate) async fn add(&self, webhook: &Webhook) -> Result<(), Failure> {
         let made = Made { url: webhook.url.clone() };
         self.update(|ours| ours.insert(webhook.id, made)).await
     }
@@ -75,7 +75,7 @@ impl Record {
     /// # Errors
     ///
     /// Fails when the record cannot be read or written.
-    pub(super) async fn remove(&self, id: WebhookId) -> Result<(), Failure> {
+    pub(crate) async fn remove(&self, id: WebhookId) -> Result<(), Failure> {
         if !self.made()?.contains_key(&id) {
             return Ok(());
         }

@@ -19,12 +19,21 @@ mod crash;
 #[cfg(unix)]
 mod demo;
 #[cfg(unix)]
+mod doctor;
+#[cfg(unix)]
+mod documents;
+#[cfg(unix)]
 mod forward;
 #[cfg(unix)]
 mod keeping;
 mod lab;
+mod manual;
 #[cfg(unix)]
 mod receive;
+#[cfg(unix)]
+mod reference;
+#[cfg(unix)]
+mod register;
 #[cfg(unix)]
 mod replay;
 mod sources;

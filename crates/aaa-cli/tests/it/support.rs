@@ -5,8 +5,9 @@ use std::{path::Path, process::Stdio, time::Duration};
 use aaa_webhook::signature::{HEADER, Signature};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, ChildStdout, Command},
+    sync::watch,
     time::timeout,
 };
 
@@ -71,12 +72,53 @@ impl Server {
 
     /// Asks it to end, and returns its exit code.
     #[cfg(unix)]
-    pub(crate) async fn end(mut self) -> i32 {
+    pub(crate) async fn end(self) -> i32 {
+        self.end_by(rustix::process::Signal::TERM).await
+    }
+
+    /// Sends a signal, and returns the exit code.
+    #[cfg(unix)]
+    pub(crate) async fn end_by(mut self, signal: rustix::process::Signal) -> i32 {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
         let ended = timeout(PATIENCE, self.child.wait()).await.expect("it does not end");
         ended.unwrap().code().unwrap()
+    }
+}
+
+/// A public address that is known before the receiver listens, as a tunnel gives one: connections
+/// wait until it leads somewhere.
+pub(crate) struct Tunnel {
+    pub(crate) url: String,
+    leads: watch::Sender<Option<String>>,
+}
+
+impl Tunnel {
+    pub(crate) async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (leads, led) = watch::channel(None::<String>);
+        tokio::spawn(async move {
+            while let Ok((mut outside, _)) = listener.accept().await {
+                let mut led = led.clone();
+                tokio::spawn(async move {
+                    let Ok(to) = led.wait_for(Option::is_some).await.map(|to| to.clone().unwrap())
+                    else {
+                        return;
+                    };
+                    let mut inside = TcpStream::connect(&to).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
+                });
+            }
+        });
+        Self { url, leads }
+    }
+
+    /// Leads to a server from now on.
+    pub(crate) fn lead_to(&self, server: &Server) {
+        let to = server.url.strip_prefix("http://").unwrap().to_owned();
+        self.leads.send(Some(to)).unwrap();
     }
 }
 

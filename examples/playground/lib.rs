@@ -1,13 +1,20 @@
 //! What the examples need when there is no account: an emulated X that calls them.
 
+mod account;
+
 use std::{env, error::Error, future};
 
-use aaa_auth::{Consumer, UserToken};
-use aaa_client::Client;
-use aaa_emulator::{Emulator, control::Trigger, credentials};
+use aaa_auth::environment::Environment;
+use aaa_client::ApiVersion;
+use aaa_emulator::{control::Trigger, credentials};
+use aaa_store::MemoryStore;
 use aaa_types::ConsumerSecret;
+use aaa_webhook::{app::App, receiver::Receiver, server::Server};
 
-type Failure = Box<dyn Error + Send + Sync>;
+pub use self::account::{Account, emulated_user};
+
+/// Whatever went wrong.
+pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// Where an example listens, and with whose secret.
 #[derive(Debug)]
@@ -62,20 +69,30 @@ impl Place {
 ///
 /// Fails when the webhook does not answer as it should.
 pub async fn call_from_an_emulated_x(url: String) -> Result<(), Failure> {
-    let emulator = Emulator::start().await?;
-    let consumer =
-        Consumer::new(credentials::CONSUMER_KEY.parse()?, credentials::CONSUMER_SECRET.parse()?);
-    let client = Client::builder(emulator.url().parse()?)
-        .consumer(consumer)
-        .bearer(credentials::BEARER_TOKEN.parse()?)
-        .build()?;
+    let account = Account::emulated().await?;
+    let client = account.client(ApiVersion::V2)?;
     let webhook = client.app().create_webhook(&url.parse()?).await?;
-    let tokens = credentials::user_token(7);
-    let user = UserToken::new(tokens.token.parse()?, tokens.secret.parse()?);
-    client.user(user).subscribe(webhook.id).await?;
+    client.user(emulated_user(7)?).subscribe(webhook.id).await?;
+    let emulator = account.emulator().ok_or("the account is emulated")?;
     for kind in ["tweet_create_events", "favorite_events", "follow_events", "direct_message_events"]
     {
         emulator.trigger_and_wait(&Trigger::new(kind, "7".parse()?)).await?;
     }
     future::pending().await
+}
+
+/// Answers X's challenges and stores nothing, for an example that is not about deliveries. Returns
+/// the URL; it answers until the program ends.
+///
+/// # Errors
+///
+/// Fails when there is no consumer secret, or no free port.
+pub async fn answering_webhook(found: &Environment) -> Result<String, Failure> {
+    let app = App::new("default", found.require_consumer_secret()?.clone());
+    let receiver = Receiver::new(MemoryStore::default(), app);
+    let server = Server::bind("127.0.0.1:0".parse()?).await?;
+    let url = format!("http://{}/webhooks/twitter", server.local_addr());
+    let (router, status) = (receiver.clone().router("/webhooks/twitter"), receiver.status());
+    tokio::spawn(server.serve(router, status, future::pending()));
+    Ok(url)
 }
