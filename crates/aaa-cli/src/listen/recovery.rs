@@ -8,7 +8,6 @@ use aaa_replay::{
     engine::{Figures, Settings},
     notice::Notice,
 };
-use aaa_store::SqliteStore;
 use aaa_types::{event::Event, payload::ReplayJobStatus};
 use jiff::Timestamp;
 use tokio::{
@@ -17,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Phase, Run, following::follow, watching::Watching};
+use super::{Phase, Run, following::follow, store::Store, watching::Watching};
 use crate::{
     cli::ListenArgs,
     credentials::Credentials,
@@ -33,8 +32,8 @@ const FIRST_CALLS: Duration = Duration::from_secs(3);
 
 /// A driver that is ready to start.
 pub(super) struct Recovery {
-    driver: Driver<SqliteStore, ReqwestTransport>,
-    store: SqliteStore,
+    driver: Driver<Store, ReqwestTransport>,
+    store: Store,
     watching: Watching,
 }
 
@@ -48,7 +47,7 @@ impl Recovery {
     pub(super) async fn prepare(
         args: &ListenArgs,
         credentials: &Credentials,
-        store: &SqliteStore,
+        store: &Store,
         clock: &XClock,
         known: Option<Timestamp>,
         notices: Option<mpsc::Sender<Notice>>,
