@@ -1,6 +1,8 @@
 //! `aaa listen`: the receiver as a process.
 
 mod apps;
+#[cfg(feature = "jetstream")]
+mod cluster;
 mod files;
 mod following;
 mod forwarding;
@@ -306,12 +308,7 @@ async fn declare(store: &Store, clock: &XClock, since: Timestamp) -> Result<(), 
     store.declare(declaration).await.map(drop).map_err(unusable)
 }
 
-fn spawn_heartbeats(
-    store: &Store,
-    clock: &XClock,
-    run: &Run,
-    period: Duration,
-) -> JoinHandle<()> {
+fn spawn_heartbeats(store: &Store, clock: &XClock, run: &Run, period: Duration) -> JoinHandle<()> {
     let (store, clock, run) = (store.clone(), clock.clone(), run.clone());
     tokio::spawn(async move {
         heartbeats(&store, &clock, || run.health(), period, run.reached(Phase::Ended)).await;

@@ -73,6 +73,7 @@ mod message;
 mod publish;
 mod settings;
 mod stream;
+mod workers;
 
 use std::{
     sync::{
@@ -110,6 +111,7 @@ use self::{
 pub use self::{
     error::JetStreamError,
     settings::{Keys, Replicas, Settings},
+    workers::{Worker, WorkerSettings},
 };
 use crate::sqlite::{Queued, Stats, values::signed};
 

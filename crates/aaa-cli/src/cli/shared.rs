@@ -58,6 +58,12 @@ impl SharedArgs {
             let words = "--redact-deleted needs --inbox sqlite: JetStream changes no message";
             return Err(Exit::Usage.with(words));
         }
+        if args.forward.forward_to.is_some() {
+            let words = "--forward-to needs --inbox sqlite: of several receivers each would take the \
+                         cursor from the others; share the work with \
+                         `aaa_store::jetstream::Worker`, or run one consumer";
+            return Err(Exit::Usage.with(words));
+        }
         let default = Settings::default();
         let limits = crate::replay::settings(args.api).limits;
         let look_back = limits.look_back.saturating_add(args.sweep.unwrap_or_default());

@@ -97,10 +97,7 @@ impl Apps {
     /// # Errors
     ///
     /// Fails when a path is taken, which it is not.
-    pub(super) fn mount(
-        self,
-        receiver: &Receiver<Store>,
-    ) -> Result<Paths<Store>, Failure> {
+    pub(super) fn mount(self, receiver: &Receiver<Store>) -> Result<Paths<Store>, Failure> {
         let mut paths = Paths::new();
         for (path, apps) in self.paths {
             let mounted = paths.at(&path, receiver.for_apps(apps));

@@ -16,6 +16,8 @@ use tokio::{
     time::timeout,
 };
 
+#[cfg(feature = "jetstream")]
+use super::cluster::Others;
 use super::{Phase, Run, following::follow, store::Store, watching::Watching};
 use crate::{
     cli::ListenArgs,
@@ -108,12 +110,26 @@ impl Recovery {
         let stats = self.store.stats().await;
         let stats = stats.map_err(|error| Exit::Failed.of("could not read the store", error))?;
         let last = stats.last_seq.unwrap_or(0);
+        let (own, ended) = (run.clone(), run.reached(Phase::Ended));
+        #[cfg(feature = "jetstream")]
+        let (others, completions) = match &self.store {
+            Store::JetStream(inbox) => {
+                let (others, complete) = Others::watch(inbox, run.id, completions);
+                (Some(others), complete)
+            }
+            Store::Sqlite(_) => (None, completions),
+        };
         let follow = follow(self.store, JOB_STATUS, last, completion, sender);
-        let (health, ended) = (run.clone(), run.reached(Phase::Ended));
+        let health = move || {
+            let own = own.health();
+            #[cfg(feature = "jetstream")]
+            let own = others.as_ref().map_or(own, |others| others.with(own));
+            own
+        };
         let watching = self.watching.start(run);
         Ok(tokio::spawn(async move {
             tokio::select! {
-                () = self.driver.run(completions, move || health.health(), ended) => {}
+                () = self.driver.run(completions, health, ended) => {}
                 () = follow => {}
             }
             let _ = watching.await;

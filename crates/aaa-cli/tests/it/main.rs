@@ -15,6 +15,8 @@ mod auth;
 mod beside;
 mod browser;
 #[cfg(unix)]
+mod cluster;
+#[cfg(unix)]
 mod crash;
 #[cfg(unix)]
 mod demo;

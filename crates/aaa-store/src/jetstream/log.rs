@@ -112,6 +112,21 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Reads one event, if it is there.
+    pub(super) async fn event(&self, seq: u64) -> Result<Option<StoredEvent>, JetStreamError> {
+        match self.events.get_raw_message(seq).await {
+            Ok(message) => {
+                let mut events = Vec::new();
+                take(&self.settings.stream, &message, &mut events);
+                Ok(events.pop())
+            }
+            Err(error) if super::is_missing(&error) => Ok(None),
+            Err(error) => Err(JetStreamError::failed("read an event", error)),
+        }
+    }
+}
+
 fn is_wanted(event: &StoredEvent, query: &EventQuery) -> bool {
     query.kind.as_ref().is_none_or(|kind| *kind == event.kind)
         && query.user.as_ref().is_none_or(|user| Some(user) == event.for_user_id.as_ref())

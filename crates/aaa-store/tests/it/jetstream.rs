@@ -4,3 +4,4 @@ mod faults;
 mod nats;
 mod opening;
 mod suites;
+mod working;

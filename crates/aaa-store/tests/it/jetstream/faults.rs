@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -255,7 +255,7 @@ async fn receiver(servers: &str) {
                     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
                     inbox.commit(delivery(&favorites(&user, &ids))).await.unwrap();
                 }
-                println!("acknowledged {n}");
+                writeln!(std::io::stdout(), "acknowledged {n}").unwrap();
             }
         });
     }

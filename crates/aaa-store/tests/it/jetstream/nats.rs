@@ -106,7 +106,7 @@ impl Nats {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("{}", read(&server.config.with_extension("log")));
+        unreachable!("{}", read(&server.config.with_extension("log")));
     }
 
     /// Kills a server as a crash would.
@@ -163,7 +163,7 @@ impl Nats {
                     Err(JetStreamError::Failed { .. } | JetStreamError::Unfit { .. }) => {
                         sleep(Duration::from_millis(50)).await;
                     }
-                    Err(error) => panic!("{error}"),
+                    Err(error) => unreachable!("{error}"),
                 }
             }
         };
@@ -232,7 +232,8 @@ impl Drop for Nats {
             for server in &self.servers {
                 let log = read(&server.config.with_extension("log"));
                 let lines: Vec<_> = log.lines().collect();
-                eprintln!("{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+                let last = lines[lines.len().saturating_sub(40)..].join("\n");
+                let _ = writeln!(std::io::stderr(), "{last}");
             }
         }
     }
