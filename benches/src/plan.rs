@@ -8,8 +8,8 @@ use aaa_replay::{
 use aaa_types::{ReplayWindow, UtcMinute};
 use jiff::{SignedDuration, Timestamp};
 
-/// How many gaps there are, and windows that were recovered.
-pub const GAPS: i64 = 100_000;
+/// How many gaps are planned for; as many windows were recovered.
+pub const GAPS: [i64; 3] = [1000, 10_000, 100_000];
 
 /// Gaps, what was recovered of them, and the time to plan for.
 #[derive(Debug, Clone)]
@@ -21,16 +21,16 @@ pub struct Missed {
 
 impl Missed {
     /// Makes gaps of three minutes, of which the first is recovered, in no order.
-    pub fn new() -> Self {
+    pub fn new(gaps: i64) -> Self {
         let start = UtcMinute::floor(Timestamp::UNIX_EPOCH).plus(29_000_000);
-        // 7,919 is a prime that does not divide the number of gaps: each comes by once.
-        let from = |n: i64| start.plus(n * 7919 % GAPS * 5);
+        // 7,919 is a prime that divides none of the numbers of gaps: each comes by once.
+        let from = |n: i64| start.plus(n * 7919 % gaps * 5);
         let gap = |from: UtcMinute| Gap::new(from.start(), from.plus(3).start(), Cause::Down);
         let first = |from: UtcMinute| ReplayWindow::new(from, from.plus(1)).ok();
         Self {
-            gaps: (0..GAPS).map(from).map(gap).collect(),
-            recovered: (0..GAPS).map(from).filter_map(first).collect(),
-            now: start.plus(GAPS * 5 + 60).start(),
+            gaps: (0..gaps).map(from).map(gap).collect(),
+            recovered: (0..gaps).map(from).filter_map(first).collect(),
+            now: start.plus(gaps * 5 + 60).start(),
         }
     }
 
@@ -52,20 +52,16 @@ impl Missed {
     }
 }
 
-impl Default for Missed {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_gap_has_its_window() {
-        let missed = Missed::new();
-        assert_eq!(missed.plan().now.len() as i64, GAPS);
-        assert_eq!(missed.sort().len() as i64, 2 * GAPS);
+        for gaps in GAPS {
+            let missed = Missed::new(gaps);
+            assert_eq!(missed.plan().now.len() as i64, gaps);
+            assert_eq!(missed.sort().len() as i64, 2 * gaps);
+        }
     }
 }

@@ -3,11 +3,14 @@
 //!
 //! Times depend on the machine and on what else it does, so only ratios are judged, of two
 //! functions measured one after the other. All is measured several times over, and the median of
-//! the ratios counts. `cargo xtask bench receiver` measures the whole way instead: [`receiver`]. None
-//! of this is part of the gate: a gate that fails on a busy machine is ignored
+//! the ratios counts. `cargo xtask bench receiver` measures the whole way instead ([`receiver`]),
+//! `cargo xtask bench recovery` a replay ([`recovery`]), `cargo xtask bench emulator` who sends
+//! ([`emulator`]). None of this is part of the gate: a gate that fails on a busy machine is ignored
 //! soon.
 
+mod emulator;
 mod receiver;
+mod recovery;
 
 use std::{fs, path::Path};
 
@@ -35,9 +38,11 @@ enum Goal {
     AsFast(f64),
     /// At most so many times the time of the bare library, which is part of ours.
     Longer(Option<f64>),
+    /// Below so many milliseconds, since that was promised as such.
+    Below(f64),
 }
 
-const COMPARISONS: [Comparison; 9] = [
+const COMPARISONS: [Comparison; 12] = [
     Comparison {
         name: "keys-post",
         what: "keys of a post / a tree of values",
@@ -78,17 +83,35 @@ const COMPARISONS: [Comparison; 9] = [
         what: "signing a request / its HMAC-SHA1",
         goal: Goal::Longer(None),
     },
+    // A plan that takes no more than a few times as long as sorting, whatever their number, grows as
+    // sorting does.
     Comparison {
-        name: "plan",
+        name: "plan-1000",
+        what: "planning 1,000 gaps / sorting them",
+        goal: Goal::Longer(Some(4.0)),
+    },
+    Comparison {
+        name: "plan-10000",
+        what: "planning 10,000 gaps / sorting them",
+        goal: Goal::Longer(Some(4.0)),
+    },
+    Comparison {
+        name: "plan-100000",
         what: "planning 100,000 gaps / sorting them",
         goal: Goal::Longer(Some(4.0)),
     },
+    Comparison { name: "plan-100000", what: "planning 100,000 gaps", goal: Goal::Below(100.0) },
 ];
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    if let Some(("receiver", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
-        return receiver::run(rest);
+    match arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
+        Some(("receiver", rest)) => return receiver::run(rest),
+        Some(("emulator", rest)) => return emulator::run(rest),
+        _ => {}
+    }
+    if let Some(("recovery", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
+        return recovery::run(rest);
     }
     if let Some(("timing", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
         return timing(rest);
@@ -102,7 +125,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         fs::remove_dir_all(&home).map_err(|error| unusable(&home, &error))?;
     }
 
-    let groups: Vec<_> = comparisons.iter().map(|comparison| comparison.name).collect();
+    let mut groups: Vec<_> = comparisons.iter().map(|comparison| comparison.name).collect();
+    groups.dedup();
     let measure = Cargo::new("bench --quiet --package benches --bench speed --")
         .args(["--quiet", "--warm-up-time", "0.1", "--measurement-time", "0.25"])
         .args([format!("^({})/", groups.join("|"))])
@@ -210,10 +234,20 @@ impl Row {
                 let ratio = of(|times| times.ours / times.bare);
                 (ratio, most.map(|most| ratio <= most))
             }
+            Goal::Below(most) => {
+                let ratio = of(|times| times.ours / times.bare);
+                (ratio, Some(of(|times| times.ours) < most * 1e6))
+            }
         };
         let times = Times { ours: of(|times| times.ours), bare: of(|times| times.bare) };
         Self { what: comparison.what, times, ratio, goal, met }
     }
+}
+
+/// Returns the median of something over all rounds that were written down.
+fn medians(figures: &Value, of: impl FnMut(&Value) -> Option<f64>) -> Option<f64> {
+    let numbers: Option<Vec<_>> = figures.get("rounds")?.as_array()?.iter().map(of).collect();
+    numbers.filter(|numbers| !numbers.is_empty()).map(median)
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {
@@ -233,6 +267,7 @@ fn table(rows: &[Row]) -> String {
             Goal::AsFast(least) => ("as fast", format!("at least {least}")),
             Goal::Longer(Some(most)) => ("the time", format!("at most {most}")),
             Goal::Longer(None) => ("the time", "none".to_owned()),
+            Goal::Below(most) => ("the time", format!("below {most} ms")),
         };
         let met = row.met.map_or("-", |met| if met { "yes" } else { "NO" });
         [
@@ -293,6 +328,9 @@ mod tests {
         assert_eq!(Row::new(&faster(Goal::Longer(Some(1.1))), &rounds).met, Some(true));
         assert_eq!(Row::new(&faster(Goal::Longer(Some(1.0))), &rounds).met, Some(false));
         assert_eq!(Row::new(&faster(Goal::Longer(None)), &rounds).met, None);
+        let rounds = [round(99e6, 1.0), round(98e6, 1.0), round(900e6, 1.0)];
+        assert_eq!(Row::new(&faster(Goal::Below(100.0)), &rounds).met, Some(true));
+        assert_eq!(Row::new(&faster(Goal::Below(99.0)), &rounds).met, Some(false));
     }
 
     #[test]

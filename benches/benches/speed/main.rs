@@ -5,7 +5,11 @@
 use std::hint::black_box;
 
 use aaa_webhook::signature::{HEADER, Signature};
-use benches::{fixtures, payload, plan::Missed, signature};
+use benches::{
+    fixtures, payload,
+    plan::{GAPS, Missed},
+    signature,
+};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::HeaderMap;
 
@@ -71,8 +75,11 @@ fn sign(criterion: &mut Criterion<Clock>) {
 }
 
 fn plan(criterion: &mut Criterion<Clock>) {
-    let missed = Missed::new();
-    pair(criterion, "plan", || black_box(&missed).plan(), || black_box(&missed).sort());
+    for gaps in GAPS {
+        let missed = Missed::new(gaps);
+        let name = format!("plan-{gaps}");
+        pair(criterion, &name, || black_box(&missed).plan(), || black_box(&missed).sort());
+    }
 }
 
 fn pair<A, B>(

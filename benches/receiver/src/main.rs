@@ -1,6 +1,7 @@
 //! `receiver-bench --program PATH --out FILE [--rounds N] [--keys N]`, as `cargo xtask bench
 //! receiver` calls it: loads `aaa listen` and a bare axum server in turn, and writes down what both
-//! made of it.
+//! made of it. With `--events N` it is `cargo xtask bench recovery`: a replay of so many events,
+//! beside the same load ([`recovery`]).
 //!
 //! Who sends is one thread of this process, on the same machine as who receives. Requests are
 //! signed before the clock starts. Nothing is judged here.
@@ -13,7 +14,9 @@
 mod figures;
 mod filled;
 mod memory;
+mod recovery;
 mod senders;
+mod x;
 
 use std::{
     error::Error,
@@ -56,13 +59,26 @@ async fn main() -> Result<(), Failure> {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1)
     };
-    let usage = "usage: receiver-bench --program PATH --out FILE [--rounds N] [--keys N]";
+    let usage =
+        "usage: receiver-bench --program PATH --out FILE [--rounds N] [--keys N | --events N]";
     let programs = Programs {
         ours: PathBuf::from(option("--program").ok_or(usage)?),
         bare: std::env::current_exe()?.with_file_name("bare"),
     };
     let rounds = option("--rounds").map_or(Ok(5), |rounds| rounds.parse())?;
     let out = option("--out").ok_or(usage)?;
+    if let Some(events) = option("--events") {
+        let mut all = Vec::new();
+        for number in 1..=rounds {
+            let round = recovery::measure(&programs.ours, events.parse()?).await?;
+            eprintln!("round {number}: {}", serde_json::to_string(&round)?);
+            all.push(round);
+        }
+        return Ok(fs::write(
+            out,
+            serde_json::to_string_pretty(&serde_json::json!({ "rounds": all }))?,
+        )?);
+    }
     let keys = option("--keys").map_or(Ok(filled::KEYS), |keys| keys.parse())?;
 
     let deliveries = Deliveries::new(clock::now());

@@ -181,6 +181,27 @@ impl Senders {
         Ok(Load { rate, acknowledged: sheet.acknowledged, latency: sheet.latency, checks })
     }
 
+    /// Sends the first so many requests, each on a connection as soon as it is free, and returns how
+    /// long it took until all were acknowledged.
+    pub(crate) async fn all(&self, count: usize) -> Result<Duration, Failure> {
+        let mut senders = JoinSet::new();
+        let connections = self.connections().await?;
+        let (begin, sent) = (clock::steady(), Arc::new(AtomicUsize::new(0)));
+        for mut connection in connections {
+            let (requests, sent) = (self.requests.clone(), Arc::clone(&sent));
+            senders.spawn(async move {
+                while sent.fetch_add(1, Relaxed) < count {
+                    expect(connection.exchange(requests.next()?).await?)?;
+                }
+                Ok::<_, Failure>(())
+            });
+        }
+        while let Some(sender) = senders.join_next().await {
+            sender??;
+        }
+        Ok(begin.elapsed())
+    }
+
     /// Offers so many deliveries a second, whatever becomes of them: one that has to wait for a
     /// free connection is late from the moment it was due.
     pub(crate) async fn paced(
@@ -286,7 +307,7 @@ async fn check(address: SocketAddr, times: Times) -> Result<Sheet, Failure> {
 }
 
 /// Makes sure that a request was answered well.
-fn expect(status: u16) -> io::Result<()> {
+pub(crate) fn expect(status: u16) -> io::Result<()> {
     if status == 200 { Ok(()) } else { Err(io::Error::other(format!("answered {status}"))) }
 }
 
@@ -330,6 +351,15 @@ mod tests {
         // What was due in the second half.
         assert_eq!(load.latency.0.len(), 50);
         assert!(load.latency.at(0.5) > 0.0);
+    }
+
+    #[tokio::test]
+    async fn so_many_are_sent_and_no_more() {
+        let (address, count) = server().await;
+        let senders = Senders::new(address, requests(1000));
+        assert!(senders.all(700).await.unwrap() > Duration::ZERO);
+        assert_eq!(count.load(Relaxed), 700);
+        assert!(senders.all(700).await.is_err());
     }
 
     #[tokio::test]

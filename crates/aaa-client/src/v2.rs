@@ -145,12 +145,12 @@ pub fn server_time() -> ApiRequest<'static, Timestamp> {
 /// The two routes to a replay.
 ///
 /// The guide documents the older one, which is deprecated and left out of the newest description
-/// of the API; the newer one is the default.
+/// of the API; the newer one is the default. A [`Client`](crate::Client) takes the other one when
+/// the API does not know the one that was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ReplayRoute {
-    /// `POST /2/webhooks/replay`. A [`Client`](crate::Client) takes the other one when the API
-    /// does not know this one.
+    /// `POST /2/webhooks/replay`.
     #[default]
     Webhooks,
     /// `POST /2/account_activity/replay/webhooks/{id}/subscriptions/all`.
@@ -164,7 +164,10 @@ impl ReplayRoute {
     /// mistaken, nothing would be lost: a 404 created no job.
     pub fn fallback(self, refusal: &ApiError) -> Option<Self> {
         let route_is_missing = refusal.status() == 404 && refusal.is_missing_page();
-        (self == Self::Webhooks && route_is_missing).then_some(Self::AccountActivity)
+        route_is_missing.then_some(match self {
+            Self::Webhooks => Self::AccountActivity,
+            Self::AccountActivity => Self::Webhooks,
+        })
     }
 }
 

@@ -18,6 +18,12 @@ pub use self::{
 };
 use crate::coverage::Gap;
 
+/// How near to the look-back a refused window has to begin for the look-back to be doubted.
+const NEAR_THE_EDGE: SignedDuration = SignedDuration::from_hours(1);
+
+/// By how much the look-back is then shortened.
+const LESS_LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
+
 /// X's rules for the minutes of a replay job, and our own caution.
 ///
 /// # Examples
@@ -59,6 +65,34 @@ impl Limits {
     /// Returns the rules of the v1.1 Enterprise reference.
     pub const fn v1_1() -> Self {
         Self { look_back: SignedDuration::from_hours(5 * 24), ..Self::v2() }
+    }
+
+    /// Takes note of a window that X refused at a moment on its clock. When it begins near the
+    /// look-back, X's own is shorter than we think, and without the oldest minutes the rest of the
+    /// window can be had: the look-back becomes shorter by ten minutes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_replay::plan::Limits;
+    /// use aaa_types::ReplayWindow;
+    ///
+    /// let mut limits = Limits::v2();
+    /// let now = "2025-11-23T04:14:00Z".parse()?;
+    /// let young = ReplayWindow::new("202511230013".parse()?, "202511230113".parse()?)?;
+    /// limits.doubt_look_back(young, now);
+    /// assert_eq!(limits, Limits::v2());
+    /// let old = ReplayWindow::new("202511220415".parse()?, "202511220613".parse()?)?;
+    /// limits.doubt_look_back(old, now);
+    /// assert_eq!(limits.look_back.as_mins(), 24 * 60 - 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn doubt_look_back(&mut self, refused: ReplayWindow, now: Timestamp) {
+        let age = now.duration_since(refused.from_date().start());
+        let is_near = age.saturating_add(NEAR_THE_EDGE) >= self.look_back;
+        if is_near && self.look_back > LESS_LOOK_BACK * 2 {
+            self.look_back = self.look_back.saturating_sub(LESS_LOOK_BACK);
+        }
     }
 
     /// Returns the first minute that may still be asked for, with a minute to spare for the time

@@ -84,15 +84,19 @@ impl Delivery {
 
     /// Returns the whole request, signed.
     pub fn request(self, secret: &ConsumerSecret) -> Vec<u8> {
-        let body = self.body();
-        let head = format!(
-            "POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             x-twitter-webhooks-signature: {}\r\ncontent-length: {}\r\n\r\n",
-            Signature::of(secret, &body),
-            body.len()
-        );
-        [head.as_bytes(), &body].concat()
+        request(&self.body(), secret)
     }
+}
+
+/// Returns the whole request that delivers any body, signed.
+pub fn request(body: &[u8], secret: &ConsumerSecret) -> Vec<u8> {
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         x-twitter-webhooks-signature: {}\r\ncontent-length: {}\r\n\r\n",
+        Signature::of(secret, body),
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{median, rounds, unusable};
+use super::{medians, rounds, unusable};
 use crate::{cargo::Cargo, outcome::Failure, workspace::Workspace};
 
 /// How often everything is measured, if not told otherwise.
@@ -153,12 +153,6 @@ fn rows(figures: &Value) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-/// Returns the median of something over all rounds.
-fn medians(figures: &Value, of: impl FnMut(&Value) -> Option<f64>) -> Option<f64> {
-    let numbers: Option<Vec<_>> = figures.get("rounds")?.as_array()?.iter().map(of).collect();
-    numbers.filter(|numbers| !numbers.is_empty()).map(median)
-}
-
 fn cells(rows: &[Row]) -> Vec<[String; 6]> {
     let head = ["what", "ours", "beside", "ratio", "goal", "met"].map(str::to_owned);
     let rows = rows.iter().map(|row| {
@@ -180,13 +174,18 @@ fn remarks(figures: &Value) -> String {
     let of = |at: &str| medians(figures, |round| round.pointer(at)?.as_f64());
     let start = of("/filled_start").unwrap_or(f64::NAN);
     let share = of("/ours/paced_share").unwrap_or(f64::NAN);
-    let load =
-        of("/load_average").map_or_else(|| "unknown".to_owned(), |load| format!("{load:.1}"));
+    let load = load_average(figures);
     format!(
         "acknowledged of what was offered: {:.0} %; start with 5 million keys: {start:.1} s; load \
          average: {load}",
         share * 100.0
     )
+}
+
+/// Returns how busy the machine was, in words.
+pub(super) fn load_average(figures: &Value) -> String {
+    let load = medians(figures, |round| round.get("load_average")?.as_f64());
+    load.map_or_else(|| "unknown".to_owned(), |load| format!("{load:.1}"))
 }
 
 #[cfg(test)]

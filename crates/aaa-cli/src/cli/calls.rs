@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aaa_client::ApiVersion;
+use aaa_client::{ApiVersion, v2::ReplayRoute};
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
@@ -43,6 +43,34 @@ impl From<Api> for ApiVersion {
         match api {
             Api::V2 => Self::V2,
             Api::V1_1 => Self::V1_1,
+        }
+    }
+}
+
+/// Which of the two routes of v2 replays are asked for on; the other one is taken when the API does
+/// not know it.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct RouteArgs {
+    /// Where v2 is asked for replays: the newer route, or the one that the guide describes; when X
+    /// does not know it, the other one is taken
+    #[arg(long, value_enum, value_name = "ROUTE", default_value_t = Route::Webhooks)]
+    pub(crate) replay_route: Route,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Route {
+    /// `/2/webhooks/replay`
+    #[default]
+    Webhooks,
+    /// `/2/account_activity/replay/…`, deprecated
+    AccountActivity,
+}
+
+impl From<RouteArgs> for ReplayRoute {
+    fn from(args: RouteArgs) -> Self {
+        match args.replay_route {
+            Route::Webhooks => Self::Webhooks,
+            Route::AccountActivity => Self::AccountActivity,
         }
     }
 }

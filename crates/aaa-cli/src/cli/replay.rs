@@ -4,7 +4,7 @@ use aaa_types::{UtcMinute, WebhookId, WebhookUrl};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{ApiArgs, StoreArgs};
+use super::{ApiArgs, RouteArgs, StoreArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -81,6 +81,8 @@ pub(crate) struct CreateArgs {
     #[arg(long)]
     pub(crate) follow: bool,
     #[command(flatten)]
+    pub(crate) route: RouteArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
 }
 
@@ -88,6 +90,8 @@ pub(crate) struct CreateArgs {
 pub(crate) struct RecoverArgs {
     #[command(flatten)]
     pub(crate) of: OfArgs,
+    #[command(flatten)]
+    pub(crate) route: RouteArgs,
 }
 
 #[derive(Debug, Args)]

@@ -6,10 +6,11 @@ use aaa_client::{ReqwestTransport, RetryPolicy};
 use aaa_replay::{
     driver::{Driver, Pace, Target, TargetError, XClock},
     engine::{Figures, Settings},
+    ledger::{Holder, Ledger, LedgerError, Role},
     notice::Notice,
 };
 use aaa_types::{event::Event, payload::ReplayJobStatus};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -23,7 +24,11 @@ use crate::{
     cli::ListenArgs,
     credentials::Credentials,
     exit::{Exit, Failure},
-    output, replay,
+    output,
+    replay::{
+        self,
+        unfollowed::{self, Evidence},
+    },
 };
 
 /// The kind under which X reports the end of a job.
@@ -32,10 +37,15 @@ const JOB_STATUS: &str = "replay_job_status";
 /// How long X may hold up the start of the receiver.
 const FIRST_CALLS: Duration = Duration::from_secs(3);
 
+/// How long the lease lasts under which earlier attempts are settled, unless it is taken again.
+const LEASE: SignedDuration = SignedDuration::from_secs(30);
+
 /// A driver that is ready to start.
 pub(super) struct Recovery {
     driver: Driver<Store, ReqwestTransport>,
     store: Store,
+    clock: XClock,
+    settings: Settings,
     watching: Watching,
 }
 
@@ -60,16 +70,18 @@ impl Recovery {
             (None, None) => Target::Only,
         };
         // What does not work at once is left to the driver, which tries again.
-        let client = credentials.builder().version(args.api.into()).build();
+        let client = credentials.builder().version(args.api.into());
+        let client = client.replay_route(args.route.into()).build();
         let client = client
             .map_err(|error| Exit::Failed.of("the client could not be built", error))?
             .with_retry(RetryPolicy::none());
+        let settings = Settings { sweep: args.sweep, ..replay::settings(args.api, credentials) };
         let driver = Driver::new(
             store.clone(),
             client.clone(),
             clock.clone(),
             target.clone(),
-            Settings { sweep: args.sweep, ..replay::settings(args.api) },
+            settings,
             Pace::for_loopback(credentials.api().is_loopback()),
         );
         let driver = match &notices {
@@ -92,7 +104,7 @@ impl Recovery {
             Ok(Err(error)) => output::note(format_args!("warning: recovery has to wait: {error}")),
             Err(_) => output::note("warning: recovery has to wait: the API does not answer"),
         }
-        Ok(Self { driver, store: store.clone(), watching })
+        Ok(Self { driver, store: store.clone(), clock: clock.clone(), settings, watching })
     }
 
     /// Returns figures about what is done, as of the last look.
@@ -106,6 +118,11 @@ impl Recovery {
     ///
     /// Fails when the store cannot be read.
     pub(super) async fn start(self, run: &Run) -> Result<JoinHandle<()>, Failure> {
+        let settled = settle_open(&self.store, &self.clock, &self.settings, run).await;
+        if let Err(error) = settled {
+            // The driver meets them too.
+            tracing::warn!(%error, "what became of earlier replay jobs was not noted");
+        }
         let (sender, completions) = mpsc::channel(64);
         let stats = self.store.stats().await;
         let stats = stats.map_err(|error| Exit::Failed.of("could not read the store", error))?;
@@ -135,6 +152,34 @@ impl Recovery {
             let _ = watching.await;
         }))
     }
+}
+
+/// Notes what became of jobs that nobody followed to their end: those of a command that did not
+/// wait, and those of the run before. Whoever holds the lease does it otherwise.
+async fn settle_open(
+    store: &Store,
+    clock: &XClock,
+    settings: &Settings,
+    run: &Run,
+) -> Result<(), String> {
+    let unusable = |error: LedgerError| error.to_string();
+    let attempts = store.attempts().await.map_err(unusable)?;
+    if !attempts.iter().any(|attempt| attempt.outcome.is_open()) {
+        return Ok(());
+    }
+    // It is the driver's own, which keeps it.
+    let holder = Holder { name: "aaa listen".to_owned(), run: run.id, role: Role::Listener };
+    let wall = clock.wall();
+    let until = wall.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+    let lease = match store.take_lease(holder, wall, until).await {
+        Err(LedgerError::Held(_)) => return Ok(()),
+        lease => lease.map_err(unusable)?.id,
+    };
+    let spans = store.spans().await.map_err(unusable)?;
+    let now = clock.now();
+    let evidence = Evidence { settings, spans: &spans, is_received: true, now };
+    let left = evidence.judge(store, &attempts).await.map_err(|error| error.to_string())?;
+    unfollowed::settle(store, lease, &left, now).await.map(drop).map_err(unusable)
 }
 
 fn completion(event: Event) -> Option<ReplayJobStatus> {

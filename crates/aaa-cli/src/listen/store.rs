@@ -6,12 +6,13 @@ use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
     ledger::{
         Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger, LedgerError,
-        Outcome, Summary,
+        Outcome, Seen, Summary,
     },
 };
 #[cfg(feature = "jetstream")]
 use aaa_store::jetstream::JetStreamInbox;
 use aaa_store::{Queued, SqliteStore, Stats, Transactions, sqlite::Pruned};
+use aaa_types::WebhookId;
 use aaa_webhook::{
     consumer::{
         Changes, ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery,
@@ -235,6 +236,14 @@ impl Ledger for Store {
 
     async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
         either!(self, store => Ledger::declared(store).await)
+    }
+
+    async fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
+        either!(self, store => store.confirm(webhook, seen).await)
+    }
+
+    async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
+        either!(self, store => Ledger::confirmed(store, webhook).await)
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

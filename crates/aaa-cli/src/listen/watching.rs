@@ -131,7 +131,8 @@ impl Aid for Helper {
         if let Ok(signature) = HeaderValue::from_str(&signature) {
             request.headers_mut().insert(HEADER, signature);
         }
-        let answer = transport.send(request).await.map_err(|error| error.to_string())?;
+        let answer = transport.send(request).await;
+        let answer = answer.map_err(|error| format!("{url} does not answer: {error}"))?;
         if answer.status() != http::StatusCode::OK {
             return Err(format!("{url} answered {}", answer.status()));
         }

@@ -8,7 +8,7 @@ pub(crate) enum Colour {
     Green,
     Yellow,
     Red,
-    /// Less important than the rest.
+    /// Beside the matter.
     Dim,
     /// A heading.
     Bold,
@@ -17,11 +17,11 @@ pub(crate) enum Colour {
 impl Colour {
     fn code(self) -> u8 {
         match self {
-            Self::Bold => 1,
-            Self::Dim => 2,
             Self::Red => 31,
             Self::Green => 32,
             Self::Yellow => 33,
+            Self::Dim => 2,
+            Self::Bold => 1,
         }
     }
 

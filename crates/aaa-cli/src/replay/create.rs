@@ -11,16 +11,15 @@ use aaa_replay::{
         Attempt, Declaration, Holder, Intent, LeaseId, Ledger, LedgerError, Outcome, Purpose,
     },
 };
-use aaa_store::{SqliteBeside, SqliteLedger};
+use aaa_store::SqliteLedger;
 use aaa_types::{JobId, ReplayWindow, UtcMinute, WebhookId, payload::JobState};
-use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::{interval, sleep, timeout};
 
 use super::{
     own::{self, Ends},
-    picture::{self, Now, Picture, Store, unusable},
-    x,
+    picture::{self, Now, Store, unusable},
+    unfollowed, x,
 };
 use crate::{
     api,
@@ -33,8 +32,7 @@ use crate::{
 /// How often to look at the store.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long a lease lasts unless it is taken again, and after how long it is.
-const LEASE: SignedDuration = SignedDuration::from_secs(30);
+/// After how long the lease is taken again.
 const RENEW: Duration = Duration::from_secs(10);
 
 /// What is printed.
@@ -91,10 +89,10 @@ async fn create(
     credentials: &Credentials,
     window: ReplayWindow,
 ) -> Result<Created, Failure> {
-    let client = api::client(credentials, api)?;
+    let client = api::replay_client(credentials, api, args.route)?;
     let clock = XClock::new();
     clock.observe(client.server_time().await?);
-    let settings = x::settings(api.api);
+    let settings = x::settings(api.api, credentials);
     let limits = settings.limits;
     limits
         .check(window, clock.now())
@@ -116,11 +114,9 @@ async fn create(
         return Ok(job.created(Some(created.job_id), false, "running", None));
     }
     let store = picture::open(&args.store)?;
-    let beside = SqliteBeside::open(&args.store.data_dir);
-    let beside = beside.map_err(|error| Exit::Failed.of("could not open the store", error))?;
-    let ledger = beside.into_ledger();
+    let ledger = own::ledger(&args.store)?;
     let holder = own::holder("aaa replay create")?;
-    match take(&ledger, &job.clock, &holder).await {
+    match own::take(&ledger, &job.clock, &holder).await {
         Ok(lease) => {
             let created = keeping(&ledger, &job.clock, &holder, job.ask(&store, &ledger, lease));
             let created = created.await;
@@ -153,7 +149,11 @@ impl Job<'_> {
         ledger: &SqliteLedger,
         lease: LeaseId,
     ) -> Result<Created, Failure> {
-        let before = Picture::read(store).await?;
+        let before = picture::read(store).await?;
+        // What others have left open is not to stay so.
+        let left = picture::unfollowed(&before, store, &self.settings, self.now()).await?;
+        let settled = unfollowed::settle(ledger, lease, &left, self.clock.now()).await;
+        settled.map_err(|error| unusable(&error))?;
         if self.args.follow && !before.is_received(self.now()) {
             let words = "nobody receives into this store, so the end of the job would not be seen";
             return Err(Exit::Failed
@@ -182,13 +182,16 @@ impl Job<'_> {
         };
         settle(Outcome::Running { job }).await?;
         if !self.args.follow {
+            output::note(
+                "nobody follows it: `aaa replay recover`, or whoever recovers next, notes its end",
+            );
             return Ok(self.created(Some(job), false, "running", None));
         }
         output::over(format_args!("job {job} runs"));
         let health = own::health(&before, true);
         let wait = async {
             loop {
-                let picture = Picture::read(store).await?;
+                let picture = picture::read(store).await?;
                 let beat = picture.last().map(|last| last.wall);
                 let told = ends.told_by(store, beat).await?;
                 if let Some(status) = told.into_iter().find(|status| status.job_id == job) {
@@ -246,7 +249,7 @@ impl Job<'_> {
         let webhook = webhook
             .ok_or_else(|| Exit::Failed.with(format!("the app has no webhook {}", self.args.id)))?;
         let webhook = Webhook { id: webhook.id, created_at: webhook.created_at };
-        let picture = Picture::read(store).await?;
+        let picture = picture::read(store).await?;
         let (from, to) = (self.window.from_date().start(), self.window.to_date().start());
         let gap = Gap::new(from, to, Cause::Requested);
         // Whoever asks compares this with a clock of its own, which may be a little behind ours.
@@ -267,7 +270,7 @@ impl Job<'_> {
         let wait = async {
             let mut told = None;
             loop {
-                let picture = Picture::read(store).await?;
+                let picture = picture::read(store).await?;
                 let mine: Vec<_> = picture.attempts.iter().filter(answers).collect();
                 let job = mine.iter().rev().find_map(|attempt| picture::job(&attempt.outcome));
                 if job.is_some() && !self.args.follow {
@@ -321,16 +324,6 @@ impl Job<'_> {
     }
 }
 
-async fn take(
-    ledger: &SqliteLedger,
-    clock: &XClock,
-    holder: &Holder,
-) -> Result<LeaseId, LedgerError> {
-    let now = clock.wall();
-    let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
-    Ok(ledger.take_lease(holder.clone(), now, until).await?.id)
-}
-
 /// Works, and keeps the lease meanwhile.
 async fn keeping<T>(
     ledger: &SqliteLedger,
@@ -345,7 +338,7 @@ async fn keeping<T>(
             done = &mut work => return done,
             _ = renew.tick() => {
                 // Whoever has it by now is seen at the next write.
-                let _ = take(ledger, clock, holder).await;
+                let _ = own::take(ledger, clock, holder).await;
             }
         }
     }

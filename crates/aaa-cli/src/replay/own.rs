@@ -11,9 +11,9 @@ use aaa_replay::{
     coverage::{RunId, Tally},
     driver::{Driver, Pace, Target, XClock},
     engine::{Health, Settings},
-    ledger::{Holder, Role},
+    ledger::{Holder, LeaseId, Ledger, LedgerError, Role},
 };
-use aaa_store::SqliteBeside;
+use aaa_store::{SqliteBeside, SqliteLedger};
 use aaa_types::{WebhookId, event::Event, payload::ReplayJobStatus};
 use aaa_webhook::inbox::{EventLog, EventQuery};
 use jiff::{SignedDuration, Timestamp};
@@ -30,11 +30,17 @@ use crate::{
     exit::{Exit, Failure},
 };
 
+/// What the command is called by whoever asks for the lease.
+pub(super) const NAME: &str = "aaa replay recover";
+
 /// The kind under which X reports the end of a job.
-const JOB_STATUS: &str = "replay_job_status";
+pub(super) const JOB_STATUS: &str = "replay_job_status";
+
+/// How long a lease lasts unless it is taken again.
+const LEASE: SignedDuration = SignedDuration::from_secs(30);
 
 /// A heartbeat takes its figures a moment before its time.
-const MOMENT: SignedDuration = SignedDuration::from_secs(1);
+pub(super) const MOMENT: SignedDuration = SignedDuration::from_secs(1);
 
 /// A driver at work.
 pub(super) struct Own {
@@ -46,26 +52,25 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Starts a driver, which takes the lease.
+    /// Starts a driver, which takes the lease by the name of a command.
     pub(super) async fn start(
+        name: &str,
         args: &StoreArgs,
         client: &Client,
         credentials: &Credentials,
         store: &Store,
         (picture, webhook, settings): (&Picture, WebhookId, Settings),
     ) -> Result<Self, Failure> {
-        let beside = SqliteBeside::open(&args.data_dir);
-        let beside = beside.map_err(|error| Exit::Failed.of("could not open the store", error))?;
+        let ledger = ledger(args)?;
         let clock = XClock::new();
         if let Some(last) = picture.last() {
             clock.assume(last.offset);
         }
         let pace = Pace::for_loopback(credentials.api().is_loopback());
         let client = client.with_retry(RetryPolicy::none());
-        let holder = holder("aaa replay recover")?;
-        let driver =
-            Driver::new(beside.into_ledger(), client, clock, Target::Id(webhook), settings, pace)
-                .held_by(holder);
+        let holder = holder(name)?;
+        let target = Target::Id(webhook);
+        let driver = Driver::new(ledger, client, clock, target, settings, pace).held_by(holder);
         let health = Arc::new(Mutex::new(health(picture, true)));
         let said = Arc::clone(&health);
         let read = move || *said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,6 +151,24 @@ pub(super) fn health(picture: &Picture, is_received: bool) -> Health {
         Some(last) => Health::from(last),
         None => Health::new(RunId(0), Tally::default()),
     }
+}
+
+/// Opens the ledger, to write into it beside the receiver.
+pub(super) fn ledger(args: &StoreArgs) -> Result<SqliteLedger, Failure> {
+    let beside = SqliteBeside::open(&args.data_dir);
+    let beside = beside.map_err(|error| Exit::Failed.of("could not open the store", error))?;
+    Ok(beside.into_ledger())
+}
+
+/// Takes the lease, or keeps it.
+pub(super) async fn take(
+    ledger: &SqliteLedger,
+    clock: &XClock,
+    holder: &Holder,
+) -> Result<LeaseId, LedgerError> {
+    let now = clock.wall();
+    let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+    Ok(ledger.take_lease(holder.clone(), now, until).await?.id)
 }
 
 /// Draws a number for the holder of a lease.

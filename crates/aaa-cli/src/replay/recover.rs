@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use aaa_client::Client;
 use aaa_replay::{
-    ledger::{Attempt, Lease, Outcome, Role},
+    ledger::{Attempt, Lease, Ledger, LedgerError, Outcome, Role},
     plan::Plan,
 };
 use aaa_types::{JobId, UtcMinute};
@@ -13,9 +13,10 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use super::{
-    own::Own,
+    own::{self, NAME, Own},
     picture::{self, Picture, Store},
     plan,
+    unfollowed::{self, Unfollowed},
     x::X,
 };
 use crate::{
@@ -28,9 +29,9 @@ use crate::{
 /// How often to look at the store.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long nobody may ask for anything after X has refused a window. The first pause is half a
-/// minute; whoever asks may know by then that X does not have these minutes.
-const STILL: SignedDuration = SignedDuration::from_secs(45);
+/// How much longer than the first pause nobody may ask for anything after X has refused a window:
+/// whoever asks may know by then that X does not have these minutes.
+const STILL: SignedDuration = SignedDuration::from_secs(15);
 
 /// After how many failures without a success in between nobody waits for the next try.
 const FAILURES: usize = 3;
@@ -44,7 +45,7 @@ pub(super) async fn run(
     let store = picture::open(&args.of.store)?;
     let mut own = None;
     let work = async {
-        let (x, client) = X::ask(&args.of, api, credentials).await?;
+        let (x, client) = X::ask(&args.of, (api, args.route), credentials).await?;
         let mut follower = Follower::new(&store, x).await?;
         let ended = follower.follow(&client, &args, credentials, &mut own).await;
         output::bar("");
@@ -88,7 +89,7 @@ struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     async fn new(store: &'a Store, x: X) -> Result<Self, Failure> {
-        let picture = Picture::read(store).await?;
+        let picture = picture::read(store).await?;
         let settled = picture.attempts.iter().filter(|attempt| !attempt.outcome.is_open());
         Ok(Self {
             before: settled.map(|attempt| attempt.number).collect(),
@@ -111,22 +112,42 @@ impl<'a> Follower<'a> {
         credentials: &Credentials,
         own: &mut Option<Own>,
     ) -> Result<(), Failure> {
-        let mut says_who = true;
+        let (mut says_who, mut says_what) = (true, None);
         loop {
             self.x.keep_clock().await;
-            let picture = Picture::read(self.store).await?;
+            let picture = picture::read(self.store).await?;
             let now = self.x.now();
             let plan = picture.plan(self.x.webhook, self.x.settings, now);
             let live = picture.live(self.x.webhook.id, now);
             self.hear(&picture);
+            let left = match own {
+                None if picture.holder(now).is_none() => {
+                    picture::unfollowed(&picture, self.store, &self.x.settings, now).await?
+                }
+                _ => Vec::new(),
+            };
+            if left.iter().any(|attempt| attempt.outcome.is_some()) {
+                self.note(args, &left).await?;
+                continue;
+            }
+            let waits = left.iter().find(|attempt| attempt.webhook == self.x.webhook.id);
             self.show(&plan, live);
+            if let Some(waits) = waits {
+                if says_what != Some(waits.number) {
+                    says_what = Some(waits.number);
+                    output::over("a job runs that nobody follows: waiting for its end");
+                }
+                sleep(LOOK).await;
+                continue;
+            }
             if plan.now.is_empty() && live.is_none() {
                 return Ok(());
             }
             if !picture.is_received(now) {
                 return Err(nobody_receives(&picture, args));
             }
-            let still = self.x.clock.uptime().saturating_sub(self.moved) >= STILL;
+            let quiet = self.x.clock.uptime().saturating_sub(self.moved);
+            let still = quiet >= self.x.settings.pause.saturating_add(STILL);
             if live.is_some() {
                 self.moved = self.x.clock.uptime();
             } else if let Some(last) = self.settled.last()
@@ -150,11 +171,29 @@ impl<'a> Follower<'a> {
                 }
             } else {
                 let beginning = (&picture, self.x.webhook.id, self.x.settings);
+                let (name, store) = ("aaa replay recover", &args.of.store);
                 *own = Some(
-                    Own::start(&args.of.store, client, credentials, self.store, beginning).await?,
+                    Own::start(name, store, client, credentials, self.store, beginning).await?,
                 );
             }
             sleep(LOOK).await;
+        }
+    }
+
+    /// Notes in the ledger what became of attempts that nobody followed.
+    async fn note(&self, args: &RecoverArgs, left: &[Unfollowed]) -> Result<(), Failure> {
+        let ledger = own::ledger(&args.of.store)?;
+        let holder = own::holder(NAME)?;
+        let noted = async {
+            let lease = own::take(&ledger, &self.x.clock, &holder).await?;
+            let settled = unfollowed::settle(&ledger, lease, left, self.x.clock.now()).await;
+            ledger.release_lease(lease).await?;
+            settled
+        };
+        match noted.await {
+            // Somebody else has begun to look after the replays, and does it.
+            Ok(_) | Err(LedgerError::Held(_) | LedgerError::NotHeld) => Ok(()),
+            Err(error) => Err(picture::unusable(&error)),
         }
     }
 
@@ -211,7 +250,7 @@ impl<'a> Follower<'a> {
 
     /// Says what came of it, and what is left.
     async fn report(&self) -> Result<Report, Failure> {
-        let picture = Picture::read(self.store).await?;
+        let picture = picture::read(self.store).await?;
         let plan = picture.plan(self.x.webhook, self.x.settings, self.x.now());
         Ok(Report::new(self, plan))
     }

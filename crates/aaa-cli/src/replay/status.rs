@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::{
     picture::{self, Now, Picture},
     plan, timeline,
+    unfollowed::Unfollowed,
     x::X,
 };
 use crate::{
@@ -46,13 +47,17 @@ pub(super) async fn run(
 
 async fn show(args: StatusArgs, api: ApiArgs, credentials: &Credentials) -> Result<(), Failure> {
     let store = picture::open(&args.of.store)?;
-    let mut picture = Picture::read(&store).await?;
+    let mut picture = picture::read(&store).await?;
     let x = X::guess(&args.of, api, credentials, args.offline, &picture).await?;
     let mut shown = None;
     loop {
         let now = x.now();
         let plan = picture.plan(x.webhook, x.settings, now);
-        let status = Status::of(&picture, &plan, now);
+        let left = match picture.holder(now) {
+            None => picture::unfollowed(&picture, &store, &x.settings, now).await?,
+            Some(_) => Vec::new(),
+        };
+        let status = Status::of(&picture, &plan, left, now);
         let news = status.news();
         if shown.as_ref() != Some(&news) {
             let goes_on = match (api.json, &shown) {
@@ -79,7 +84,7 @@ async fn show(args: StatusArgs, api: ApiArgs, credentials: &Credentials) -> Resu
         }
         sleep(LOOK).await;
         x.keep_clock().await;
-        picture = Picture::read(&store).await?;
+        picture = picture::read(&store).await?;
     }
 }
 
@@ -100,7 +105,40 @@ struct Status {
     recovered: Recovered,
     #[serde(flatten)]
     plan: Plan,
-    attempts: Vec<Attempt>,
+    attempts: Vec<Shown>,
+}
+
+/// An attempt, and what is known of it beyond the ledger.
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    attempt: Attempt,
+    /// It is open, and nobody follows it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unfollowed: bool,
+    /// What became of it all the same; whoever recovers next notes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    became: Option<Outcome>,
+}
+
+impl Shown {
+    fn new(attempt: &Attempt, left: &mut Vec<Unfollowed>) -> Self {
+        let found = left.iter().position(|left| left.number == attempt.number);
+        let left = found.map(|at| left.swap_remove(at));
+        Self {
+            attempt: attempt.clone(),
+            unfollowed: left.is_some(),
+            became: left.and_then(|left| left.outcome),
+        }
+    }
+
+    fn state(&self) -> String {
+        match &self.became {
+            Some(outcome) => format!("{}; nobody followed it", state(outcome)),
+            None if self.unfollowed => "asked for, nobody follows it".to_owned(),
+            None => state(&self.attempt.outcome),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -137,7 +175,7 @@ struct Recovered {
 }
 
 impl Status {
-    fn of(picture: &Picture, plan: &Plan, now: Now) -> Self {
+    fn of(picture: &Picture, plan: &Plan, mut left: Vec<Unfollowed>, now: Now) -> Self {
         let (mut proved, mut assumed) = (SignedDuration::ZERO, SignedDuration::ZERO);
         for covered in graded(&picture.spans, &picture.proofs) {
             let sum = if covered.grade == Grade::Proved { &mut proved } else { &mut assumed };
@@ -170,20 +208,26 @@ impl Status {
                 last_at: recovered.map(|attempt| attempt.settled_at).max(),
             },
             plan: plan.clone(),
-            attempts: picture.attempts.clone(),
+            attempts: picture.attempts.iter().map(|a| Shown::new(a, &mut left)).collect(),
         }
     }
 
     /// Returns what changes now and then, in a line.
     fn news(&self) -> String {
-        let running = self.attempts.iter().filter(|attempt| attempt.outcome.is_open()).count();
+        let open = self.attempts.iter().filter(|shown| shown.attempt.outcome.is_open());
+        let (unfollowed, running): (Vec<_>, Vec<_>) = open.partition(|shown| shown.unfollowed);
+        let unfollowed = match unfollowed.len() {
+            0 => String::new(),
+            number => format!(", {number} that nobody follows"),
+        };
+        let running = running.len();
         let next = self.plan.later.iter().map(|later| later.at).min();
         let next = next.map(|at| format!(", the first until {at:.0}")).unwrap_or_default();
         let lost = self.plan.lost.iter().filter(|lost| lost.reason.is_certain()).count();
         let receives = if self.receiver.receives { "receiving" } else { "nobody receives" };
         let Recovered { windows, events, .. } = self.recovered;
         format!(
-            "{receives}; {running} running, {} to replay now, {} wait{next}; {windows} windows \
+            "{receives}; {running} running{unfollowed}, {} to replay now, {} wait{next}; {windows} windows \
              recovered with {events} events; {lost} lost",
             self.plan.now.len(),
             self.plan.later.len(),
@@ -216,14 +260,15 @@ fn print(status: &Status) -> Result<(), Failure> {
     plan::print(&status.plan)?;
     let mut table = Table::new(["JOB", "FROM", "TO", "STATE", "EVENTS"]);
     let skipped = status.attempts.len().saturating_sub(SHOWN);
-    for attempt in status.attempts.iter().skip(skipped) {
+    for shown in status.attempts.iter().skip(skipped) {
+        let attempt = &shown.attempt;
         let core = attempt.intent.core;
         let job = picture::job(&attempt.outcome);
         table.row([
             job.map_or_else(|| "-".to_owned(), |job| job.to_string()),
             format!("{:.0}", core.from_date().start()),
             format!("{:.0}", core.to_date().start()),
-            state(&attempt.outcome),
+            shown.state(),
             attempt.found.to_string(),
         ]);
     }

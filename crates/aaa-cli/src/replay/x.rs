@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::picture::{Now, Picture};
 use crate::{
     api,
-    cli::{Api, ApiArgs, OfArgs},
+    cli::{Api, ApiArgs, OfArgs, RouteArgs},
     credentials::Credentials,
     exit::{Exit, Failure},
     output,
@@ -41,11 +41,11 @@ impl X {
     /// Asks X; fails when it does not answer, and when it is not clear which webhook is meant.
     pub(super) async fn ask(
         of: &OfArgs,
-        args: ApiArgs,
+        (args, route): (ApiArgs, RouteArgs),
         credentials: &Credentials,
     ) -> Result<(Self, Client), Failure> {
         credentials.bearer()?;
-        let client = api::client(credentials, args)?;
+        let client = api::replay_client(credentials, args, route)?;
         let clock = XClock::new();
         clock.observe(client.server_time().await?);
         let webhooks = client.app().list_webhooks().await?;
@@ -104,7 +104,7 @@ impl X {
         client: Option<Client>,
     ) -> Self {
         let every = Pace::for_loopback(credentials.api().is_loopback()).clock;
-        Self { clock, settings: settings(args.api), webhook, client, every }
+        Self { clock, settings: settings(args.api, credentials), webhook, client, every }
     }
 
     /// Returns this moment.
@@ -125,12 +125,17 @@ impl X {
     }
 }
 
-/// Returns what is known of a generation's limits.
-pub(crate) fn settings(api: Api) -> Settings {
-    match api {
+/// Returns what is known of a generation's limits. An emulator may be asked again sooner than X.
+pub(crate) fn settings(api: Api, credentials: &Credentials) -> Settings {
+    let settings = match api {
         Api::V2 => Settings::v2(),
         Api::V1_1 => Settings::v1_1(),
+    };
+    if credentials.api().is_loopback() {
+        let (pause, long_pause) = (SignedDuration::from_secs(2), SignedDuration::from_secs(20));
+        return Settings { pause, long_pause, ..settings };
     }
+    settings
 }
 
 fn target(of: &OfArgs) -> Target {

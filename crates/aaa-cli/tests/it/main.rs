@@ -13,17 +13,26 @@ mod apps;
 mod auth;
 #[cfg(unix)]
 mod beside;
+#[cfg(unix)]
+mod between;
 mod browser;
 #[cfg(unix)]
 mod cluster;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]
+mod dashboard;
+#[cfg(unix)]
 mod demo;
 #[cfg(unix)]
 mod doctor;
 #[cfg(unix)]
 mod documents;
+mod emulate;
+#[cfg(unix)]
+mod emulate_state;
+#[cfg(unix)]
+mod errors;
 #[cfg(unix)]
 mod forward;
 #[cfg(unix)]
@@ -33,21 +42,31 @@ mod manual;
 #[cfg(unix)]
 mod receive;
 #[cfg(unix)]
+mod recovery;
+#[cfg(unix)]
 mod reference;
 #[cfg(unix)]
 mod register;
 #[cfg(unix)]
 mod replay;
+#[cfg(unix)]
+mod scene;
 mod sources;
 mod store;
 mod subscriptions;
 mod support;
 #[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
 mod tls;
 #[cfg(unix)]
 mod trigger;
+#[cfg(unix)]
+mod unfollowed;
 mod usage;
 mod verify;
+#[cfg(all(unix, feature = "tui"))]
+mod view;
 #[cfg(unix)]
 mod watch;
 mod webhooks;

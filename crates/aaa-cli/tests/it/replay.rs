@@ -1,9 +1,12 @@
 //! `aaa replay`, with an emulated X whose clock is set forward, and a receiver that is stopped and
 //! killed.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use aaa_emulator::control::{Action, Cause, Fault, JobState, Trigger};
+use aaa_emulator::{
+    control::{Action, Cause, Fault, JobState},
+    settings::Settings,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::{
@@ -12,122 +15,9 @@ use tokio::{
 };
 
 use crate::{
-    lab::Lab,
-    support::{Done, PATIENCE, Server},
+    scene::{HOUR, MINUTE, Scene, length, minutes},
+    support::PATIENCE,
 };
-
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-
-/// An emulated X, a registered webhook with a subscribed user, and a receiver.
-struct Scene {
-    lab: Lab,
-    bind: String,
-    webhook: String,
-    receiver: Option<Server>,
-}
-
-impl Scene {
-    /// Starts everything; an event happens and arrives.
-    async fn new(recover: &str) -> Self {
-        let lab = Lab::new().await;
-        let mut scene =
-            Self { lab, bind: "127.0.0.1:0".into(), webhook: String::new(), receiver: None };
-        scene.listen(&["--recover", recover]).await;
-        let url = format!("{}/webhooks/twitter", scene.receiver.as_ref().unwrap().url);
-        let webhook = scene.lab.json(&["webhooks", "create", &url]).await;
-        scene.webhook = webhook["id"].as_str().unwrap().to_owned();
-        scene.lab.store(7, &aaa_emulator::credentials::user_token(7).token);
-        scene.lab.json(&["subscriptions", "add", &scene.webhook, "--user", "7"]).await;
-        scene.happen(1).await;
-        scene
-    }
-
-    async fn listen(&mut self, args: &[&str]) {
-        let all = [&["listen", "--format", "none", "--bind", &self.bind][..], args].concat();
-        let receiver = Server::start(self.lab.command(&all)).await;
-        self.bind = receiver.url.strip_prefix("http://").unwrap().to_owned();
-        self.receiver = Some(receiver);
-    }
-
-    async fn stop(&mut self) {
-        assert_eq!(self.receiver.take().unwrap().end().await, 0);
-    }
-
-    async fn kill(&mut self) {
-        let mut receiver = self.receiver.take().unwrap();
-        receiver.child.kill().await.unwrap();
-    }
-
-    /// Lets user 7 be followed; the deliveries end, well or not.
-    async fn happen(&self, count: u32) {
-        let trigger = Trigger::new("follow_events", "7".parse().unwrap()).with_count(count);
-        self.lab.emulator.trigger_and_wait(&trigger).await.unwrap();
-    }
-
-    async fn forward(&self, by: Duration) {
-        self.lab.emulator.advance(by).await.unwrap();
-    }
-
-    /// The receiver is away for so many hours, in each of which two events happen.
-    async fn outage(&mut self, hours: u32) {
-        self.stop().await;
-        for _ in 0..hours {
-            self.happen(2).await;
-            self.forward(HOUR).await;
-        }
-    }
-
-    async fn run(&self, args: &[&str]) -> Done {
-        self.lab.run(&[&["replay"][..], args].concat()).await
-    }
-
-    async fn json(&self, args: &[&str]) -> Value {
-        self.lab.json(&[&["replay"][..], args].concat()).await
-    }
-
-    /// The keys of everything that X sent, and those in the inbox.
-    async fn keys(&self) -> (BTreeSet<String>, BTreeSet<String>) {
-        let sent = self.lab.emulator.ledger().events.into_iter().map(|event| event.key).collect();
-        let listed = self.lab.run(&["events", "list", "--json"]).await.stdout;
-        let stored = listed.lines().map(|line| {
-            let event: Value = serde_json::from_str(line).unwrap();
-            (event["kind"] == "follow_events").then(|| event["key"].as_str().unwrap().to_owned())
-        });
-        (sent, stored.flatten().collect())
-    }
-
-    async fn missing(&self) -> usize {
-        let (sent, stored) = self.keys().await;
-        sent.difference(&stored).count()
-    }
-
-    /// Looks at the status until it is as it should be.
-    async fn until(&self, holds: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        let look = async {
-            loop {
-                let status = self.json(&["status"]).await;
-                if holds(&status) {
-                    return status;
-                }
-                last = status;
-                sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let found = timeout(PATIENCE, look).await;
-        found.unwrap_or_else(|_| panic!("the status never came; the last: {last}"))
-    }
-}
-
-fn length(value: &Value) -> usize {
-    value.as_array().unwrap().len()
-}
-
-fn minutes(window: &Value) -> (aaa_types::UtcMinute, aaa_types::UtcMinute) {
-    let minute = |name: &str| window[name].as_str().unwrap().parse().unwrap();
-    (minute("from_date"), minute("to_date"))
-}
 
 /// Nobody recovers but the command; it has no store of its own and needs the receiver.
 #[tokio::test]
@@ -210,6 +100,47 @@ async fn of_25_hours_the_rest_is_recovered_and_the_loss_is_named() {
     assert!(again.stdout.starts_with("recovered 0 minutes in 0 windows: 0 events\n"));
     // The plan itself is no failure.
     assert_eq!(length(&scene.json(&["plan"]).await["lost"]), 1);
+}
+
+/// X's look-back is shorter than its documents say: the plan agrees with what is learned of it.
+#[tokio::test]
+async fn a_look_back_that_is_shorter_than_documented() {
+    let look_back = Some(jiff::SignedDuration::from_mins(24 * 60 - 25));
+    let settings = Settings { look_back, ..Settings::default() };
+    let mut scene = Scene::with(settings, &["--recover", "auto"]).await;
+    scene.outage(25).await;
+    scene.listen(&["--recover", "off"]).await;
+    scene.forward(20 * MINUTE).await;
+    let before = scene.json(&["plan"]).await;
+    scene.stop().await;
+    scene.listen(&["--recover", "auto"]).await;
+
+    // The oldest windows are refused until enough is learned; then all the rest comes back.
+    let done = scene.run(&["recover", "--json"]).await;
+    assert_eq!(done.code, 6, "{}", done.stderr);
+    assert!(done.stderr.contains("QueryParamInvalid: from_date must be within"), "{}", done.stderr);
+    let plan = scene.json(&["plan"]).await;
+    assert_eq!((length(&plan["now"]), length(&plan["lost"])), (0, 1), "{plan}");
+    assert_eq!(plan["lost"][0]["reason"], "older than the look-back of 23 hours and 30 minutes");
+    let time =
+        |plan: &Value| -> Timestamp { plan["lost"][0]["to"].as_str().unwrap().parse().unwrap() };
+    let learned = time(&plan).duration_since(time(&before)).as_mins();
+    assert!((30..35).contains(&learned), "{learned} minutes");
+    // It is what was really asked for: nothing that X still had is given up but a few minutes.
+    let first = scene.lab.emulator.ledger().jobs.iter().map(|job| job.from_date).min().unwrap();
+    assert!(time(&plan).duration_since(first.start()).as_mins().abs() < 5, "{first} {plan}");
+    // Whoever begins anew knows it too, and has nothing refused again.
+    let refused = |status: &Value| {
+        let attempts = status["attempts"].as_array().unwrap();
+        attempts.iter().filter(|attempt| attempt["outcome"]["state"] == "failed").count()
+    };
+    let before = refused(&scene.json(&["status"]).await);
+    assert!(before >= 3, "{before}");
+    scene.stop().await;
+    scene.listen(&["--recover", "auto"]).await;
+    scene.forward(31 * MINUTE).await;
+    let all = |status: &Value| length(&status["now"]) == 0 && length(&status["later"]) == 0;
+    assert_eq!(refused(&scene.until(all).await), before);
 }
 
 #[tokio::test]

@@ -43,9 +43,14 @@ pub fn classify(error: &ClientError, now: Timestamp) -> RefusalKind {
 #[cfg(test)]
 mod tests {
     use aaa_client::v2;
+    use aaa_types::ReplayWindow;
     use bytes::Bytes;
 
     use super::*;
+    use crate::{
+        engine::{Settings, learned},
+        ledger::{Attempt, Intent, Outcome, Purpose},
+    };
 
     #[test]
     fn both_generations_say_the_same() {
@@ -74,5 +79,38 @@ mod tests {
             let error = v2::list_webhooks().answer(&answer).unwrap_err();
             assert_eq!(classify(&error, Timestamp::UNIX_EPOCH), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn the_ledger_remembers_what_x_refused() {
+        let (v2, id) = (Settings::v2(), "12".parse().unwrap());
+        let attempt = |from: &str, answer: (u16, &'static str)| {
+            let body = Bytes::from_static(answer.1.as_bytes());
+            let answer = http::Response::builder().status(answer.0).body(body).unwrap();
+            let error = v2::list_webhooks().answer(&answer).unwrap_err();
+            let window = ReplayWindow::new(from.parse().unwrap(), "202511230004".parse().unwrap());
+            let (request, at) = (window.unwrap(), "2025-11-23T04:14:00Z".parse().unwrap());
+            let purpose = Purpose::Gap;
+            let intent = Intent { webhook: id, core: request, request, at, purpose };
+            let outcome = Outcome::Failed { job: None, reason: error.to_string() };
+            Attempt { number: 1, intent, outcome, settled_at: at, found: 0 }
+        };
+        let look_back = |attempts: &[Attempt]| learned(v2, id, attempts).limits.look_back.as_mins();
+        let day = 24 * 60;
+        let refused = (400, r#"{"errors":[{"message":"QueryParamInvalid: from_date"}]}"#);
+        let old = attempt("202511220415", refused);
+        assert_eq!(look_back(&[]), day);
+        assert_eq!(look_back(std::slice::from_ref(&old)), day - 10);
+        assert_eq!(look_back(&[old.clone(), attempt("202511220425", refused)]), day - 20);
+        let coded =
+            (400, r#"{"errors":[{"code":356,"message":"from_date must be within 5 days."}]}"#);
+        assert_eq!(look_back(&[attempt("202511220415", coded)]), day - 10);
+        // What is no window's fault teaches nothing, nor does a window far from the edge.
+        let conflict = (409, r#"{"errors":[{"code":355,"message":"in progress"}]}"#);
+        assert_eq!(look_back(&[attempt("202511220415", conflict)]), day);
+        assert_eq!(look_back(&[attempt("202511222000", refused)]), day);
+        let mut other = old;
+        other.intent.webhook = "13".parse().unwrap();
+        assert_eq!(look_back(&[other]), day);
     }
 }

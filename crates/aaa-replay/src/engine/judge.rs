@@ -1,19 +1,11 @@
 //! What X's answers mean.
 
+use super::{Engine, Moment, RefusalKind, settings::flaw::Flaw, step::Live};
+use crate::ledger::{Intent, Outcome};
 use aaa_types::{
     JobId,
     payload::{JobState, ReplayJobStatus},
 };
-use jiff::SignedDuration;
-
-use super::{Engine, Moment, RefusalKind, settings::flaw::Flaw, step::Live};
-use crate::ledger::{Intent, Outcome};
-
-/// How near to the look-back a refused window has to begin for the look-back to be doubted.
-const NEAR_THE_EDGE: SignedDuration = SignedDuration::from_hours(1);
-
-/// By how much the look-back is then shortened.
-const LESS_LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
 
 impl Engine {
     /// Says what the end of a job is worth.
@@ -48,23 +40,13 @@ impl Engine {
             }
             RefusalKind::Window => {
                 self.patience.hold(intent.core, now.uptime);
-                self.doubt_look_back(intent, now);
+                self.settings.limits.doubt_look_back(intent.request, now.x);
             }
             RefusalKind::Gone => {
                 self.gone = true;
                 self.patience.back_off(now.uptime);
             }
             RefusalKind::Lasting => self.patience.rest_long(now.uptime),
-        }
-    }
-
-    /// X refused a window that begins near the look-back: its own is shorter than we think, and
-    /// without the oldest minutes the rest of the window can be had.
-    fn doubt_look_back(&mut self, intent: Intent, now: Moment) {
-        let look_back = &mut self.settings.limits.look_back;
-        let age = now.x.duration_since(intent.request.from_date().start());
-        if age.saturating_add(NEAR_THE_EDGE) >= *look_back && *look_back > LESS_LOOK_BACK * 2 {
-            *look_back = look_back.saturating_sub(LESS_LOOK_BACK);
         }
     }
 }

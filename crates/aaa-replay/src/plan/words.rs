@@ -100,8 +100,9 @@ impl fmt::Display for LostReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooOld { look_back } => {
-                let hours = look_back.as_mins() / 60;
-                write!(f, "older than the look-back of {hours} hours")
+                let (hours, minutes) = (look_back.as_mins() / 60, look_back.as_mins() % 60);
+                write!(f, "older than the look-back of {hours} hours")?;
+                if minutes == 0 { Ok(()) } else { write!(f, " and {minutes} minutes") }
             }
             Self::BeforeWebhook => f.write_str("before the webhook was registered"),
             Self::MaybeNotAttempted { cause: Cause::Invalid } => {
@@ -109,6 +110,9 @@ impl fmt::Display for LostReason {
             }
             Self::MaybeNotAttempted { cause: Cause::Unsubscribed } => {
                 f.write_str("possibly: a user was not subscribed")
+            }
+            Self::MaybeNotAttempted { cause: Cause::Unwatched } => {
+                f.write_str("possibly: nobody could ask X whether the webhook was valid")
             }
             Self::MaybeNotAttempted { cause } => write!(f, "possibly: {cause}"),
             Self::GivenUp { tries } => write!(f, "{tries} replay jobs ended incomplete"),

@@ -6,9 +6,10 @@ use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
     ledger::{
         Attempt, Book, ClusterBook, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger,
-        LedgerError, Outcome, Summary,
+        LedgerError, Outcome, Seen, Summary,
     },
 };
+use aaa_types::WebhookId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{JetStreamInbox, error::JetStreamError};
@@ -148,6 +149,14 @@ impl Ledger for JetStreamInbox {
 
     async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
         Ok(self.book().await?.book().declared().to_vec())
+    }
+
+    async fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
+        self.always(|book| book.confirm(webhook, seen)).await
+    }
+
+    async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
+        Ok(self.book().await?.book().confirmed(webhook))
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
