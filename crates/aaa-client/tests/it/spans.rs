@@ -53,8 +53,29 @@ fn steady(log: &str) -> String {
     log.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Runs a test in a process of its own. Whether anybody listens to a place in the code is noted for
+/// the whole process, and a test beside this one that comes by such a place for the first time may
+/// note that nobody does.
+fn alone(test: &str, body: fn()) {
+    const ALONE: &str = "AAA_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return body();
+    }
+    let done = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("spans::{test}"), "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success() && out.contains("1 passed"), "{out}\n{err}");
+}
+
 #[test]
 fn attempts_are_told_without_secrets_and_queries() {
+    alone("attempts_are_told_without_secrets_and_queries", attempts);
+}
+
+fn attempts() {
     let log = logged(async {
         let echoed = r#"{"errors":[{"message":"AAAA%2Fbearer 7-secret app-secret"}]}"#;
         let limited = with_headers(429, &[("x-rate-limit-reset", "1")], "");
@@ -91,11 +112,15 @@ fn attempts_are_told_without_secrets_and_queries() {
     ] {
         assert!(!log.contains(secret), "{secret} in\n{log}");
     }
-    insta::assert_snapshot!(steady(&log));
+    insta::assert_snapshot!("attempts_are_told_without_secrets_and_queries", steady(&log));
 }
 
 #[test]
 fn a_failed_connection_is_told_without_a_status() {
+    alone("a_failed_connection_is_told_without_a_status", failed_connection);
+}
+
+fn failed_connection() {
     let log = logged(async {
         let x = FakeX::script([]);
         x.client(ApiVersion::V2).app().list_webhooks().await.unwrap_err();
