@@ -5,7 +5,7 @@ mod account;
 use std::{env, error::Error, future};
 
 use aaa_auth::environment::Environment;
-use aaa_client::ApiVersion;
+use aaa_client::{ApiVersion, Client};
 use aaa_emulator::{control::Trigger, credentials};
 use aaa_store::MemoryStore;
 use aaa_types::ConsumerSecret;
@@ -52,6 +52,16 @@ impl Place {
         })
     }
 
+    /// Returns the account at X whose credentials are in the environment; an emulated one where
+    /// there is no address.
+    ///
+    /// # Errors
+    ///
+    /// Fails when credentials are malformed.
+    pub async fn account(&self) -> Result<Account, Failure> {
+        if self.emulated { Account::emulated().await } else { Account::find().await }
+    }
+
     /// Has the emulated X call a webhook, if it is to; never ends but with an error.
     ///
     /// # Errors
@@ -70,7 +80,20 @@ impl Place {
 /// Fails when the webhook does not answer as it should.
 pub async fn call_from_an_emulated_x(url: String) -> Result<(), Failure> {
     let account = Account::emulated().await?;
-    let client = account.client(ApiVersion::V2)?;
+    let_things_happen(&account, &account.client(ApiVersion::V2)?, url).await?;
+    future::pending().await
+}
+
+/// Registers the webhook at an emulated X, subscribes user 7 and lets a few things happen.
+///
+/// # Errors
+///
+/// Fails when the webhook does not answer as it should.
+pub async fn let_things_happen(
+    account: &Account,
+    client: &Client,
+    url: String,
+) -> Result<(), Failure> {
     let webhook = client.app().create_webhook(&url.parse()?).await?;
     client.user(emulated_user(7)?).subscribe(webhook.id).await?;
     let emulator = account.emulator().ok_or("the account is emulated")?;
@@ -78,7 +101,7 @@ pub async fn call_from_an_emulated_x(url: String) -> Result<(), Failure> {
     {
         emulator.trigger_and_wait(&Trigger::new(kind, "7".parse()?)).await?;
     }
-    future::pending().await
+    Ok(())
 }
 
 /// Answers X's challenges and stores nothing, for an example that is not about deliveries. Returns

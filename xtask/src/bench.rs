@@ -3,10 +3,12 @@
 //!
 //! Times depend on the machine and on what else it does, so only ratios are judged, of two
 //! functions measured one after the other. All is measured several times over, and the median of
-//! the ratios counts. `cargo xtask bench receiver` measures the whole way instead ([`receiver`]), and
-//! `cargo xtask bench recovery` a replay ([`recovery`]). None of this is part of the gate: a gate that
-//! fails on a busy machine is ignored soon.
+//! the ratios counts. `cargo xtask bench receiver` measures the whole way instead ([`receiver`]),
+//! `cargo xtask bench recovery` a replay ([`recovery`]), `cargo xtask bench emulator` who sends
+//! ([`emulator`]). None of this is part of the gate: a gate that fails on a busy machine is ignored
+//! soon.
 
+mod emulator;
 mod receiver;
 mod recovery;
 
@@ -103,8 +105,10 @@ const COMPARISONS: [Comparison; 12] = [
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    if let Some(("receiver", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
-        return receiver::run(rest);
+    match arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
+        Some(("receiver", rest)) => return receiver::run(rest),
+        Some(("emulator", rest)) => return emulator::run(rest),
+        _ => {}
     }
     if let Some(("recovery", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
         return recovery::run(rest);

@@ -27,7 +27,7 @@ struct Step {
     figures: &'static [&'static str],
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "kills",
         shows: "what was answered 200 survives kill -9",
@@ -97,6 +97,13 @@ const STEPS: [Step; 12] = [
         command: "test -p aaa-dashboard -p aaa-emulator --test it",
         quick: "test -p aaa-dashboard -p aaa-emulator --test it",
         figures: &["test result"],
+    },
+    Step {
+        name: "parity",
+        shows: "the emulator's tests notice when it does otherwise",
+        command: "xtask parity --mutate",
+        quick: "xtask parity",
+        figures: &["rows", "turned"],
     },
     Step {
         name: "timing",

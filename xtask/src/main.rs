@@ -27,8 +27,12 @@ mod fuzz;
 mod layers;
 mod lint;
 mod outcome;
+mod parity;
+mod peers;
 mod properties;
+mod reference;
 mod results;
+mod screenshots;
 mod sim;
 mod skips;
 mod snapshots;
@@ -52,6 +56,8 @@ usage: cargo xtask COMMAND
                           the beginning of one: keys, decode, verify, sign
   bench receiver [--rounds N]
                           measure how fast deliveries are committed, beside a bare axum server
+  bench emulator [--rounds N]
+                          measure how many deliveries the emulator makes, beside wrk
   bench timing            look whether the time of a verification tells anything of the signature
   fuzz [--seconds N] [TARGET]...
                           look for input that breaks what must hold for any input, N seconds each
@@ -68,6 +74,14 @@ usage: cargo xtask COMMAND
   campaign [--quick] [STEP]...
                           all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
+  screenshots             make the pictures in docs/images anew, with a headless Chromium
+  reference               write docs/REFERENCE.md from what `aaa` says of its commands; a test
+                          fails while it is stale
+  peers [--spec FILE]     try the emulator with X's own Python SDK and, given X's description, with
+                          schemathesis; installs both, and says what it skips
+  parity [--mutate [ID]...]
+                          check that the tests of docs/PARITY.md fail when the emulator does
+                          otherwise: for each setting, and with --mutate for each line (long)
   help                    this text
 ";
 
@@ -89,7 +103,11 @@ fn main() -> ExitCode {
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
         "campaign" => plain(campaign::run(rest)),
+        "screenshots" => plain(screenshots::run(rest)),
         "conformance" => plain(conformance::run(rest)),
+        "reference" => plain(reference::run(rest)),
+        "peers" => plain(peers::run(rest)),
+        "parity" => plain(parity::run(rest)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             ExitCode::SUCCESS

@@ -1,7 +1,10 @@
 //! Calls of the API: the client and its pauses, and what its failures mean for the command.
 
 use aaa_client::{Client, ClientBuilder, ClientError, NotSent, RetryPolicy, Wait};
-use aaa_types::{WebhookUrl, api::Problem};
+use aaa_types::{
+    WebhookUrl,
+    api::{Cause, Failure as ApiFailure, Problem},
+};
 
 use crate::{
     cli::{ApiArgs, RouteArgs, WaitArgs},
@@ -91,11 +94,56 @@ impl From<ClientError> for Failure {
             _ => Exit::Failed,
         };
         let failure = exit.with(format!("{error}{}", further_words(&error)));
-        match error.advice() {
+        let failure = match advice(&error) {
             Some(advice) => failure.advise(advice),
             None => failure,
+        };
+        if is_failed_challenge(&error) {
+            return failure.advise_also("`aaa doctor URL` looks for the reason");
         }
+        failure
     }
+}
+
+/// Says whether X challenged a webhook and did not like the answer.
+fn is_failed_challenge(error: &ClientError) -> bool {
+    let causes = [Cause::CrcAnswer, Cause::CrcLatency, Cause::CrcStatus];
+    error.api().is_some_and(|api| {
+        api.failure() == Some(&ApiFailure::CrcValidationFailed)
+            || api.cause().is_some_and(|cause| causes.contains(&cause))
+    })
+}
+
+/// Returns what to do: who is new here mostly has no emulator running, or no credentials yet.
+fn advice(error: &ClientError) -> Option<&'static str> {
+    match error {
+        ClientError::Transport { url, error, .. } if !error.maybe_sent() && is_local(url) => Some(
+            "nothing listens there: start an emulator with `aaa emulate`, or say with X_API_URL \
+             where the API is",
+        ),
+        ClientError::MissingCredential(missing) => Some(match missing.variables() {
+            [["X_BEARER_TOKEN"], ..] => GET_BEARER,
+            _ => GET_CREDENTIALS,
+        }),
+        _ => error.advice(),
+    }
+}
+
+/// How to come by a bearer token.
+pub(crate) const GET_BEARER: &str = "`aaa auth bearer --env >> .env` gets one with the app's consumer key and secret; to try \
+     without an account, `aaa emulate --print-env` prints the emulator's";
+
+/// How to come by everything else.
+pub(crate) const GET_CREDENTIALS: &str = "copy them from the app's settings at X into the environment or .env; to try without an \
+     account, `aaa emulate --print-env` prints the emulator's";
+
+fn is_local(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    })
 }
 
 /// Returns what X said beside the first of its words: nothing of it is to be lost.
@@ -154,5 +202,6 @@ mod tests {
         let body = r#"{"errors":[{"code":214,"message":"High latency on CRC GET request. Your webhook should respond in less than 3 seconds."}]}"#;
         let failure = format!("{:?}", answered(403, body));
         assert!(failure.contains("High latency on CRC") && failure.contains("cold start"));
+        assert!(failure.contains("`aaa doctor URL`"), "{failure}");
     }
 }

@@ -2,7 +2,9 @@
 
 mod auth;
 mod calls;
+mod dashboard;
 mod doctor;
+pub(crate) mod emulate;
 mod events;
 mod keeping;
 mod manual;
@@ -17,6 +19,7 @@ mod webhooks;
 use std::{net::SocketAddr, path::PathBuf};
 
 use aaa_auth::environment::Prefix;
+use aaa_emulator::control::Traffic;
 use aaa_types::{UserId, WebhookId, WebhookUrl};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
     calls::{Api, ApiArgs, RouteArgs, WaitArgs},
+    dashboard::{DashboardArgs, DoorArgs},
     doctor::DoctorArgs,
     events::{
         DeadCommand, DeadListArgs, DropConsumerArgs, EventsArgs, EventsCommand, FilterArgs,
@@ -88,6 +92,9 @@ pub(crate) enum Command {
     /// Checks the store, copies it, makes it smaller, removes a user from it
     #[command(after_help = "Example:\n  aaa store check")]
     Store(store::StoreArgs),
+    /// Shows it all in a browser: events, webhooks, users, coverage, replays, dead letters
+    #[command(after_help = dashboard::HELP)]
+    Dashboard(Box<DashboardArgs>),
     /// Says whether a webhook is fit: its URL, TLS, challenges, clocks, disk, credentials
     #[command(after_help = doctor::HELP)]
     Doctor(DoctorArgs),
@@ -190,6 +197,12 @@ pub(crate) struct ListenArgs {
     /// Answer /metrics, /healthz and /readyz here, and never on the public listener
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Show events, webhooks, users, coverage and replays in a browser here, and never on the
+    /// public listener; see `aaa dashboard --help`
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) dashboard: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) door: DoorArgs,
     #[command(flatten)]
     pub(crate) sources: SourceArgs,
     /// Speak TLS, with this chain of certificates in PEM, the server's own first; read again when
@@ -242,9 +255,19 @@ pub(crate) struct EmulateArgs {
     /// Let the clock stand still until it is advanced
     #[arg(long)]
     pub(crate) virtual_time: bool,
+    #[command(flatten)]
+    pub(crate) emulated: emulate::EmulatedArgs,
     /// The quota of the account
     #[arg(long, value_enum, default_value_t = Quota::Enterprise)]
     pub(crate) quota: Quota,
+    /// Have users post, like, follow and write to one another: so many acts per second that concern
+    /// somebody who is subscribed
+    #[arg(long, value_name = "RATE", value_parser = trigger::per_second)]
+    pub(crate) traffic: Option<f64>,
+    /// How many users that are
+    #[arg(long, value_name = "N", default_value_t = Traffic::USERS, requires = "traffic",
+        value_parser = clap::value_parser!(u32).range(2..=i64::from(Traffic::MAX_USERS)))]
+    pub(crate) traffic_users: u32,
     /// Print the credentials as NAME=value lines, and end
     #[arg(long)]
     pub(crate) print_env: bool,

@@ -11,7 +11,10 @@ use aaa_client::{ApiUrl, Client, ClientBuilder};
 use aaa_types::{BearerToken, ConsumerSecret, UserId};
 use clap::Args;
 
-use crate::exit::{Exit, Failure};
+use crate::{
+    api,
+    exit::{Exit, Failure},
+};
 
 /// The flags. A secret in a flag is seen by everybody who can list processes, so the environment
 /// or `.env` is the better place.
@@ -119,7 +122,8 @@ impl Credentials {
     ///
     /// Fails, and says what to set, when there is none.
     pub(crate) fn bearer(&self) -> Result<&BearerToken, Failure> {
-        self.found.require_bearer().map_err(|error| Exit::Credentials.with(error.to_string()))
+        let found = self.found.require_bearer();
+        found.map_err(|error| Exit::Credentials.with(error.to_string()).advise(api::GET_BEARER))
     }
 
     /// Says where these come from: a flag, the environment or `.env`, each of them once.
@@ -205,9 +209,12 @@ impl Credentials {
         let owner = self.found.require_owner();
         let Some(user) = user else {
             let owner = owner.map_err(|error| {
-                Exit::Credentials.with(format!(
-                    "{error}; or name a user with --user, whose token `aaa auth login` has stored"
-                ))
+                Exit::Credentials
+                    .with(format!(
+                        "{error}; or name a user with --user, whose token `aaa auth login` has \
+                         stored"
+                    ))
+                    .advise(api::GET_CREDENTIALS)
             })?;
             return Ok(owner.clone().into());
         };

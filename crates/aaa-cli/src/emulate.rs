@@ -1,14 +1,19 @@
 //! `aaa emulate`: X's side, on this machine.
 
-use std::net::SocketAddr;
+mod state;
+
+use std::{net::SocketAddr, path::Path};
 
 use aaa_emulator::{
-    Emulator, credentials,
-    settings::{OauthTime, Quota as Limits, Settings, TimeMode, UrlRule},
+    Emulator, Trust,
+    control::Traffic,
+    credentials,
+    settings::{AppAccess, OauthTime, Quota as Limits, Settings, TimeMode, UrlRule},
 };
 
+use self::state::StateFile;
 use crate::{
-    cli::{EmulateArgs, Quota},
+    cli::{EmulateArgs, Quota, emulate::Access},
     exit::{Exit, Failure},
     output, signals,
 };
@@ -18,14 +23,44 @@ pub(crate) async fn run(args: EmulateArgs) -> Result<(), Failure> {
         return print_env(args.bind);
     }
     let signal = signals::end();
-    let emulator = Emulator::builder().bind(args.bind).settings(settings(&args)).start().await;
+    let mut builder = Emulator::builder().bind(args.bind).settings(settings(&args));
+    if let Some(rate) = args.traffic {
+        builder = builder.traffic(Traffic { rate, users: args.traffic_users });
+    }
+    if let Some(file) = &args.emulated.trust_ca {
+        builder = builder.trust(trust(file)?);
+    }
+    let state = args.emulated.state.clone().map(StateFile::new);
+    if let Some(kept) = state.as_ref().map(StateFile::load).transpose()?.flatten() {
+        builder = builder.state(kept);
+    }
+    let emulator = builder.start().await;
     let emulator =
         emulator.map_err(|error| Exit::Failed.of("the emulator did not start", error))?;
     output::listening(&format!("http://{}", emulator.addr()), args.json)?;
-    let signal = signal.await;
+    let kept = async {
+        match &state {
+            Some(state) => state.keep(&emulator).await,
+            None => std::future::pending().await,
+        }
+    };
+    let signal = tokio::select! {
+        signal = signal => signal,
+        never = kept => match never {},
+    };
     output::note(format_args!("{signal}: ending"));
+    let saved = match &state {
+        Some(state) => state.save(&emulator).await,
+        None => Ok(()),
+    };
     emulator.shutdown().await;
-    Ok(())
+    saved
+}
+
+fn trust(file: &Path) -> Result<Trust, Failure> {
+    let tried = format!("the certificates in {} cannot be trusted", file.display());
+    let pem = std::fs::read(file).map_err(|error| Exit::Failed.of(&tried, error))?;
+    Trust::from_pem(&pem).map_err(|error| Exit::Failed.of(&tried, error))
 }
 
 fn settings(args: &EmulateArgs) -> Settings {
@@ -39,6 +74,13 @@ fn settings(args: &EmulateArgs) -> Settings {
     if args.virtual_time {
         settings.time = TimeMode::Virtual;
     }
+    settings.start = args.emulated.start_at;
+    settings.access = match args.emulated.access {
+        Access::Full => AppAccess::Full,
+        Access::ReadOnly => AppAccess::ReadOnly,
+        Access::WithoutReplay => AppAccess::WithoutReplay,
+        Access::NotEnrolled => AppAccess::NotEnrolled,
+    };
     settings.quota = match args.quota {
         Quota::Enterprise => Limits::ENTERPRISE,
         Quota::PayPerUse => Limits::PAY_PER_USE,

@@ -1,8 +1,11 @@
 //! `aaa events`: reads the inbox, sends from it, looks after consumers.
 
+mod columns;
 mod consumers;
 mod resend;
 mod tail;
+#[cfg(feature = "tui")]
+mod view;
 
 use aaa_store::{SqliteReader, SqliteStore};
 use aaa_webhook::inbox::{EventLog, EventQuery, StoredEvent};
@@ -11,7 +14,8 @@ use crate::{
     cli::{DeadCommand, EventsArgs, EventsCommand, FilterArgs, ListArgs, ShowArgs, StoreArgs},
     credentials::{CredentialArgs, Credentials},
     exit::{Exit, Failure},
-    output, signals,
+    output::{self, Colour},
+    signals,
 };
 
 /// How many events are read at once; no read transaction outlives a page.
@@ -21,6 +25,10 @@ pub(crate) async fn run(args: EventsArgs, credentials: CredentialArgs) -> Result
     match args.command {
         EventsCommand::List(args) => list(args).await,
         EventsCommand::Show(args) => show(args).await,
+        #[cfg(feature = "tui")]
+        EventsCommand::Tail(args) if args.tui => {
+            view::run(args, &Credentials::load(credentials)?).await
+        }
         EventsCommand::Tail(args) => tail::run(args).await,
         EventsCommand::Resend(args) => {
             let credentials = Credentials::load(credentials)?;
@@ -39,14 +47,22 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
     let store = open(&args.store)?;
     let mut left = args.limit.unwrap_or(usize::MAX);
     let mut query = query(args.after, args.filter);
+    // A person gets columns; whatever else reads this, lines as they always were.
+    let columns = !args.json && output::is_terminal();
+    let mut is_first = true;
     while left > 0 {
         query.limit = left.min(PAGE);
         let page = page(&store, &query).await?;
         let Some(last) = page.last() else { break };
         query.after = last.seq;
         left -= page.len().min(left);
+        if columns && std::mem::take(&mut is_first) {
+            output::line(output::paint(Colour::Bold, &columns::header()))?;
+        }
         for event in &page {
-            if !output::line(text(event, args.json)?)? {
+            let line =
+                if columns { columns::line(event, output::paint) } else { text(event, args.json)? };
+            if !output::line(line)? {
                 return Ok(());
             }
         }

@@ -49,6 +49,16 @@ impl Failure {
         self
     }
 
+    /// Adds something more to do, behind what was said before.
+    #[must_use]
+    pub(crate) fn advise_also(mut self, more: &str) -> Self {
+        self.advice = Some(match self.advice {
+            Some(advice) => format!("{advice}; {more}"),
+            None => more.to_owned(),
+        });
+        self
+    }
+
     /// Says before what happened what it is about.
     #[must_use]
     pub(crate) fn about(mut self, what: &str) -> Self {

@@ -1,6 +1,7 @@
 //! `aaa listen`: the receiver as a process.
 
 mod apps;
+mod dashboard;
 mod files;
 mod following;
 mod forwarding;
@@ -15,7 +16,7 @@ mod tls;
 mod upkeep;
 mod watching;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aaa_replay::{
     coverage::{Cause, Gap, RunId, Tally},
@@ -52,6 +53,7 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Result<(), Failure> {
+    let credentials = Arc::new(credentials);
     let apps = Apps::find(&args, &credentials)?;
     let tls = tls::load(&args)?;
     let signal = signals::end();
@@ -110,9 +112,10 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
         return Err(Exit::Usage.with(format!("--since {since} is in the future")));
     }
     apps.warn(recovery.is_some());
-    let server = Server::bind(args.bind)
-        .await
-        .map_err(|error| Exit::Failed.of(&format!("could not listen on {}", args.bind), error))?;
+    let server = Server::bind(args.bind).await.map_err(|error| {
+        let failure = Exit::Failed.of(&format!("could not listen on {}", args.bind), error);
+        failure.advise("end whoever listens there, or choose another address with --bind")
+    })?;
     let server = server.with_limits(files::limits());
     let (server, scheme) = match &tls {
         Some(tls) => (server.with_tls(tls.clone()), "https"),
@@ -123,15 +126,16 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
 
     // What is printed begins with what arrives from here on.
     let live = live::Live::new(store.clone(), format).await?;
+    let look = || {
+        let directory = args.store.data_dir.clone();
+        let figures = recovery.as_ref().map(Recovery::figures);
+        metrics::Look::new(store.clone(), directory, live.printed(), figures)
+    };
     let metrics = match args.metrics {
-        Some(address) => {
-            let directory = args.store.data_dir.clone();
-            let figures = recovery.as_ref().map(Recovery::figures);
-            let look = metrics::Look::new(store.clone(), directory, live.printed(), figures);
-            Some(metrics::Watch::bind(address, args.bind, look).await?)
-        }
+        Some(address) => Some(metrics::Watch::bind(address, args.bind, look()).await?),
         None => None,
     };
+    let board = dashboard::Board::bind(&args, &credentials, &store, &run.status, look).await?;
     let address = server.local_addr();
     let router = apps.mount(&receiver)?.router();
     let mut server =
@@ -145,6 +149,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let fresh = tls.map(|tls| tokio::spawn(tls::keep_fresh(tls, signals::HungUp::new())));
     output::listening(&format!("{scheme}://{address}"), format == Format::Json)?;
     let metrics = metrics.map(|metrics| metrics.start(&run));
+    let board = board.map(|board| board.start(&run));
 
     // It may have to end before the server does.
     let (tending, tended) = watch::channel(Phase::Running);
@@ -202,7 +207,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     if let Some(forwarding) = forwarding {
         let _ = forwarding.await;
     }
-    for task in [metrics, fresh, reading, hook].into_iter().flatten() {
+    for task in [metrics, board, fresh, reading, hook].into_iter().flatten() {
         // Whoever watches may hold a connection; the end does not wait for that.
         task.abort();
     }

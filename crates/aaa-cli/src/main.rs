@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod cli;
 mod credentials;
+mod dashboard;
 mod demo;
 mod doctor;
 mod emulate;
@@ -85,6 +86,9 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
         Command::Trigger(args) => trigger::run(args, cli.credentials).await,
+        Command::Dashboard(args) => {
+            dashboard::run(*args, Credentials::load(cli.credentials)?).await
+        }
         Command::Verify(args) => verify::run(args, &Credentials::load(cli.credentials)?).await,
     }
 }

@@ -60,9 +60,23 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(text).map(drop)
 }
 
-/// Returns a text that somebody else wrote, without what could steer the terminal.
+/// Returns a text that somebody else wrote, without what could steer the terminal, or have it show
+/// letters in another order.
 pub(crate) fn printable(text: &str) -> String {
-    text.replace(char::is_control, " ")
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(steers, " ")
+}
+
+/// Says whether the data is read by a person at a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Says whether the data may have colours.
+#[cfg(feature = "tui")]
+pub(crate) fn has_colours() -> bool {
+    colour::belongs_on(&io::stdout())
 }
 
 /// Colours a part of the data, where that is for a person at a terminal.

@@ -1,5 +1,6 @@
 //! `aaa replay`: what is missing, and having X send it again.
 
+mod background;
 mod create;
 mod own;
 mod picture;
@@ -11,7 +12,7 @@ mod timeline;
 pub(crate) mod unfollowed;
 mod x;
 
-pub(crate) use self::x::settings;
+pub(crate) use self::{background::Background, x::settings};
 
 use crate::{
     cli::{ReplayArgs, ReplayCommand},

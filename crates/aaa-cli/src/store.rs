@@ -30,7 +30,7 @@ pub(crate) fn run(args: StoreArgs) -> Result<(), Failure> {
 
 fn check(args: &CheckArgs) -> Result<(), Failure> {
     let depth = if args.quick { Depth::Quick } else { Depth::Full };
-    let found = sqlite::check(&args.store.data_dir, depth);
+    let found = meanwhile("checking the store", || sqlite::check(&args.store.data_dir, depth));
     let report = found.map_err(failed("could not check the store"))?;
     let Report { bytes, events, deliveries, keys, findings, .. } = &report;
     let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
@@ -48,7 +48,14 @@ fn check(args: &CheckArgs) -> Result<(), Failure> {
 
 fn backup(args: &BackupArgs) -> Result<(), Failure> {
     let to = Path::new(&args.to);
-    let done = sqlite::backup(&args.store.data_dir, to);
+    if let Some(directory) = to.parent().filter(|parent| !parent.as_os_str().is_empty())
+        && !directory.is_dir()
+    {
+        let words =
+            format!("could not copy the store: there is no directory `{}`", directory.display());
+        return Err(Exit::Failed.with(words).advise("make it first, or name another file"));
+    }
+    let done = meanwhile("copying the store", || sqlite::backup(&args.store.data_dir, to));
     let done = done.map_err(failed("could not copy the store"))?;
     let json = json!({
         "file": to.display().to_string(), "bytes": done.bytes, "events": done.events,
@@ -59,7 +66,7 @@ fn backup(args: &BackupArgs) -> Result<(), Failure> {
 }
 
 fn vacuum(args: &VacuumArgs) -> Result<(), Failure> {
-    let done = sqlite::vacuum(&args.store.data_dir);
+    let done = meanwhile("making the store smaller", || sqlite::vacuum(&args.store.data_dir));
     let done = done.map_err(failed("could not vacuum the store"))?;
     let json = json!({
         "bytes_before": done.bytes_before, "bytes_after": done.bytes_after,
@@ -70,7 +77,9 @@ fn vacuum(args: &VacuumArgs) -> Result<(), Failure> {
 }
 
 fn forget(args: &ForgetArgs) -> Result<(), Failure> {
-    let done = sqlite::forget(&args.store.data_dir, &args.user);
+    let done = meanwhile("removing the user's events", || {
+        sqlite::forget(&args.store.data_dir, &args.user)
+    });
     let done = done.map_err(failed("could not remove the user's events"))?;
     if !done.log_emptied {
         output::note(
@@ -84,6 +93,14 @@ fn forget(args: &ForgetArgs) -> Result<(), Failure> {
     });
     let text = format!("removed {} events, {} deliveries", done.events, done.deliveries);
     say(args.json, &json, &text)
+}
+
+/// Does something that may take minutes, and shows a person that it goes on.
+fn meanwhile<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let working = output::Working::begin(what);
+    let done = work();
+    working.end();
+    done
 }
 
 fn say(as_json: bool, json: &Value, text: &str) -> Result<(), Failure> {

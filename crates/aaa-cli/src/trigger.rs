@@ -142,7 +142,7 @@ fn check(args: &TriggerArgs, payload: Option<&Value>) -> Result<(), Failure> {
         let words = format!("{kind} comes at the end of a replay job, and not by itself");
         return Err(Exit::Usage.with(words).advise("with --to URL it is made and sent by itself"));
     }
-    if bodies::KINDS.contains(&kind) {
+    if bodies::is_generated(kind) {
         if payload.is_some_and(|payload| !payload.is_object()) {
             let words = format!("--payload is no JSON object: of {kind} only members can differ");
             return Err(Exit::Usage.with(words));
@@ -154,7 +154,8 @@ fn check(args: &TriggerArgs, payload: Option<&Value>) -> Result<(), Failure> {
         return Ok(());
     }
     let known = bodies::KINDS.join(", ");
-    let other = "or another name that ends in _events, with --payload";
+    let other = "an event type of the X Activity API, such as post.create; filtered_stream; or another \
+                 name that ends in _events, with --payload";
     let words = format!("`{}` is no kind of event that is known here", output::printable(kind));
     Err(Exit::Usage.with(words).advise(format!("one of {known}; {other}")))
 }

@@ -93,7 +93,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         File::open(path).and_then(|file| file.take(MAX_BODY + 1).read_to_end(&mut body))
     };
     let tried = format!("could not read the body from `{}`", path.display());
-    read.map_err(|error| Exit::Failed.of(&tried, error))?;
+    read.map_err(|error| {
+        let failure = Exit::Failed.of(&tried, error);
+        failure.advise("save the raw bytes of the request's body to a file, and name that")
+    })?;
     if body.len() as u64 > MAX_BODY {
         return Err(Exit::Failed.of(&tried, "it is larger than 64 MiB"));
     }

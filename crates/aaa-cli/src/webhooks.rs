@@ -44,6 +44,17 @@ pub(crate) async fn run(args: WebhooksArgs, credentials: &Credentials) -> Result
     }
 }
 
+/// What happens while a call waits for longer than usual.
+const CHALLENGED: &str = "X challenges the URL";
+
+/// Makes a call, and shows a person what takes its time.
+async fn while_asking<T>(what: &str, call: impl Future<Output = T>) -> T {
+    let working = output::Working::begin(what);
+    let answer = call.await;
+    working.end();
+    answer
+}
+
 async fn create(
     app: &AppClient,
     record: &Record,
@@ -52,7 +63,8 @@ async fn create(
 ) -> Result<(), Failure> {
     // What cannot be noted afterwards is better known before.
     record.made()?;
-    let webhook = match app.create_webhook(url).await {
+    let created = while_asking(CHALLENGED, app.create_webhook(url)).await;
+    let webhook = match created {
         Ok(webhook) => webhook,
         Err(error) => return Err(with_hint(app, url, error).await),
     };
@@ -116,7 +128,7 @@ async fn list(app: &AppClient, json: bool) -> Result<(), Failure> {
 
 /// What the answer to the call means differs between X's documents, so the list decides.
 async fn validate(app: &AppClient, id: WebhookId, json: bool) -> Result<(), Failure> {
-    let validation = app.validate_webhook(id).await?;
+    let validation = while_asking(CHALLENGED, app.validate_webhook(id)).await?;
     let listed = app.list_webhooks().await;
     let webhook = match listed {
         Ok(webhooks) => webhooks.into_iter().find(|webhook| webhook.id == id),

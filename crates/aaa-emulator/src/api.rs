@@ -9,8 +9,8 @@ mod route;
 
 use aaa_types::{UserId, WebhookId};
 use bytes::Bytes;
-use http::{Method, header, request::Parts};
-use jiff::Timestamp;
+use http::{Method, StatusCode, header, request::Parts};
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use self::{
@@ -24,17 +24,18 @@ pub(crate) use self::{
     route::Route,
 };
 use crate::{
+    control::Action,
     credentials,
     settings::{AppAccess, Generation},
-    world::{RateLimit, Reason, Refusal, Ticket, World},
+    world::{RateLimit, Reason, Refusal, Ticket, Wire, World},
 };
 
 /// How a call went.
 pub(crate) enum Step {
     /// It is answered.
     Done(Reply),
-    /// Its answer comes with this ticket.
-    Wait(Route, Ticket),
+    /// Its answer comes with this ticket, and goes over the wire like this.
+    Wait(Route, Ticket, Wire),
 }
 
 /// Takes a call. `clocks` are those that a signature's timestamp may agree with.
@@ -72,20 +73,39 @@ pub(crate) fn handle(
     if limit.exceeded {
         return (limit, Step::Done(answer::too_many_requests(generation)));
     }
-    if let Some(status) = world.call_fault(route.operation(), now) {
-        return (limit, Step::Done(answer::fault(generation, status)));
-    }
+    let wire = match world.call_fault(route.operation(), caller.user(), now) {
+        Some(Action::Respond { status, form }) => {
+            return (limit, Step::Done(answer::injected(generation, status, form)));
+        }
+        Some(Action::Reset) => {
+            return (limit, Step::Done(Reply::empty(StatusCode::OK).over(Wire::Reset)));
+        }
+        fault => wire(fault),
+    };
     let query = parts.uri.query();
     let step = match perform(world, &route, caller, &Asked { query, form, body }, now) {
         Ok(Done::Success(success)) => {
-            Step::Done(answer::success(&route, &success, query, world.settings()))
+            Step::Done(answer::success(&route, &success, query, world.settings()).over(wire))
         }
-        Ok(Done::Later(ticket)) => Step::Wait(route, ticket),
-        Ok(Done::Invalid(words)) => Step::Done(answer::invalid(&words)),
-        Ok(Done::Unsendable) => Step::Done(answer::unsendable()),
-        Err(refusal) => Step::Done(answer::refused(generation, &refusal)),
+        Ok(Done::Later(ticket)) => Step::Wait(route, ticket, wire),
+        Ok(Done::Invalid(words)) => Step::Done(answer::invalid(&words).over(wire)),
+        Ok(Done::Unsendable) => Step::Done(answer::unsendable().over(wire)),
+        Err(refusal) => {
+            Step::Done(answer::refused(generation, &refusal, world.settings()).over(wire))
+        }
     };
     (limit, step)
+}
+
+/// How the answer goes over the wire of a call that was carried out.
+fn wire(fault: Option<Action>) -> Wire {
+    match fault {
+        Some(Action::LoseAnswer) => Wire::Reset,
+        Some(Action::SlowBody { millis }) => {
+            Wire::Slow(SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX)))
+        }
+        _ => Wire::Whole,
+    }
 }
 
 enum Done {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     control::TriggeredEvent,
     payload::{self, Fresh, Item},
+    settings::BlockedFlag,
     world::{
         TriggerError,
         events::identity,
@@ -35,6 +36,50 @@ pub const KINDS: [&str; 14] = [
     "user_event",
     JOB_STATUS,
 ];
+
+/// Event types of the X Activity API, which reach the same webhook. Any other words with dots
+/// between them are taken too.
+pub const ACTIVITY_KINDS: [&str; 21] = [
+    "post.create",
+    "post.delete",
+    "like.create",
+    "follow.follow",
+    "follow.unfollow",
+    "profile.update.bio",
+    "chat.sent",
+    "chat.received",
+    "dm.sent",
+    "dm.received",
+    "dm.read",
+    "dm.indicate_typing",
+    "mute.mute",
+    "mute.unmute",
+    "block.block",
+    "block.unblock",
+    "spaces.start",
+    "spaces.end",
+    "broadcast.start",
+    "news.new",
+    "oauth.revoke",
+];
+
+/// Says whether something is generated for a kind: it is one of [`KINDS`], words with dots between
+/// them such as the [`ACTIVITY_KINDS`], or [`FILTERED_STREAM`].
+///
+/// # Examples
+///
+/// ```
+/// use aaa_emulator::bodies::is_generated;
+///
+/// assert!(is_generated("follow_events") && is_generated("post.create"));
+/// assert!(!is_generated("brand_new_events") && !is_generated("posts"));
+/// ```
+pub fn is_generated(kind: &str) -> bool {
+    payload::is_generated(kind)
+}
+
+/// A post of a filtered stream, which X sends without a name.
+pub const FILTERED_STREAM: &str = payload::STREAMED;
 
 /// Makes bodies one after another, each with an identity of its own. Two that have different seeds
 /// make different events, also at the same time.
@@ -107,7 +152,7 @@ impl Bodies {
         }
         let fresh = self.fresh(kind, payload.is_none(), now);
         let item = Item::new(kind, user, payload, &fresh);
-        let body = item.body(user);
+        let body = item.body(user, BlockedFlag::Bool);
         let (kind, key) = identity(&body);
         let for_user_id = item.names_user().then_some(user);
         let id = self.ids.next(&mut self.random, now).to_string();

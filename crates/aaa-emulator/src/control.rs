@@ -12,8 +12,11 @@
 //! | `POST deliver` | [`Deliver`] | [`Delivered`] |
 //! | `POST clock` | [`Advance`] | [`Clock`] |
 //! | `GET state` | | [`State`] |
+//! | `GET state?export=true` | | [`Snapshot`], which an emulator can begin with |
 //! | `POST faults` | [`Fault`] | [`PlannedFault`] |
 //! | `GET faults` | | [`Faults`] |
+//! | `POST traffic` | [`Traffic`] | [`TrafficState`] |
+//! | `GET traffic` | | [`TrafficState`] |
 //! | `POST reset` | | [`Clock`] |
 //!
 //! ```text
@@ -30,25 +33,65 @@
 //! and direct messages come in several varieties, in turn. A kind that the emulator does not know
 //! is taken when its name ends in `_events`; the payload is then the item.
 //!
+//! Events of the X Activity API reach the same webhook. A kind with a dot is one of those
+//! (`post.create`, `dm.received`, or whatever X invents); the item is then what stands under
+//! `data`, and `user_id` the one of its `filter`. `filtered_stream` is a post of a filtered stream;
+//! there the item is the whole body. Both go to each webhook that the user is subscribed to, which
+//! stands for the subscriptions that those have elsewhere, or to the one named in `webhook_id`.
+//!
+//! # Traffic
+//!
+//! `traffic` begins a world of users who post, reply, like, follow, write and read messages, block
+//! and mute, at a rate of acts per second: `{"rate":2.5,"users":20}`. Each act concerns a user who
+//! is subscribed, on either side; an act that concerns two of them makes two events. Likes and
+//! replies are of posts that there are. The same seed and the same subscriptions give the same
+//! story. It goes by the emulator's clock: when that is advanced, everything of the time between
+//! happens at once, and a step that would bring more than 100,000 acts is refused. While time goes
+//! by itself, acts are left out when deliveries pile up, and counted.
+//!
 //! # Time
 //!
 //! `clock` moves the emulator's clock on. Whatever became due on the way (checks, retries, delayed
-//! deliveries) is started, in order, before the answer. Deadlines of HTTP requests are in real
-//! time.
+//! deliveries) is started, in order, before the answer: each at its own time, and after what was
+//! due before has been answered, so that the consequences fall due on the way too. 28 hours with a
+//! webhook that fails every check take as long as its 28 answers. Deadlines of HTTP requests are
+//! in real time; whoever lets one call of `clock` wait for two seconds in all is not waited for
+//! any more.
 //!
 //! # Faults
 //!
 //! A [`Fault`] says when it fires ([`Match`]), what happens ([`Action`]), and how many times.
-//! Faults are asked in the order in which they were planned; the first that matches fires.
+//! Faults are asked in the order in which they were planned; the first that matches fires. What
+//! fired, when and on what is in the journal of [`Faults`].
+//!
+//! ```json
+//! {"match": {"kind": "favorite_events", "user_id": "7", "cause": "live", "nth": 2},
+//!  "action": {"type": "delay", "seconds": 90}, "times": 3}
+//! {"match": {"operation": "create_replay"}, "action": {"type": "respond", "status": 503}}
+//! {"match": {"operation": "subscribe", "user_id": "7"}, "action": {"type": "lose_answer"}}
+//! {"match": {"check": "schedule"}, "action": {"type": "silent_check"}, "times": 28}
+//! {"match": {"probability": 0.01}, "action": {"type": "reset"}, "times": 1000}
+//! ```
 
 mod fault;
+mod probability;
+mod snapshot;
+mod traffic;
 
 use aaa_types::{JobId, UserId, UtcMinute, WebhookId, WebhookUrl};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::fault::{Action, Fault, Faults, Match, Operation, PlannedFault};
+pub use self::{
+    fault::{Action, CheckCause, ErrorForm, Fault, Faults, Firing, Match, Operation, PlannedFault},
+    probability::Probability,
+    snapshot::{
+        Counters, Due, SavedDecision, SavedEvent, SavedGrants, SavedJob, SavedRequest, SavedTimer,
+        SavedWebhook, SavedWindow, SavedWork, Snapshot,
+    },
+    traffic::{Traffic, TrafficState},
+};
 use crate::settings::Settings;
 
 /// Asks for events.
@@ -65,6 +108,10 @@ pub struct Trigger {
     /// Merged deeply into each item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Value>,
+    /// Only through this webhook. What is not of the Account Activity API is then sent there also
+    /// for a user who is not subscribed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_id: Option<WebhookId>,
 }
 
 impl Trigger {
@@ -73,13 +120,20 @@ impl Trigger {
 
     /// Asks for one generated event.
     pub fn new(kind: &str, user: UserId) -> Self {
-        Self { kind: kind.to_owned(), user_id: user, count: None, payload: None }
+        Self { kind: kind.to_owned(), user_id: user, count: None, payload: None, webhook_id: None }
     }
 
     /// Asks for several.
     #[must_use]
     pub fn with_count(mut self, count: u32) -> Self {
         self.count = Some(count);
+        self
+    }
+
+    /// Sends them only through one webhook.
+    #[must_use]
+    pub fn with_webhook(mut self, webhook: WebhookId) -> Self {
+        self.webhook_id = Some(webhook);
         self
     }
 

@@ -30,6 +30,14 @@
 //! contradict each other. [`bodies::Bodies`] makes what a webhook would be sent, without any of
 //! that around it.
 //!
+//! # In tests
+//!
+//! Each test starts an emulator of its own ([`Emulator::start`]: a free port, a few milliseconds),
+//! and says what must have been true when it ends ([`Builder::expect`]). With
+//! [`Settings::start`](settings::Settings::start) and a time that stands still, the same seed and
+//! the same commands give the same ids, tokens and answers. `docs/PARITY.md` in the repository says
+//! of each behaviour where it comes from, and which setting turns it.
+//!
 //! # Two generations
 //!
 //! The calls of v2 and those of v1.1 Enterprise work on the same webhooks and subscriptions. Each
@@ -81,17 +89,25 @@
 //!
 //! # Limits
 //!
-//! It speaks no TLS: an `https` webhook is taken where X's rules allow it, and then fails its
-//! check. It answers only to loopback names. Everything is kept in memory until it is reset.
+//! An `https` webhook is called if somebody said whose certificates to trust ([`Trust`], feature
+//! `tls`, on by default); otherwise it fails its check, since X takes failed TLS as a broken
+//! webhook. The emulator itself speaks plain HTTP and answers only to loopback names. Everything
+//! is kept in memory until it is reset, unless it is told to save its state.
 
 mod api;
 pub mod bodies;
 pub mod control;
 pub mod credentials;
+mod expectation;
+mod html;
 mod payload;
 pub mod rest;
 mod server;
 pub mod settings;
+mod society;
 pub mod world;
 
+pub use expectation::Expectation;
 pub use server::{Builder, ControlError, Emulator, StartError};
+#[cfg(feature = "tls")]
+pub use server::{Trust, TrustError};

@@ -4,6 +4,7 @@
 //! What clients get wrong is on purpose: numeric ids that have gone through a double, users in
 //! three shapes, `timestamp_ms` as number and as string, long posts cut off, maps that are absent.
 
+mod activity;
 mod direct_message;
 mod post;
 mod relation;
@@ -14,8 +15,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(crate) use self::user::STRANGER;
-use crate::{credentials, settings::Relations};
+pub(crate) use self::{post::lossy, user::STRANGER};
+use crate::{
+    credentials,
+    settings::{BlockedFlag, Relations},
+};
 
 /// What a generator may use: time, fresh identifiers, and a serial number that picks a variety.
 pub(crate) struct Fresh {
@@ -52,17 +56,26 @@ enum Shape {
     Listed,
     /// By itself, for no user in particular.
     Alone,
+    /// Under `data`.
+    Activity,
+    /// It is the body.
+    Whole,
 }
 
 /// Says whether events of a kind can be made.
 pub(crate) fn is_kind(kind: &str) -> bool {
-    kind == "user_event" || kind.ends_with("_events") && kind.len() > "_events".len()
+    matches!(kind, "user_event" | STREAMED)
+        || kind.ends_with("_events") && kind.len() > "_events".len()
+        || activity::is_event_type(kind)
 }
 
 /// Says whether the items of a kind must be objects, because something is generated for them.
 pub(crate) fn is_generated(kind: &str) -> bool {
-    crate::bodies::KINDS.contains(&kind)
+    crate::bodies::KINDS.contains(&kind) || kind == STREAMED || activity::is_event_type(kind)
 }
+
+/// Stands for a post of a filtered stream, which has no name of its own.
+pub(crate) const STREAMED: &str = "filtered_stream";
 
 /// The kind that is no event of anybody: it tells how a replay job ended.
 pub(crate) const JOB_STATUS: &str = "replay_job_status";
@@ -91,6 +104,8 @@ impl Item {
                 "Complete",
                 "Job completed successfully",
             ),
+            STREAMED => activity::streamed(user, fresh),
+            kind if activity::is_event_type(kind) => activity::event(kind, user, fresh),
             _ => json!({}),
         };
         if let Some(payload) = payload {
@@ -98,6 +113,8 @@ impl Item {
         }
         let shape = match kind {
             "user_event" | JOB_STATUS => Shape::Alone,
+            STREAMED => Shape::Whole,
+            kind if activity::is_event_type(kind) => Shape::Activity,
             _ => Shape::Listed,
         };
         Self { kind: kind.to_owned(), value, shape }
@@ -121,13 +138,17 @@ impl Item {
                 &["/sender_id", "/target/recipient_id"]
             }
             "user_event" => &["/revoke/source/user_id"],
+            STREAMED => &["/data/author_id"],
+            _ if self.shape == Shape::Activity => &["/filter/user_id"],
             _ if self.is_relation() && self.is_for_both(relations) => &["/source/id", "/target/id"],
             _ if self.is_relation() => &["/source/id"],
             _ => &[],
         };
         let mut parties: Vec<_> = paths.iter().filter_map(|path| self.user(path)).collect();
         let mentions = self.value.pointer("/entities/user_mentions").and_then(Value::as_array);
-        if self.kind == "tweet_create_events" {
+        // Who is merely mentioned in a post hears nothing of its reposts.
+        let is_repost = self.value.get("retweeted_status").is_some_and(Value::is_object);
+        if self.kind == "tweet_create_events" && !is_repost {
             let ids = mentions.into_iter().flatten().filter_map(|m| m.get("id_str"));
             parties.extend(ids.filter_map(|id| id.as_str()?.parse::<UserId>().ok()));
         }
@@ -135,14 +156,16 @@ impl Item {
     }
 
     /// Writes the body that carries the item for a user.
-    pub(crate) fn body(&self, for_user: UserId) -> Bytes {
+    pub(crate) fn body(&self, for_user: UserId, blocked: BlockedFlag) -> Bytes {
         let kind = Value::from(self.kind.as_str());
         let item = &self.value;
         let text = match self.shape {
             Shape::Alone => format!("{{{kind}:{item}}}"),
+            Shape::Activity => format!(r#"{{"data":{item}}}"#),
+            Shape::Whole => item.to_string(),
             Shape::Listed => {
                 let mut text = format!(r#"{{"for_user_id":"{for_user}",{kind}:[{item}]"#);
-                for (name, value) in self.context(for_user) {
+                for (name, value) in self.context(for_user, blocked) {
                     text.push_str(&format!(r#","{name}":{value}"#));
                 }
                 text.push('}');
@@ -152,16 +175,25 @@ impl Item {
         Bytes::from(escape_slashes(&text))
     }
 
+    /// Says whether the item is of the Account Activity API, so that subscriptions to it decide.
+    pub(crate) fn is_account_activity(&self) -> bool {
+        matches!(self.shape, Shape::Listed | Shape::Alone)
+    }
+
     /// Says whether the body names the user it is for.
     pub(crate) fn names_user(&self) -> bool {
         self.shape == Shape::Listed
     }
 
     /// The body's other top-level members.
-    fn context(&self, for_user: UserId) -> Vec<(&'static str, Value)> {
+    fn context(&self, for_user: UserId, blocked: BlockedFlag) -> Vec<(&'static str, Value)> {
         match self.kind.as_str() {
             "tweet_create_events" if self.user("/user/id_str") != Some(for_user) => {
-                vec![("user_has_blocked", Value::Bool(false))]
+                let flag = match blocked {
+                    BlockedFlag::Bool => Value::Bool(false),
+                    BlockedFlag::Text => Value::from("false"),
+                };
+                vec![("user_has_blocked", flag)]
             }
             "direct_message_events"
             | "direct_message_indicate_typing_events"
@@ -184,6 +216,18 @@ impl Item {
     fn user(&self, path: &str) -> Option<UserId> {
         self.value.pointer(path)?.as_str()?.parse().ok()
     }
+}
+
+/// Writes a post by itself, as it stands in a like or a repost of it.
+pub(crate) fn post(author: u64, id: u64, text: &str, at: Timestamp) -> Value {
+    let mut post = post::plain(&author.to_string(), id, at);
+    merge(&mut post, &json!({ "text": text }));
+    post
+}
+
+/// Writes what says that a post names somebody.
+pub(crate) fn mention(user: u64) -> Value {
+    post::mention(&user.to_string())
 }
 
 /// Returns what differs in a message that the app sends from one that is made up.
@@ -213,19 +257,23 @@ fn job_status(webhook: &str, job: &str, state: &str, words: &str) -> Value {
 
 fn revoke(user: UserId, fresh: &Fresh) -> Value {
     json!({"revoke": {
-        "date_time": fresh.revoked_at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string(),
+        "date_time": revoked_time(fresh.revoked_at),
         "target": {"app_id": credentials::APP_ID.to_string()},
         "source": {"user_id": user.to_string()},
     }})
 }
 
+fn revoked_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
 /// The time format of posts and favorites.
-fn created_at(time: Timestamp) -> String {
+pub(crate) fn created_at(time: Timestamp) -> String {
     time.strftime("%a %b %d %H:%M:%S +0000 %Y").to_string()
 }
 
 /// Objects are merged member by member, everything else is replaced.
-fn merge(into: &mut Value, from: &Value) {
+pub(crate) fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (name, value) in from {
@@ -237,7 +285,7 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 /// X escapes slashes. Outside of strings JSON has none.
-fn escape_slashes(json: &str) -> String {
+pub(crate) fn escape_slashes(json: &str) -> String {
     json.replace('/', r"\/")
 }
 

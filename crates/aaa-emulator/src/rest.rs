@@ -28,13 +28,18 @@ use jiff::Timestamp;
 use crate::{
     api::{self, Gate, Reply, Route, Step},
     settings::Settings,
-    world::{Outcome, RateLimit, Ticket, World},
+    world::{Outcome, RateLimit, Ticket, Wire, World},
 };
 
 /// Takes calls, and remembers which nonces were used.
 #[derive(Debug)]
 pub struct Rest {
     gate: Gate,
+}
+
+/// Says how an answer is to go over its connection, where a planned fault wants it otherwise.
+pub fn wire_of(answer: &Response<Bytes>) -> Wire {
+    answer.extensions().get().copied().unwrap_or(Wire::Whole)
 }
 
 /// How a call went.
@@ -52,6 +57,7 @@ pub struct Pending {
     route: Route,
     ticket: Ticket,
     limit: RateLimit,
+    wire: Wire,
 }
 
 impl Rest {
@@ -78,7 +84,9 @@ impl Rest {
         }
         match api::handle(world, &mut self.gate, &parts, &body, now, clocks) {
             (limit, Step::Done(reply)) => Called::Answered(response(reply, limit, now)),
-            (limit, Step::Wait(route, ticket)) => Called::Waiting(Pending { route, ticket, limit }),
+            (limit, Step::Wait(route, ticket, wire)) => {
+                Called::Waiting(Pending { route, ticket, limit, wire })
+            }
         }
     }
 }
@@ -97,12 +105,17 @@ impl Pending {
         settings: &Settings,
         now: Timestamp,
     ) -> Response<Bytes> {
-        response(api::outcome(&self.route, outcome, settings), self.limit, now)
+        let mut reply = api::outcome(&self.route, outcome, settings);
+        reply.wire = self.wire;
+        response(reply, self.limit, now)
     }
 }
 
 fn response(reply: Reply, limit: RateLimit, now: Timestamp) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(reply.body));
+    if reply.wire != Wire::Whole {
+        response.extensions_mut().insert(reply.wire);
+    }
     *response.status_mut() = reply.status;
     response.headers_mut().extend(reply.headers);
     add_date(&mut response, now);
@@ -164,8 +177,8 @@ mod tests {
         };
         let Some(Effect::Check(check)) = world.take_effects().pop() else { panic!("no check") };
         let token = CrcToken::from_query(check.uri.split_once('?').unwrap().1).unwrap();
-        let body = token.answer(&credentials::CONSUMER_SECRET.parse().unwrap()).into();
-        world.check_ended(check.id, Ok(Answer { status: 200, body }), now);
+        let body = token.answer(&credentials::CONSUMER_SECRET.parse().unwrap());
+        world.check_ended(check.id, Ok(Answer::new(200, body)), now);
         let Some(Effect::Answer(ticket, outcome)) = world.take_effects().pop() else {
             panic!("no answer");
         };

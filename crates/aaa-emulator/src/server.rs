@@ -3,13 +3,19 @@
 mod builder;
 mod clock;
 mod control;
+mod courier;
 mod error;
 mod guard;
 mod handle;
 mod http_api;
 mod outbound;
+mod page;
 mod shared;
+#[cfg(feature = "tls")]
+mod tls;
 
+#[cfg(feature = "tls")]
+pub use self::tls::{Trust, TrustError};
 pub use self::{
     builder::Builder,
     error::{ControlError, StartError},

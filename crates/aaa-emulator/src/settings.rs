@@ -5,7 +5,7 @@
 
 mod generation;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::generation::Generation;
@@ -21,6 +21,7 @@ pub use self::generation::Generation;
 /// assert_eq!(settings.quota.webhooks, 1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Where ids and challenge tokens get their low bits from.
     pub seed: u64,
@@ -28,6 +29,9 @@ pub struct Settings {
     pub urls: UrlRule,
     /// How the emulator's clock goes.
     pub time: TimeMode,
+    /// When the emulator's clock begins; the real time, if none. Ids carry their time, so runs
+    /// are equal only if they begin at the same one.
+    pub start: Option<Timestamp>,
     /// Which clock an `oauth_timestamp` may agree with.
     pub oauth_time: OauthTime,
     /// How many webhooks and subscriptions there may be.
@@ -52,20 +56,32 @@ pub struct Settings {
     pub check_grace: SignedDuration,
     /// What the challenge of v2 looks like; that of v1.1 is [`Challenge::Signed`].
     pub challenge: Challenge,
+    /// Which content type the answer to a challenge must have.
+    pub challenge_type: ChallengeType,
     /// What makes an invalid webhook valid again.
     pub revival: Revival,
     /// What becomes of events while their webhook is invalid.
     pub while_invalid: WhileInvalid,
     /// Whether `to_date` belongs to a replay's window.
     pub window_end: WindowEnd,
-    /// Whom unfollows, blocks and mutes are delivered for.
-    pub relations: Relations,
+    /// Whom unfollows, blocks and mutes are delivered for; if none, [`Generation::relations`].
+    pub relations: Option<Relations>,
+    /// How a delivery says whether a user has blocked the author of a post.
+    pub blocked_flag: BlockedFlag,
+    /// Which headers a delivery has, besides its type and signature.
+    pub delivery_headers: DeliveryHeaders,
     /// How v2's answer to a registration is wrapped.
     pub registration_answer: Envelope,
     /// What v2's answer to a requested check says.
     pub validation_answer: ValidationAnswer,
     /// How v2's answer to a replay is wrapped.
     pub replay_answer: ReplayAnswer,
+    /// Where v2 puts the name of a failure.
+    pub refusal_form: RefusalForm,
+    /// The status of v1.1's code 214.
+    pub url_refusal: UrlRefusal,
+    /// Who may invalidate the app's bearer token.
+    pub invalidation: Invalidation,
 }
 
 impl Default for Settings {
@@ -74,6 +90,7 @@ impl Default for Settings {
             seed: 0,
             urls: UrlRule::LoopbackToo,
             time: TimeMode::Running,
+            start: None,
             oauth_time: OauthTime::EitherClock,
             quota: Quota::ENTERPRISE,
             access: AppAccess::Full,
@@ -85,13 +102,19 @@ impl Default for Settings {
             checks: CheckSchedule::HOURLY,
             check_grace: SignedDuration::from_hours(28),
             challenge: Challenge::Plain,
+            challenge_type: ChallengeType::Any,
             revival: Revival::OnRequest,
             while_invalid: WhileInvalid::Lost,
             window_end: WindowEnd::Exclusive,
-            relations: Relations::ByUserOrOfUser,
+            relations: None,
+            blocked_flag: BlockedFlag::Bool,
+            delivery_headers: DeliveryHeaders::Plain,
             registration_answer: Envelope::Data,
             validation_answer: ValidationAnswer::Valid,
             replay_answer: ReplayAnswer::OfRoute,
+            refusal_form: RefusalForm::Message,
+            url_refusal: UrlRefusal::Forbidden,
+            invalidation: Invalidation::Either,
         }
     }
 }
@@ -109,6 +132,10 @@ impl Settings {
         self.retries.as_deref().unwrap_or(generation.retries())
     }
 
+    pub(crate) fn relations_of(&self, generation: Generation) -> Relations {
+        self.relations.unwrap_or(generation.relations())
+    }
+
     pub(crate) fn challenge_of(&self, generation: Generation) -> Challenge {
         match generation {
             Generation::V2 => self.challenge,
@@ -123,8 +150,7 @@ impl Settings {
 pub enum UrlRule {
     /// X's rules, and `http` with any port on loopback.
     LoopbackToo,
-    /// X's rules: `https`, no port. The emulator speaks no TLS, so every registration ends in a
-    /// failed check, if the URL is good enough to be checked.
+    /// X's rules: `https`, no port.
     Strict,
 }
 
@@ -196,6 +222,20 @@ impl CheckSchedule {
     /// Every half hour, once a day has passed without a success.
     pub const HALF_HOURLY_AFTER_A_DAY: Self =
         Self { period: SignedDuration::from_mins(30), after: SignedDuration::from_hours(24) };
+
+    /// Every day, as a page of v1.1 has it.
+    pub const DAILY: Self =
+        Self { period: SignedDuration::from_hours(24), after: SignedDuration::ZERO };
+}
+
+/// Which content type the answer to a challenge must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChallengeType {
+    /// Any, or none.
+    Any,
+    /// `application/json`, which the documents ask for; whether X looks is not known.
+    Json,
 }
 
 /// What the challenge looks like.
@@ -249,6 +289,26 @@ pub enum Relations {
     ByUser,
 }
 
+/// How a delivery says whether a user has blocked the author of a post: `user_has_blocked`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockedFlag {
+    /// `false` (captures).
+    Bool,
+    /// `"false"` (X's pages).
+    Text,
+}
+
+/// Which headers a delivery has, besides its type and signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryHeaders {
+    /// None.
+    Plain,
+    /// Those that were seen in 2019: deadline, retries and trace ids of X's own machinery.
+    Finagle,
+}
+
 /// How an answer is wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -282,4 +342,38 @@ pub enum ReplayAnswer {
     Data,
     /// Flat on both routes.
     Flat,
+}
+
+/// Where v2 puts the name of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalForm {
+    /// Before the colon in `errors[0].message`, with status 400, as was seen.
+    Message,
+    /// In `errors[0].title`, as some clients expect it.
+    Title,
+    /// As [`Message`](Self::Message), but what is there already, or under way, is a 409.
+    Conflict,
+}
+
+/// The status of v1.1's code 214.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UrlRefusal {
+    /// 403 (the documents).
+    Forbidden,
+    /// 400, as was seen.
+    BadRequest,
+}
+
+/// Who may invalidate the app's bearer token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Invalidation {
+    /// Key and secret of the app, or the signature of its owner.
+    Either,
+    /// Only key and secret, as a Basic authorization.
+    Basic,
+    /// Only the signature of the owner.
+    Owner,
 }

@@ -19,7 +19,7 @@
 //! // The webhook is asked first, and this one answers nonsense.
 //! let Some(Effect::Check(check)) = world.take_effects().pop() else { panic!("no check") };
 //! assert!(check.uri.starts_with("http://127.0.0.1:8080/webhooks/twitter?crc_token="));
-//! world.check_ended(check.id, Ok(Answer { status: 200, body: "{}".into() }), now);
+//! world.check_ended(check.id, Ok(Answer::new(200, "{}")), now);
 //!
 //! let Some(Effect::Answer(_, Outcome::Registered(Err(refusal)))) = world.take_effects().pop()
 //! else { panic!("registered") };
@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bodies;
 mod checks;
 mod deliveries;
 mod effect;
@@ -39,8 +40,10 @@ mod messages;
 pub(crate) mod random;
 mod refusal;
 mod replay;
+mod snapshot;
 mod state;
 mod subscriptions;
+mod traffic;
 mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
@@ -59,12 +62,15 @@ use self::{
     webhooks::Hook,
 };
 pub use self::{
-    effect::{Answer, Check, CheckId, DeliveryId, Effect, Heard, Outcome, Post, Silence, Ticket},
+    effect::{
+        Answer, Check, CheckId, DeliveryId, Effect, Heard, Outcome, Post, Silence, Ticket, Wire,
+    },
     events::TriggerError,
     grants::{Consent, Decided, Decision, GrantError, RequestGrant},
     limits::RateLimit,
     messages::{MessageError, NewMessage, SentMessage},
     refusal::Refusal,
+    snapshot::SnapshotError,
     subscriptions::SubscriptionList,
 };
 pub(crate) use self::{grants::OUT_OF_BAND, refusal::Reason};
@@ -86,6 +92,8 @@ pub struct World {
     /// How many deliveries each waiting caller still waits for.
     waits: HashMap<Ticket, usize>,
     faults: Planned,
+    /// What happens by itself.
+    traffic: Option<traffic::Running>,
     limits: Limits,
     grants: Grants,
     effects: Vec<Effect>,
@@ -102,6 +110,8 @@ enum Timer {
     Check(WebhookId),
     /// A delayed delivery begins.
     Begin(WebhookId, Work),
+    /// Nothing has overtaken a delivery that waits to be overtaken.
+    Release(WebhookId, u64),
     /// A failed delivery is due again.
     Retry(WebhookId, Work),
     /// A replay job may go on.
@@ -113,7 +123,6 @@ impl World {
     pub fn new(settings: Settings, now: Timestamp) -> Self {
         Self {
             random: Random::new(settings.seed),
-            settings,
             secret: credentials::consumer_secret(),
             now,
             ids: Ids::new(),
@@ -123,9 +132,11 @@ impl World {
             checks: HashMap::new(),
             deliveries: HashMap::new(),
             waits: HashMap::new(),
-            faults: Planned::default(),
+            faults: Planned::new(settings.seed),
+            settings,
             limits: Limits::default(),
             grants: Grants::new(),
+            traffic: None,
             effects: Vec::new(),
             serial: 0,
             generated: 0,
@@ -152,21 +163,24 @@ impl World {
 
     /// Returns the time of the next thing that happens by itself.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        self.timers.first_key_value().map(|((at, _), _)| *at)
+        let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
+        timer.into_iter().chain(self.next_act()).min()
     }
 
     /// Lets everything happen that is due, in order, each at its own time.
     pub fn wake(&mut self, now: Timestamp) {
-        while let Some(entry) = self.timers.first_entry() {
-            let (due, _) = *entry.key();
-            if due > now {
-                break;
-            }
-            let timer = entry.remove();
+        while let Some(due) = self.next_wakeup().filter(|due| *due <= now) {
             self.observe(due);
+            if self.act(due) {
+                continue;
+            }
+            let Some(timer) = self.timers.pop_first().map(|(_, timer)| timer) else {
+                break;
+            };
             match timer {
                 Timer::Check(webhook) => self.check_on_schedule(webhook),
                 Timer::Begin(webhook, work) => self.begin_late(webhook, work),
+                Timer::Release(webhook, held) => self.release(webhook, held),
                 Timer::Retry(webhook, work) => self.retry(webhook, work),
                 Timer::Pace(webhook) => self.pace(webhook),
             }
@@ -196,6 +210,11 @@ impl World {
 
     fn next_id(&mut self) -> u64 {
         self.ids.next(&mut self.random, self.now)
+    }
+
+    /// Says whether no webhook is being asked for anything.
+    pub fn is_idle(&self) -> bool {
+        self.checks.is_empty() && self.deliveries.is_empty()
     }
 
     fn answer(&mut self, ticket: Ticket, outcome: Outcome) {

@@ -20,9 +20,9 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 
 pub use self::{
-    clock::{XClock, offset_of},
+    clock::{XClock, is_shaken, offset_of},
     heartbeat::{heartbeat, heartbeats},
-    refusal::{classify, learned},
+    refusal::classify,
     target::{Target, TargetError},
     watching::{Aid, Watch},
 };
@@ -35,6 +35,9 @@ use crate::{
 
 /// How long the lease may take to be given back at the end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long between two tries to read X's clock once the wall clock was set.
+const SHAKEN: SignedDuration = SignedDuration::from_secs(5);
 
 /// How often the driver looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,11 +200,14 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         self.figures.send_replace(figures);
     }
 
-    /// Reads X's clock when the last reading is old, and after a failure no sooner than that.
+    /// Reads X's clock when the last reading is old, or the wall clock was set since; after a
+    /// failure no sooner than that.
     async fn keep_clock(&mut self) {
-        let old = |age: SignedDuration| age >= self.pace.clock;
+        let shaken = self.clock.is_shaken();
+        let pace = if shaken { SHAKEN.min(self.pace.clock) } else { self.pace.clock };
+        let old = |age: SignedDuration| age >= pace;
         let tried = self.clock_tried.map(|at| self.clock.uptime().saturating_sub(at));
-        if self.clock.age().is_none_or(old) && tried.is_none_or(old) {
+        if (shaken || self.clock.age().is_none_or(old)) && tried.is_none_or(old) {
             self.clock_tried = Some(self.clock.uptime());
             if let Err(error) = self.read_clock().await {
                 tracing::warn!(%error, "X's clock could not be read");

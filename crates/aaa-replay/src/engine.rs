@@ -22,6 +22,7 @@ mod figures;
 mod fleet;
 mod halving;
 mod judge;
+mod learned;
 mod patience;
 mod settings;
 mod step;
@@ -42,6 +43,7 @@ use self::{
 pub use self::{
     figures::Figures,
     fleet::Fleet,
+    learned::learned,
     settings::{Rate, Settings},
     words::{Action, Health, Input, Moment, Quota, Refusal, RefusalKind, Webhook},
 };

@@ -4,10 +4,12 @@ mod attempt;
 mod book;
 mod declared;
 mod lease;
+mod seen;
 mod shared;
 
 use std::future::Future;
 
+use aaa_types::WebhookId;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -16,6 +18,7 @@ pub use self::{
     book::Book,
     declared::{Declaration, Declared},
     lease::{Holder, Lease, LeaseId, Role},
+    seen::Seen,
 };
 use crate::coverage::{Heartbeat, Proof, Span};
 
@@ -110,6 +113,20 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Returns the declared gaps in their order.
     fn declared(&self) -> impl Future<Output = Result<Vec<Declared>, LedgerError>> + Send;
+
+    /// Records when all was seen to be well with a webhook; what `seen` does not say stays as it
+    /// was.
+    fn confirm(
+        &self,
+        webhook: WebhookId,
+        seen: Seen,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Returns when all was last seen to be well with a webhook.
+    fn confirmed(
+        &self,
+        webhook: WebhookId,
+    ) -> impl Future<Output = Result<Seen, LedgerError>> + Send;
 
     /// Removes what ended before a time on X's clock and so matters no more, but for the last
     /// span, the last sweep and what is open. It is counted in the [`Summary`].

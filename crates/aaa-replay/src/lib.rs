@@ -3,8 +3,9 @@
 //! [`coverage`] says when the receiver was up, [`plan`](mod@plan) turns the gaps into windows that
 //! X takes, [`engine`] decides what to do next, and [`ledger`] is what a store remembers of all
 //! that. [`watch`] looks after the webhook and its subscriptions, [`sweep`] looks at covered time
-//! once more, [`notice`] is what somebody has to hear of. They are pure: time is an argument. With
-//! the feature `driver`, `driver` does what they decide, with a real client and a real clock.
+//! once more, [`notice`] is what somebody has to hear of, [`picture`] what somebody can look at.
+//! They are pure: time is an argument. With the feature `driver`, `driver` does what they decide,
+//! with a real client and a real clock.
 //!
 //! ```
 //! use aaa_replay::{coverage::{Cause, Gap}, plan::{Limits, outstanding, plan}};
@@ -88,6 +89,7 @@ pub mod driver;
 pub mod engine;
 pub mod ledger;
 pub mod notice;
+pub mod picture;
 pub mod plan;
 pub mod sweep;
 pub mod watch;

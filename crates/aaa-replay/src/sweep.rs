@@ -75,7 +75,7 @@ mod tests {
         let mut swept = Vec::new();
         for minute in 0..300 {
             if let Some(declaration) = due(hour(), &declared, at(0), &limits, at(minute)) {
-                declared.push(Declared { number: minute.unsigned_abs(), declaration });
+                declared.push(Declared { number: minute.unsigned_abs(), after: 0, declaration });
                 swept.extend(minutes(Some(declaration)));
             }
         }
@@ -83,7 +83,7 @@ mod tests {
         // Somebody else's gap is none.
         let gap = Gap::new(at(0), at(1000), Cause::Requested);
         let other =
-            Declared { number: 1, declaration: Declaration { gap, ..declared[0].declaration } };
+            Declared { declaration: Declaration { gap, ..declared[0].declaration }, ..declared[0] };
         let next = due(hour(), &[other], at(0), &limits, at(71));
         assert_eq!(minutes(next), Some((0, 60)));
     }
@@ -93,7 +93,7 @@ mod tests {
         let limits = Limits::v2();
         let gap = Gap::new(at(0), at(60), Cause::Sweep);
         let declaration = Declaration { gap, webhook: None, at: at(60) };
-        let last = [Declared { number: 1, declaration }];
+        let last = [Declared { number: 1, after: 0, declaration }];
         let now = 40 * 60;
         let next = due(hour(), &last, at(0), &limits, at(now));
         assert_eq!(minutes(next), Some((now - 24 * 60, now - 11)));

@@ -13,6 +13,13 @@
 //!   again; users who revoked access are not.
 //! * The time in between is [declared](crate::ledger::Ledger::declare) as a gap that may be
 //!   unrecoverable: X replays only what it attempted to deliver.
+//! * When all was well is [recorded](crate::ledger::Ledger::confirm), so that a restart declares
+//!   from then on what it finds wrong, and goes on with what the run before had declared.
+//! * Two looks cover the time between them when it is no longer than three times the rhythm. What
+//!   went wrong and right again in a longer one nobody has seen, so that time is declared as well:
+//!   something may be missing. A run that looks at once knows that nothing became right while
+//!   nobody was there: X makes a webhook valid only when somebody answers its check. But the run
+//!   before may have been there without being able to ask, which its last heartbeat tells.
 
 mod subscribers;
 mod validity;
@@ -26,7 +33,7 @@ use self::{subscribers::Subscribers, validity::Validity};
 use crate::{
     coverage::{Cause, Gap},
     engine::Moment,
-    ledger::Declaration,
+    ledger::{Declaration, Declared, Seen},
     notice::Notice,
 };
 
@@ -96,6 +103,14 @@ pub enum Errand {
         /// Its end.
         to: Timestamp,
     },
+    /// Record that all is well, then tell [`Report::Done`]. Should it fail, the next look records
+    /// it.
+    Confirm {
+        /// The webhook.
+        webhook: WebhookId,
+        /// What is well.
+        seen: Seen,
+    },
 }
 
 /// What came of an errand, or happened besides.
@@ -131,14 +146,26 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Creates a watcher. `known` is until when all was surely well, such as the last heartbeat of
-    /// the run before.
-    pub fn new(webhook: WebhookId, rhythm: Rhythm, known: Option<Timestamp>) -> Self {
+    /// Creates a watcher from what the ledger remembers: when all was well, and what is declared.
+    /// `alive` is when the run before was there for the last time.
+    pub fn new(
+        webhook: WebhookId,
+        rhythm: Rhythm,
+        (seen, declared): (Seen, &[Declared]),
+        alive: Option<Timestamp>,
+    ) -> Self {
+        let open = |cause| seen.open_spell(webhook, cause, declared).map(Spell::from);
         Self {
             webhook,
             rhythm,
-            validity: Validity::new(known),
-            subscribers: Subscribers::new(known),
+            validity: Validity::new(
+                Well::new(seen.valid, alive, rhythm.webhooks),
+                open(Cause::Invalid),
+            ),
+            subscribers: Subscribers::new(
+                Well::new(seen.complete, alive, rhythm.subscriptions),
+                open(Cause::Unsubscribed),
+            ),
             errands: VecDeque::new(),
             notices: Vec::new(),
             looked: (None, None),
@@ -195,7 +222,7 @@ impl Watcher {
         match (errand, report) {
             (Errand::ListWebhooks, Report::Webhooks(all)) => {
                 let valid = all.iter().find(|(id, _)| id == webhook).map(|(_, valid)| *valid);
-                errands.extend(self.validity.seen(*webhook, valid, now, notices));
+                errands.extend(self.validity.seen(*webhook, *rhythm, valid, now, notices));
             }
             (Errand::SelfCheck, Report::Done) => errands.push_back(Errand::Validate(*webhook)),
             (Errand::SelfCheck, Report::Failed(reason)) => {
@@ -214,7 +241,7 @@ impl Watcher {
                 notices.extend(self.validity.news(notice));
             }
             (Errand::ListSubscriptions(_), Report::Subscriptions(users)) => {
-                errands.extend(self.subscribers.seen(*webhook, &users, now, notices));
+                errands.extend(self.subscribers.seen(*webhook, *rhythm, &users, now, notices));
             }
             (Errand::Subscribe { user, .. }, Report::Done) => {
                 self.subscribers.subscribed(*rhythm, user, now);
@@ -226,7 +253,8 @@ impl Watcher {
             (Errand::Declare(declaration), Report::Declared(number)) => {
                 match declaration.gap.cause {
                     Cause::Invalid => self.validity.declared(number),
-                    _ => self.subscribers.declared(number),
+                    Cause::Unsubscribed => self.subscribers.declared(number),
+                    _ => {}
                 }
             }
             // What could not be recorded has to be.
@@ -246,6 +274,48 @@ impl Watcher {
         let Some(looked) = looked else { return SignedDuration::ZERO };
         every.saturating_sub(now.uptime.saturating_sub(looked)).max(SignedDuration::ZERO)
     }
+}
+
+/// Until when all was well, and when that was seen in this run.
+#[derive(Debug, Clone, Copy)]
+struct Well {
+    until: Option<Timestamp>,
+    /// In the time since the run started; `None` before it looked.
+    looked: Option<SignedDuration>,
+    /// The run before was there for long without seeing it.
+    blind: bool,
+}
+
+/// How many rhythms may lie between two looks that cover the time between them.
+const LOOKS: i32 = 3;
+
+impl Well {
+    /// `alive` is when the run before was there for the last time.
+    fn new(until: Option<Timestamp>, alive: Option<Timestamp>, every: SignedDuration) -> Self {
+        let unseen = until.zip(alive).map(|(until, alive)| alive.duration_since(until));
+        let longest = every.checked_mul(LOOKS).unwrap_or(SignedDuration::MAX);
+        // Where nothing is remembered, all counts as well until then.
+        let until = until.or(alive);
+        Self { until, looked: None, blind: unseen.is_some_and(|unseen| unseen > longest) }
+    }
+
+    /// All is well; returns since when nobody can say so, if nobody looked for too long.
+    fn is(&mut self, every: SignedDuration, now: Moment) -> Option<Timestamp> {
+        let seen = Self { until: Some(now.x), looked: Some(now.uptime), blind: false };
+        let before = std::mem::replace(self, seen);
+        // A run that looks at once has seen what is left of the time before it.
+        let (since, looks) =
+            before.looked.map_or((SignedDuration::ZERO, 1), |looked| (looked, LOOKS));
+        let longest = every.checked_mul(looks).unwrap_or(SignedDuration::MAX);
+        let unwatched = before.blind || now.uptime.saturating_sub(since) > longest;
+        before.until.filter(|until| unwatched && *until < now.x)
+    }
+}
+
+/// Declares that nobody could ask X since a time.
+fn unwatched(webhook: WebhookId, since: Timestamp, now: Moment) -> Errand {
+    let gap = Gap::new(since, now.x, Cause::Unwatched);
+    Errand::Declare(Declaration { gap, webhook: Some(webhook), at: now.x })
 }
 
 /// A time in which X may not have attempted to deliver, as it stands in the ledger.
@@ -269,6 +339,13 @@ impl Spell {
     fn prolong(&mut self, now: Moment) -> Option<Errand> {
         self.to = now.x;
         Some(Errand::Prolong { number: self.number?, to: now.x })
+    }
+}
+
+impl From<Declared> for Spell {
+    fn from(declared: Declared) -> Self {
+        let Gap { from, to, .. } = declared.declaration.gap;
+        Self { from, number: Some(declared.number), to }
     }
 }
 

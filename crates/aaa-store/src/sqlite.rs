@@ -93,8 +93,9 @@ use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use aaa_replay::{
     coverage::{Proof, Span},
-    ledger::{Attempt, Declared, Lease, Summary},
+    ledger::{Attempt, Declared, Lease, Seen, Summary},
 };
+use aaa_types::WebhookId;
 use aaa_webhook::{
     delivery::VerifiedDelivery,
     inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt, StoredEvent},
@@ -445,6 +446,15 @@ impl SqliteReader {
     /// Fails when the file cannot be read.
     pub async fn lease(&self) -> Result<Option<Lease>, StoreError> {
         self.thread.ask(|db| ledger::lease(db)).await
+    }
+
+    /// Returns when all was last seen to be well with a webhook.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, StoreError> {
+        self.thread.ask(move |db| ledger::confirmed(db, webhook)).await
     }
 
     /// Returns what is left of the coverage and the attempts that were trimmed.

@@ -1,6 +1,14 @@
 //! Every example runs without an account and does what it says.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod other_languages;
 
 use std::{
     path::{Path, PathBuf},
@@ -10,13 +18,14 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
     process::Command,
     time::timeout,
 };
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An example, in a directory and without a secret. Cargo puts it beside the directory of this
 /// test's binary.
@@ -118,6 +127,43 @@ async fn tower_receiver_answers_what_happens() {
     assert!(directory.path().join("aaa-example-data").exists());
 }
 
+#[tokio::test]
+async fn dashboard_embedding_shows_what_happens() {
+    let directory = tempfile::tempdir().unwrap();
+    let command = &mut example("dashboard_embedding", directory.path());
+    let mut server = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let mut line = async || timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    assert!(line().await.starts_with("listening on http://127.0.0.1:"));
+    let said = line().await;
+    let address = said.strip_prefix("dashboard on http://").unwrap();
+    let address = address.strip_suffix("/dashboard").unwrap().to_owned();
+    let shown = async {
+        loop {
+            let page = get(&address, "/dashboard/events").await;
+            if page.contains("/dashboard/events/4\"") {
+                return page;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let page = timeout(PATIENCE, shown).await.expect("not everything is shown");
+    assert!(page.contains("direct_message_events") && page.contains("follow_events"), "{page}");
+    assert!(get(&address, "/").await.ends_with("your own pages"));
+    assert!(get(&address, "/dashboard/nowhere").await.starts_with("HTTP/1.1 404"));
+    server.kill().await.unwrap();
+}
+
+/// Asks for a page; returns the whole answer.
+async fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
 /// Runs an example to its end.
 async fn all_lines(name: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
@@ -195,7 +241,13 @@ async fn custom_transport_sees_every_request() {
 #[tokio::test]
 async fn no_example_listens_at_an_address_without_a_secret() {
     let directory = tempfile::tempdir().unwrap();
-    for name in ["simple_webhook_server", "forwarding", "axum_receiver", "tower_receiver"] {
+    for name in [
+        "simple_webhook_server",
+        "forwarding",
+        "axum_receiver",
+        "tower_receiver",
+        "dashboard_embedding",
+    ] {
         let ended = example(name, directory.path()).arg("127.0.0.1:0").output();
         let ended = timeout(PATIENCE, ended).await.expect("it listens").unwrap();
         assert!(!ended.status.success() && ended.stdout.is_empty(), "{name}");

@@ -200,7 +200,7 @@ impl Scene {
         refused(self.client(wrong)?.app().validate_webhook(self.hook()?).await)?;
 
         for status in [429, 500, 503] {
-            let mut fault = Fault::new(Action::Respond { status });
+            let mut fault = Fault::new(Action::Respond { status, form: None });
             fault.when.operation = Some(Operation::ListWebhooks);
             self.emulator.plan_fault(fault)?;
             refused(self.app.list_webhooks().await)?;

@@ -16,7 +16,7 @@ use fastrand::Rng;
 use crate::{
     clock::{HOUR, Millis, SECOND},
     disk::{Disk, Failure},
-    fault::Tally,
+    fault::{Kind, Tally},
     invariant::{Invariant, Violation},
     oracle::{self, Sums},
     report::{Broken, Report},
@@ -154,7 +154,10 @@ fn history(seed: u64, flaw: Option<Flaw>, on_disk: bool, verbose: bool) -> Resul
     sim.count_planned();
     let sums = oracle::judge(&mut sim);
     let length = sim.clocks.now();
-    let fired = sim.tally.fired();
+    // Outages are counted apart.
+    let outages = [Kind::Crash, Kind::Stop, Kind::Stall, Kind::StoreFails];
+    let apart: u64 = outages.iter().map(|kind| sim.tally.of(*kind).fired).sum();
+    let fired = sim.tally.fired() - apart;
     if length < 72 * HOUR || sums.events < 500 || sim.outages < 3 || fired < 5 {
         let events = sums.events;
         let outages = sim.outages;

@@ -13,10 +13,11 @@ use aaa_replay::{
     coverage::{Heartbeat, Span},
     ledger::{
         Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger, LedgerError,
-        Outcome,
+        Outcome, Seen,
     },
 };
 use aaa_store::{MemoryStore, Settings, SqliteStore};
+use aaa_types::WebhookId;
 use aaa_webhook::{
     delivery::{Durable, VerifiedDelivery},
     inbox::{EventLog, EventQuery, InboxError},
@@ -151,6 +152,11 @@ impl Disk {
         ask!(self, store => store.take_lease(holder, now, until))
     }
 
+    /// Returns the lease as it was last taken, whatever works.
+    pub(crate) fn lease(&self) -> Result<Option<Lease>, LedgerError> {
+        ask!(self, store => store.lease())
+    }
+
     pub(crate) fn release_lease(&self, lease: LeaseId) -> Result<(), LedgerError> {
         self.works()?;
         ask!(self, store => store.release_lease(lease))
@@ -190,6 +196,16 @@ impl Disk {
     pub(crate) fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
         self.works()?;
         ask!(self, store => store.declared())
+    }
+
+    pub(crate) fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
+        self.works()?;
+        ask!(self, store => store.confirm(webhook, seen))
+    }
+
+    pub(crate) fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
+        self.works()?;
+        ask!(self, store => store.confirmed(webhook))
     }
 
     pub(crate) fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

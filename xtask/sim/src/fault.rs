@@ -46,6 +46,16 @@ kinds! {
     Stop = "stopped cleanly",
     /// The process stands still, or the machine sleeps.
     Stall = "stood still",
+    /// The process runs with the secret of another app.
+    WrongSecret = "started with a wrong secret",
+    /// A command asks for minutes while the listener has the lease.
+    CommandBeside = "command handed over",
+    /// A command takes the lease while the listener stands still.
+    CommandTook = "command took the lease",
+    /// A command dies with the lease.
+    CommandDied = "command died with the lease",
+    /// The listener finds its lease taken over.
+    LeaseLost = "lease lost while standing still",
     /// The store takes nothing.
     StoreFails = "store failed",
     /// A commit takes longer than a delivery may.

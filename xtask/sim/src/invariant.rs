@@ -40,6 +40,10 @@ invariants! {
     GapsAreReal = "every gap touches a true one",
     /// There is one attempt at a time that is not settled.
     OneJob = "never two live jobs",
+    /// Nobody writes about a job under a lease that somebody else has taken over.
+    LeaseKept = "who writes about a job has the lease",
+    /// What was missed with a wrong secret is one gap.
+    SpellOnce = "a wrong secret opens one gap, once",
     /// An intent is recorded before its call.
     IntentFirst = "the intent is there before the call",
     /// A request covers what is missing, and a minute beyond.

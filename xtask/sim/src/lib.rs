@@ -13,8 +13,11 @@
 //!   into the ledger, call, outcome into the ledger, the lease, and what is old removed. Its
 //!   decisions are the engine's, its calls a real client's: what X hears and answers is HTTP,
 //!   written and read by the code that people run.
-//! * A process is what a crash takes away: its engine, its clock's offset, its calls. What it wrote
-//!   stays, in memory, or in an SQLite file of which a crash leaves an image.
+//! * A process is what a crash takes away: its engines, its watchers, its clock's offset, its calls.
+//!   What it wrote stays, in memory, or in an SQLite file of which a crash leaves an image.
+//! * In one of four histories several webhooks lead to the receiver; their engines share X's rate.
+//! * A command may come beside the process. It hands over what it wants, or takes the lease when
+//!   that is free, and then has engines and calls of its own; it may die with the lease.
 //! * There are three clocks: the true time, X's, and the local wall clock. The process knows the
 //!   last two, as real ones do: from a `Date` in whole seconds, now and then. Heartbeats and
 //!   readings happen at each of their times, but cost no event, since nothing else happens between.
@@ -32,9 +35,13 @@
 //! Sockets, TLS, the limits of the HTTP receiver and its counting, the real driver's loop: tests of
 //! their own crates and `xtask/crash` have these. A crash of a store in memory loses nothing that
 //! was committed; that a commit survives is shown by `xtask/crash` with real kills. Webhooks are
-//! never deleted and registered anew, and there is only one. The watcher's questions are answered at
-//! once, without HTTP. That a webhook was invalid has to be named only where a watcher could have
-//! seen and recorded it: what it knows before it can write is gone with the process.
+//! never deleted and registered anew. The watchers' questions are answered at once, without HTTP.
+//!
+//! A time in which X attempted nothing is named as a whole, also when it began, ended, or both while
+//! nobody could ask X. Two are excused. One that is no longer than three looks may lie between
+//! two of them; events that are missing for it are counted. And one that ended while the store took
+//! nothing, in a process that was killed before the store worked again, has left no trace: X says
+//! that all is well, and the process may as well have been gone all the time.
 
 mod campaign;
 mod clock;

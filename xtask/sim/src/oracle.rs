@@ -1,16 +1,21 @@
 //! What is judged at the end of a history, against the emulator's ledger of what really happened.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use aaa_emulator::control::{Attempt, Cause, JobState, Ledger, LedgerEvent};
 use aaa_replay::plan::LostReason;
-use aaa_types::UtcMinute;
+use aaa_types::{UtcMinute, WebhookId};
 
 use crate::{
-    clock::{HOUR, MINUTE, Millis, SECOND},
+    clock::{HOUR, MINUTE, Millis, SECOND, timestamp},
     invariant::Invariant,
-    sim::Sim,
+    sim::{RHYTHM, Sim},
+    truth::Spell,
 };
+
+/// How long a time in which X attempts nothing has to be so that it must be seen: longer than three
+/// looks, and what a record may take.
+const SEEN: Millis = 3 * RHYTHM + 2 * MINUTE;
 
 /// How far from a disturbance a gap may begin or end: margin, deadline, heartbeats, whole minutes.
 pub(crate) const TOLERANCE: Millis = 5 * MINUTE;
@@ -26,6 +31,10 @@ pub(crate) struct Sums {
     pub(crate) out_of_reach: u64,
     /// Missing: X failed to replay it again and again, and it is named.
     pub(crate) given_up: u64,
+    /// Missing: never attempted by X, and named.
+    pub(crate) not_attempted: u64,
+    /// Missing: never attempted by X, in a time that was too short to be seen.
+    pub(crate) unseen: u64,
     pub(crate) jobs: u64,
     pub(crate) lost_minutes: u64,
 }
@@ -51,6 +60,8 @@ pub(crate) fn judge(sim: &mut Sim) -> Sums {
         }
     }
     judge_named(sim, &ledger);
+    judge_spells(sim);
+    judge_secrets(sim);
     sums
 }
 
@@ -82,12 +93,13 @@ fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
         return;
     }
     let Some(first) = event.attempts.first() else {
-        // Its webhook was invalid: X attempted nothing, and perhaps has it nevertheless.
-        let at = sim.clocks.true_of(event.created_at.as_millisecond());
-        let is_named = sim.named.contains_key(&UtcMinute::floor(event.created_at));
-        if sim.truth.was_watched(at) && !is_named {
-            let words = format!("{key}, not attempted at {:.3}, is missing", event.created_at);
-            sim.violate(Invariant::Named, words);
+        // Its webhook was invalid: X attempted nothing, and perhaps has it nevertheless. Spells
+        // that are long enough are named as a whole, which is judged apart.
+        let minute = UtcMinute::floor(event.created_at);
+        if sim.named.contains_key(&(event.webhook_id, minute)) {
+            sums.not_attempted += 1;
+        } else {
+            sums.unseen += 1;
         }
         return;
     };
@@ -95,7 +107,7 @@ fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
     let missed = sim.clocks.true_of(x);
     let minute = x.div_euclid(MINUTE) * MINUTE;
     let look_back = sim.scenario.look_back();
-    if is_lost_on_the_way(first) {
+    if is_lost_on_the_way(sim, first) {
         sums.dropped += 1;
         // A sweep finds it, if it comes soon enough.
         if let Some(every) = sim.scenario.sweep
@@ -106,7 +118,7 @@ fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
         }
         return;
     }
-    let named = sim.named.get(&UtcMinute::floor(first.at)).copied();
+    let named = sim.named.get(&(event.webhook_id, UtcMinute::floor(first.at))).copied();
     let failed = event.attempts.iter().filter(|attempt| attempt.cause == Cause::Replay).count();
     if matches!(named, Some(LostReason::GivenUp { .. })) && failed > 1 {
         sums.given_up += 1;
@@ -126,29 +138,74 @@ fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
 }
 
 /// Says whether an attempt failed between X and a receiver that would have taken it.
-fn is_lost_on_the_way(attempt: &Attempt) -> bool {
+fn is_lost_on_the_way(sim: &Sim, attempt: &Attempt) -> bool {
     let by_fault = attempt.error.as_deref().is_some_and(|error| error.starts_with("lost on its"));
-    by_fault || matches!(attempt.status, Some(400 | 401 | 403))
+    let x = attempt.at.as_millisecond();
+    let wrong = |(from, to): &(Millis, Millis)| *from - MINUTE <= x && x <= *to + MINUTE;
+    let by_us = sim.truth.wrong_secrets().iter().any(wrong);
+    by_fault || matches!(attempt.status, Some(400 | 401 | 403)) && !by_us
+}
+
+/// Each time in which X attempted nothing for somebody, and that was long enough to be seen, is
+/// named from its first whole minute to its last.
+fn judge_spells(sim: &mut Sim) {
+    let spells = sim.truth.spells().to_vec();
+    for Spell { webhook, from, to, length, what, is_forgotten } in spells {
+        if length <= SEEN || is_forgotten {
+            continue;
+        }
+        let (first, last) = (UtcMinute::ceil(timestamp(from)), UtcMinute::floor(timestamp(to)));
+        let mut minutes = (0..last.since(first)).map(|minutes| first.plus(minutes));
+        if let Some(minute) = minutes.find(|minute| !sim.named.contains_key(&(webhook, *minute))) {
+            let (from, to) = (timestamp(from), timestamp(to));
+            let words = format!("{what} at {webhook} from {from:.0} to {to:.0}, {minute} is not");
+            sim.violate(Invariant::Named, words);
+        }
+    }
+}
+
+/// Each time in which the secret was wrong has opened one gap, if anything was rejected then.
+fn judge_secrets(sim: &mut Sim) {
+    for (from, to) in sim.truth.wrong_secrets().to_vec() {
+        let gaps = sim.signature_gaps.iter().filter(|gap| gap.0 <= to && from <= gap.1);
+        let ends: BTreeSet<_> = gaps.map(|gap| gap.1).collect();
+        // What came after the last heartbeat is behind it in any case.
+        let told = to - 3 * sim.scenario.period;
+        let missed = sim.truth.rejected(from, told, 0) && !sim.is_suspected();
+        if ends.len() > 1 || (missed && ends.is_empty()) {
+            let (from, to) = (timestamp(from), timestamp(to));
+            let words = format!("{} gaps for {from:.0} to {to:.0}", ends.len());
+            sim.violate(Invariant::SpellOnce, words);
+        }
+    }
 }
 
 /// What is named as lost was really out of reach.
 fn judge_named(sim: &mut Sim, ledger: &Ledger) {
     let look_back = sim.scenario.look_back() - NAMED_EARLY;
-    let mut before: Option<UtcMinute> = None;
-    for (minute, reason) in sim.named.clone() {
+    let mut before: Option<(WebhookId, UtcMinute)> = None;
+    for ((webhook, minute), reason) in sim.named.clone() {
         let x = minute.start().as_millisecond();
         let words = match reason {
             LostReason::GivenUp { tries } => {
                 let failed = ledger.jobs.iter().filter(|job| {
                     job.state == JobState::Incomplete
+                        && job.webhook_id == webhook
                         && job.from_date <= minute
                         && minute < job.to_date
                 });
                 (failed.count() < tries).then_some("X did not refuse to replay it")
             }
-            _ if !sim.truth.touches(x, x + MINUTE, TOLERANCE) => Some("nothing happened then"),
+            LostReason::MaybeNotAttempted { .. }
+                if sim.truth.may_be_silent(webhook, x, x + MINUTE) =>
+            {
+                None
+            }
+            _ if !sim.truth.touches(Some(webhook), x, x + MINUTE, TOLERANCE) => {
+                Some("nothing happened then")
+            }
             LostReason::TooOld { .. } => {
-                let over = sim.truth.over(x, TOLERANCE).unwrap_or(x);
+                let over = sim.truth.over(webhook, x, TOLERANCE).unwrap_or(x);
                 let over = sim.clocks.true_of(over);
                 let reach = sim.truth.was_within_reach(x, over, look_back, &sim.clocks);
                 reach.then_some("it could have been had")
@@ -157,9 +214,11 @@ fn judge_named(sim: &mut Sim, ledger: &Ledger) {
         };
         // One for each stretch.
         if let Some(words) = words
-            && before.replace(minute).is_none_or(|before| minute.since(before) > 1)
+            && before
+                .replace((webhook, minute))
+                .is_none_or(|(other, before)| other != webhook || minute.since(before) > 1)
         {
-            let words = format!("{minute} is named ({reason}): {words}");
+            let words = format!("{minute} is named at {webhook} ({reason}): {words}");
             sim.violate(Invariant::Truthful, words);
         }
     }

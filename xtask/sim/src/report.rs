@@ -86,6 +86,8 @@ impl Report {
             "dropped_on_the_way": self.sums.dropped,
             "out_of_reach": self.sums.out_of_reach,
             "given_up": self.sums.given_up,
+            "not_attempted": self.sums.not_attempted,
+            "unseen": self.sums.unseen,
             "minutes_named": self.sums.lost_minutes,
             "jobs": self.sums.jobs,
             "outages": self.outages,
@@ -110,6 +112,8 @@ impl Report {
         self.sums.dropped += ran.sums.dropped;
         self.sums.out_of_reach += ran.sums.out_of_reach;
         self.sums.given_up += ran.sums.given_up;
+        self.sums.not_attempted += ran.sums.not_attempted;
+        self.sums.unseen += ran.sums.unseen;
         self.sums.jobs += ran.sums.jobs;
         self.sums.lost_minutes += ran.sums.lost_minutes;
         if !ran.violations.is_empty() {
@@ -130,6 +134,8 @@ impl fmt::Display for Report {
             ("  lost on the way, no sweep", self.sums.dropped),
             ("  out of reach, and named", self.sums.out_of_reach),
             ("  given up, and named", self.sums.given_up),
+            ("  not attempted by X, and named", self.sums.not_attempted),
+            ("  not attempted, too short to see", self.sums.unseen),
             ("minutes named as lost", self.sums.lost_minutes),
             ("replay jobs", self.sums.jobs),
             ("outages", self.outages),

@@ -1,7 +1,8 @@
 //! What is going to happen in a history, drawn from its seed before it begins.
 
+use aaa_client::v2::ReplayRoute;
 use aaa_emulator::settings::{
-    CheckSchedule, Generation, ReplayAnswer, Settings, TimeMode, WhileInvalid, WindowEnd,
+    CheckSchedule, Generation, ReplayAnswer, Revival, Settings, TimeMode, WhileInvalid, WindowEnd,
 };
 use fastrand::Rng;
 use jiff::SignedDuration;
@@ -9,6 +10,7 @@ use jiff::SignedDuration;
 use crate::{
     clock::{HOUR, MINUTE, Millis, SECOND},
     fault::Kind,
+    sim::MOST,
 };
 
 /// The users who are subscribed from the beginning.
@@ -30,6 +32,10 @@ pub(crate) struct Scenario {
     pub(crate) settings: Settings,
     /// What the clocks show at the beginning, in milliseconds since 1970.
     pub(crate) start: Millis,
+    /// How many webhooks lead to the receiver.
+    pub(crate) webhooks: usize,
+    /// By which route jobs are asked for.
+    pub(crate) route: Route,
     /// Which generation of the API is spoken.
     pub(crate) generation: Generation,
     /// How often covered time is replayed, too.
@@ -44,6 +50,25 @@ pub(crate) struct Scenario {
     pub(crate) end: Millis,
 }
 
+/// The routes to a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    New,
+    Old,
+    /// The new one is asked for, and X has only the old one.
+    OldOnly,
+}
+
+impl Route {
+    /// Returns the one that the client is told to take.
+    pub(crate) fn first(self) -> ReplayRoute {
+        match self {
+            Self::New | Self::OldOnly => ReplayRoute::Webhooks,
+            Self::Old => ReplayRoute::AccountActivity,
+        }
+    }
+}
+
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Happening {
@@ -55,6 +80,16 @@ pub(crate) enum Happening {
     Stop { down: Millis },
     /// The process stands still; with the machine, if it sleeps.
     Stall { length: Millis, sleeps: bool },
+    /// The process stands still, and a command takes the lease meanwhile.
+    TakeOver { length: Millis, sleeps: bool, hold: Millis, dies: bool },
+    /// That, within the next call for a job.
+    PauseInCall(Box<Happening>),
+    /// A command asks for minutes, and recovers them for a while if the lease is free.
+    Command { hold: Millis, dies: bool },
+    /// The process is started anew with the secret of another app, and has it for a while.
+    WrongSecret { down: Millis, length: Millis },
+    /// The right secret is configured, and the process started anew.
+    RightSecret,
     /// The store takes nothing for a while.
     StoreFails { length: Millis },
     /// The store works again.
@@ -106,6 +141,8 @@ impl Scenario {
         happenings.sort_by_key(|(at, _)| *at);
         Self {
             settings: settings(rng),
+            webhooks: if rng.u8(0..4) == 0 { rng.usize(2..=MOST) } else { 1 },
+            route: *rng.choice(&[Route::New, Route::Old, Route::OldOnly]).unwrap_or(&Route::New),
             generation: if rng.u8(0..5) == 0 { Generation::V1_1 } else { Generation::V2 },
             sweep: (rng.u8(0..4) == 0).then(|| rng.i64(20 * MINUTE..4 * HOUR)),
             start: 1_763_769_600_000 + rng.i64(0..24 * HOUR),
@@ -143,6 +180,7 @@ fn settings(rng: &mut Rng) -> Settings {
         },
         window_end: if rng.bool() { WindowEnd::Exclusive } else { WindowEnd::Inclusive },
         while_invalid: if rng.bool() { WhileInvalid::Lost } else { WhileInvalid::Replayable },
+        revival: if rng.u8(0..4) == 0 { Revival::OnAnyCheck } else { Revival::OnRequest },
         look_back: (rng.u8(0..3) == 0).then(|| SignedDuration::from_hours(rng.i64(6..120))),
         replay_answer: *rng.choice(&answers).unwrap_or(&ReplayAnswer::OfRoute),
         ..Settings::default()
@@ -242,6 +280,18 @@ fn faults(rng: &mut Rng, end: Millis, happenings: &mut Vec<(Millis, Happening)>)
                 Call(kind)
             }
             Kind::ApiOutage => Happening::ApiOutage { length: spread(rng, SECOND, 2 * HOUR) },
+            Kind::WrongSecret => Happening::WrongSecret {
+                down: spread(rng, SECOND, 10 * MINUTE),
+                length: spread(rng, 2 * MINUTE, 3 * HOUR),
+            },
+            Kind::CommandBeside => {
+                Happening::Command { hold: spread(rng, MINUTE, 30 * MINUTE), dies: rng.bool() }
+            }
+            Kind::CommandTook | Kind::CommandDied => take_over(rng, kind == Kind::CommandDied),
+            Kind::LeaseLost => {
+                let dies = rng.bool();
+                Happening::PauseInCall(Box::new(take_over(rng, dies)))
+            }
             Kind::ForeignJob => Happening::ForeignJob,
             Kind::Invalid => Happening::WrongCheck,
             Kind::LateSubscription => Happening::Subscribe { user: LATE_USER },
@@ -253,6 +303,13 @@ fn faults(rng: &mut Rng, end: Millis, happenings: &mut Vec<(Millis, Happening)>)
         };
         happenings.push((at, happening));
     }
+}
+
+/// Draws a standstill in which a command takes the lease, and holds it for longer.
+fn take_over(rng: &mut Rng, dies: bool) -> Happening {
+    let length = rng.i64(MINUTE..HOUR);
+    let hold = length + rng.i64(MINUTE..20 * MINUTE);
+    Happening::TakeOver { length, sleeps: rng.bool(), hold, dies }
 }
 
 /// Draws what X's users do: some of it at any time, some of it where it is likely to be missed.
@@ -267,7 +324,7 @@ fn events(rng: &mut Rng, end: Millis, edges: &[Millis], happenings: &mut Vec<(Mi
         happenings.push((at.clamp(5 * MINUTE, end), Happening::Event { kind, user }));
     }
     // Those of somebody who may never subscribe do not count.
-    for _ in 0..EVENTS / 4 {
+    for _ in 0..EVENTS / 3 {
         let user = *rng.choice(&USERS).unwrap_or(&7);
         let at = rng.i64(5 * MINUTE..end);
         happenings.push((at, Happening::Event { kind: "follow_events", user }));

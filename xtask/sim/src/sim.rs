@@ -1,9 +1,12 @@
 //! One history, from its beginning to its end.
 
+mod beside;
 mod calls;
 mod deliveries;
 mod desk;
 mod driving;
+mod hooks;
+mod judging;
 mod process;
 mod spells;
 mod watching;
@@ -19,7 +22,7 @@ use aaa_emulator::{
 };
 use aaa_replay::{
     engine::{Flaw, Settings},
-    plan::{Limits, LostReason},
+    plan::{Limits, Lost, LostReason},
     watch::Report,
 };
 use aaa_types::{UserId, UtcMinute, WebhookId};
@@ -29,15 +32,16 @@ use fastrand::Rng;
 use http::Request;
 use jiff::Timestamp;
 
-use self::{calls::CallId, process::Process};
+use self::{beside::Command, calls::CallId, driving::Who, hooks::Hook, process::Process};
+pub(crate) use self::{hooks::MOST, watching::RHYTHM};
 use crate::{
     clock::{Clocks, HOUR, Millis, SECOND, length, shown, timestamp},
     disk::{Disk, Failure},
     fault::{Kind, Tally},
     invariant::{Invariant, Violation},
-    scenario::{Happening, Scenario, USERS},
+    scenario::{Happening, Scenario},
     truth::Truth,
-    wire::{Answered, Wire},
+    wire::Answered,
 };
 
 /// How long after its end a history may take to come to rest.
@@ -65,24 +69,35 @@ pub(crate) struct Sim {
     queue: BTreeMap<(Millis, u64), Event>,
     serial: u64,
     app: App,
-    wire: Wire,
-    webhook: Option<WebhookId>,
+    /// What somebody configures by mistake.
+    wrong_app: App,
+    wrong_secret: bool,
+    wrong_since: Option<Millis>,
+    /// A wrong secret may have cost something, and the right one has not proved itself yet.
+    suspected: bool,
+    hooks: Vec<Hook>,
     process: Option<Process>,
     runs: u64,
+    command: Option<Command>,
+    commands: u64,
     /// When the driver looks again: a real one looks every second, and finds nothing new.
-    looks: BTreeSet<Millis>,
-    /// When the watcher looks again.
+    looks: BTreeSet<(Millis, Who)>,
+    /// When the watchers look again.
     watch_at: Option<Millis>,
-    /// Who should be subscribed.
-    wanted: BTreeSet<UserId>,
-    /// Since when X may attempt nothing for somebody, on its clock.
-    spell_since: Option<Millis>,
+    /// When something was wrong with a webhook for the last time.
+    troubled: Millis,
+    /// When the store began to work again.
+    works_since: Millis,
+    /// Since when nobody could ask X or write, on X's clock.
+    blind_since: Option<Millis>,
     /// X's clock, true and believed, when the process went away.
     down_since: Option<(Millis, Millis)>,
     failing_since: Option<(Millis, Millis)>,
     api_down: bool,
     /// Where the process will be killed, and how long it will be away.
     kills: Vec<(Kind, Millis)>,
+    /// What brings the process to a standstill within its next calls.
+    pauses: Vec<Happening>,
     /// What will go wrong with the next calls.
     call_faults: VecDeque<Kind>,
     slow: Vec<Kind>,
@@ -100,9 +115,13 @@ pub(crate) struct Sim {
     asked: Millis,
     idle_looks: u32,
     planned_calls: Vec<CallId>,
-    /// Which minutes were ever named as lost, and why, last.
-    pub(crate) named: BTreeMap<UtcMinute, LostReason>,
+    /// Which minutes of which webhook were ever named as lost, and why, last.
+    pub(crate) named: BTreeMap<(WebhookId, UtcMinute), LostReason>,
+    /// What an engine has named last, so that only news are noted.
+    lost: BTreeMap<WebhookId, Vec<Lost>>,
     gaps_seen: BTreeSet<(Timestamp, Timestamp)>,
+    /// Gaps that wrong signatures have opened, on X's clock.
+    pub(crate) signature_gaps: Vec<(Millis, Millis)>,
 }
 
 /// Something that happens at a time.
@@ -160,7 +179,6 @@ impl Sim {
     ) -> Result<Self, Failure> {
         let clocks = Clocks::new(scenario.start);
         let world = World::new(scenario.settings.clone(), clocks.x());
-        let wire = Wire::default();
         let mut sim = Self {
             truth: Truth::default(),
             tally: Tally::default(),
@@ -174,18 +192,25 @@ impl Sim {
             queue: BTreeMap::new(),
             serial: 0,
             app: App::new("main", credentials::CONSUMER_SECRET.parse()?),
-            wire,
-            webhook: None,
+            wrong_app: App::new("main", "a-secret-of-another-app".parse()?),
+            wrong_secret: false,
+            wrong_since: None,
+            suspected: false,
+            hooks: Hook::all(scenario.webhooks),
             process: None,
             runs: 0,
+            command: None,
+            commands: 0,
             looks: BTreeSet::new(),
             watch_at: None,
-            wanted: BTreeSet::new(),
-            spell_since: None,
+            troubled: 0,
+            works_since: 0,
+            blind_since: None,
             down_since: None,
             failing_since: None,
             api_down: false,
             kills: Vec::new(),
+            pauses: Vec::new(),
             call_faults: VecDeque::new(),
             slow: Vec::new(),
             wrong_checks: 0,
@@ -199,7 +224,9 @@ impl Sim {
             idle_looks: 0,
             planned_calls: Vec::new(),
             named: BTreeMap::new(),
+            lost: BTreeMap::new(),
             gaps_seen: BTreeSet::new(),
+            signature_gaps: Vec::new(),
             settings: engine_settings(&scenario, flaw),
             clocks,
             scenario,
@@ -229,10 +256,8 @@ impl Sim {
                 self.violate(Invariant::Ends, "there is still something to do a week later");
                 return Ok(());
             }
-            let soonest = [next, wake, self.looks.first().copied(), self.watch_at]
-                .into_iter()
-                .flatten()
-                .min();
+            let look = self.looks.first().map(|(at, _)| *at);
+            let soonest = [next, wake, look, self.watch_at].into_iter().flatten().min();
             let Some(soonest) = soonest else { return Ok(()) };
             self.go_to(soonest.max(now));
             if wake.is_some_and(|wake| wake <= soonest) {
@@ -246,8 +271,10 @@ impl Sim {
                 self.watch_at = None;
                 self.watch();
             } else {
-                self.looks.pop_first();
-                self.drive()?;
+                match self.looks.pop_first() {
+                    Some((_, Who::Command)) => self.drive_command()?,
+                    _ => self.drive(Who::Listener)?,
+                }
             }
         }
     }
@@ -282,23 +309,13 @@ impl Sim {
                 }
                 self.carry_out();
             }
-            Happening::Subscribe { user } => {
-                if let Some(webhook) = self.webhook {
-                    let now = self.clocks.x();
-                    if self.world.subscribe(webhook, user_id(user)?, now).is_ok() {
-                        self.say(|| format!("user {user} subscribes"));
-                        self.wanted.insert(user_id(user)?);
-                        self.tell_watcher(Report::Wanted(self.wanted.clone()));
-                        self.note_spell();
-                        if !USERS.contains(&user) {
-                            self.tally.fire(Kind::LateSubscription);
-                        }
-                    }
-                }
-            }
+            Happening::Subscribe { user } => return self.subscribe(user),
             Happening::Revoke { user, away } => {
-                self.wanted.remove(&user_id(user)?);
-                self.tell_watcher(Report::Revoked(user_id(user)?));
+                let id = user_id(user)?;
+                self.unwanted(user, id);
+                for webhook in self.webhooks() {
+                    self.tell_watcher(webhook, Report::Revoked(id));
+                }
                 let ask = Trigger::new("user_event", user_id(user)?);
                 self.world.trigger(&ask, self.clocks.x())?;
                 self.say(|| format!("user {user} takes the permission back"));
@@ -306,7 +323,9 @@ impl Sim {
                 self.later(away, Event::Happening(Happening::Subscribe { user }));
                 self.carry_out();
             }
-            Happening::Forget { user } => self.lose_subscription(user_id(user)?),
+            Happening::Forget { user } => return self.lose_subscription(user),
+            Happening::PauseInCall(pause) => self.pauses.push(*pause),
+            command @ Happening::Command { .. } => return self.command(command),
             Happening::Plan { kind, times } => self.plan(kind, times),
             Happening::KillAt { point, down } => self.kills.push((point, down)),
             Happening::Call(kind) => self.call_faults.push_back(kind),
@@ -337,23 +356,11 @@ impl Sim {
 
     fn settle_ticket(&mut self, ticket: Ticket, outcome: Outcome) {
         if let Outcome::Registered(Ok(webhook)) = &outcome {
-            self.webhook = Some(webhook.id);
-            self.watch_from(None);
-            for user in USERS {
-                self.later(SECOND, Event::Happening(Happening::Subscribe { user }));
-            }
+            self.registered(webhook);
         }
         if let Some((call, pending)) = self.waiting.remove(&ticket) {
             let answer = pending.answered(outcome, self.world.settings(), self.clocks.x());
             self.answer_call(call, answer);
-        }
-    }
-
-    /// Registers the webhook, as somebody does once.
-    fn register(&mut self) {
-        if self.webhook.is_none() {
-            let _ = self.world.register(URL, self.scenario.generation, self.clocks.x());
-            self.carry_out();
         }
     }
 
@@ -368,7 +375,12 @@ impl Sim {
 
     /// Has the driver look in a while.
     fn look_in(&mut self, by: Millis) {
-        self.looks.insert(self.clocks.now() + by.max(1));
+        self.looks.insert((self.clocks.now() + by.max(1), Who::Listener));
+    }
+
+    /// Says whether a wrong secret may have cost something that nobody knows of yet.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.suspected
     }
 
     pub(crate) fn violate(&mut self, invariant: Invariant, words: impl Into<String>) {
@@ -404,6 +416,3 @@ fn engine_settings(scenario: &Scenario, flaw: Option<Flaw>) -> Settings {
 fn user_id(user: u64) -> Result<UserId, Failure> {
     Ok(user.to_string().parse()?)
 }
-
-/// Where the receiver is.
-const URL: &str = "http://127.0.0.1:8080/webhooks/twitter";

@@ -1,27 +1,75 @@
 //! What was really so: when the receiver took nothing, when an engine could have asked, and what
 //! held it up. All of it is noted as it happens, apart from what coverage and ledger say.
 
+use aaa_types::WebhookId;
+
 use crate::clock::{Clocks, MINUTE, Millis};
 
 /// The notes of one history.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
-    /// When deliveries could not be taken, on X's clock; the clock being uncertain, too.
-    disturbed: Vec<(Millis, Millis)>,
+    /// When deliveries could not be taken, on X's clock; the clock being uncertain, too. For all
+    /// webhooks, or one.
+    disturbed: Vec<(Option<WebhookId>, Millis, Millis)>,
     /// When signatures were wrong, on X's clock.
     rejected: Vec<(Millis, Millis)>,
     /// From when on an engine could ask, or could not, in true time.
     able: Vec<(Millis, bool)>,
-    /// When X attempted nothing for somebody, in true time.
-    silent: Vec<(Millis, Millis)>,
+    /// When X attempted nothing for somebody.
+    silent: Vec<Spell>,
+    /// When nobody could ask X or write down what it said, on X's clock.
+    blind: Vec<(Millis, Millis)>,
+    /// When the secret was wrong, on X's clock.
+    wrong: Vec<(Millis, Millis)>,
     /// When an engine was held up, and by how much at most.
     setbacks: Vec<(Millis, Millis)>,
 }
 
+/// A time in which X attempted nothing for somebody.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spell {
+    pub(crate) webhook: WebhookId,
+    /// On X's clock.
+    pub(crate) from: Millis,
+    pub(crate) to: Millis,
+    /// How long it was, in true time.
+    pub(crate) length: Millis,
+    pub(crate) what: &'static str,
+    /// Whoever saw it could not write, and is gone.
+    pub(crate) is_forgotten: bool,
+}
+
+impl Spell {
+    /// Says whether a stretch of X's time is within `tolerance` of it.
+    fn touches(&self, from: Millis, to: Millis, tolerance: Millis) -> bool {
+        self.from - tolerance <= to && from <= self.to + tolerance
+    }
+}
+
 impl Truth {
-    /// Notes that something may be missing between two times of X.
+    /// Notes that something may be missing between two times of X, at any webhook.
     pub(crate) fn disturb(&mut self, from: Millis, to: Millis) {
-        self.disturbed.push((from.min(to), from.max(to)));
+        self.disturbed.push((None, from.min(to), from.max(to)));
+    }
+
+    /// Notes that somebody asked for what was between two times of X.
+    pub(crate) fn ask(&mut self, webhook: WebhookId, from: Millis, to: Millis) {
+        self.disturbed.push((Some(webhook), from.min(to), from.max(to)));
+    }
+
+    /// Notes that nobody could ask X or write between two times of X.
+    pub(crate) fn blind(&mut self, from: Millis, to: Millis) {
+        self.blind.push((from.min(to), from.max(to)));
+    }
+
+    /// Notes that the secret was wrong between two times of X.
+    pub(crate) fn wrong_secret(&mut self, from: Millis, to: Millis) {
+        self.wrong.push((from, to));
+    }
+
+    /// Returns when the secret was wrong.
+    pub(crate) fn wrong_secrets(&self) -> &[(Millis, Millis)] {
+        &self.wrong
     }
 
     /// Notes that a signature was wrong.
@@ -35,20 +83,43 @@ impl Truth {
         rejected.any(|(since, until)| since - tolerance <= to && from <= until + tolerance)
     }
 
-    /// Says whether a stretch of X's time is within `tolerance` of a disturbance.
-    pub(crate) fn touches(&self, from: Millis, to: Millis, tolerance: Millis) -> bool {
-        self.disturbed
-            .iter()
-            .any(|(since, until)| *since - tolerance <= to && from <= *until + tolerance)
+    /// Says whether a stretch of X's time is within `tolerance` of a disturbance of a webhook, or,
+    /// if none is named, of one that concerns all.
+    pub(crate) fn touches(
+        &self,
+        webhook: Option<WebhookId>,
+        from: Millis,
+        to: Millis,
+        tolerance: Millis,
+    ) -> bool {
+        self.disturbances(webhook)
+            .any(|(since, until)| since - tolerance <= to && from <= until + tolerance)
     }
 
-    /// Returns when the disturbances around a time of X were over, at the earliest.
-    pub(crate) fn over(&self, x: Millis, tolerance: Millis) -> Option<Millis> {
+    /// Returns when the disturbances of a webhook around a time of X were over, at the earliest.
+    pub(crate) fn over(&self, webhook: WebhookId, x: Millis, tolerance: Millis) -> Option<Millis> {
         let around = self
-            .disturbed
-            .iter()
-            .filter(|(since, until)| *since - tolerance <= x && x <= *until + tolerance);
-        around.map(|(_, until)| *until).min()
+            .disturbances(Some(webhook))
+            .filter(|(since, until)| since - tolerance <= x && x <= until + tolerance);
+        around.map(|(_, until)| until).min()
+    }
+
+    fn disturbances(&self, webhook: Option<WebhookId>) -> impl Iterator<Item = (Millis, Millis)> {
+        let concerned = move |of: Option<WebhookId>| of.is_none() || of == webhook;
+        let disturbed = self.disturbed.iter().filter(move |(of, ..)| concerned(*of));
+        let silent = self.silent.iter().filter(move |spell| Some(spell.webhook) == webhook);
+        disturbed
+            .map(|(_, since, until)| (*since, *until))
+            .chain(silent.map(|spell| (spell.from, spell.to)))
+    }
+
+    /// Says whether X may have attempted nothing at a stretch of its time, as far as anybody could
+    /// know then.
+    pub(crate) fn may_be_silent(&self, webhook: WebhookId, from: Millis, to: Millis) -> bool {
+        let mut silent = self.silent.iter().filter(|spell| spell.webhook == webhook);
+        let mut blind = self.blind.iter();
+        silent.any(|spell| spell.touches(from, to, NOTICED))
+            || blind.any(|(since, until)| since - NOTICED <= to && from <= until + NOTICED)
     }
 
     /// Notes whether an engine could ask from now on.
@@ -61,19 +132,21 @@ impl Truth {
         self.able.push((now, able));
     }
 
-    /// Notes that X attempted nothing for somebody between two true times.
-    pub(crate) fn silent(&mut self, from: Millis, to: Millis) {
-        self.silent.push((from, to));
+    /// Notes that X attempted nothing for somebody.
+    pub(crate) fn silent(&mut self, spell: Spell) {
+        self.silent.push(spell);
     }
 
-    /// Says whether a spell in which X attempted nothing at a true time had to be noticed: whoever
-    /// watches was there the whole time, could ask X, and could write.
-    pub(crate) fn was_watched(&self, time: Millis) -> bool {
-        let spell = self.silent.iter().find(|(from, to)| (*from..=*to).contains(&time));
-        let Some((from, to)) = spell else { return false };
-        let ends = self.able.iter().skip(1).map(|(since, _)| *since).chain([Millis::MAX]);
-        let mut unable = self.able.iter().zip(ends).filter(|((_, able), _)| !able);
-        !unable.any(|((since, _), end)| *since <= to + NOTICED && from - NOTICED <= end)
+    /// Nobody remembers what was over since a time of X.
+    pub(crate) fn forget(&mut self, x: Millis) {
+        for spell in &mut self.silent {
+            spell.is_forgotten |= x <= spell.to;
+        }
+    }
+
+    /// Returns the times in which X attempted nothing for somebody.
+    pub(crate) fn spells(&self) -> &[Spell] {
+        &self.silent
     }
 
     /// Notes that an engine was held up.
@@ -110,8 +183,9 @@ impl Truth {
     }
 }
 
-/// How long it may take until a spell is noticed.
-const NOTICED: Millis = 12 * MINUTE;
+/// How long before a spell all may have been seen to be well for the last time, and how long after
+/// it for the first: a look, and what a record may take.
+const NOTICED: Millis = 7 * MINUTE;
 
 /// The minute itself, one of overlap, and the ten that X wants.
 const RIPE: Millis = 12 * MINUTE;
@@ -144,7 +218,11 @@ mod tests {
     fn disturbances_have_edges() {
         let mut truth = Truth::default();
         truth.disturb(100, 200);
-        assert!(truth.touches(205, 300, 5) && !truth.touches(206, 300, 5));
-        assert_eq!(truth.over(203, 5), Some(200));
+        let webhook: WebhookId = "12".parse().unwrap();
+        let touches = |from| truth.touches(Some(webhook), from, 300, 5);
+        assert!(touches(205) && !touches(206));
+        assert_eq!(truth.over(webhook, 203, 5), Some(200));
+        truth.ask(webhook, 1000, 1100);
+        assert!(truth.touches(Some(webhook), 1100, 1200, 0) && !truth.touches(None, 1100, 1200, 0));
     }
 }

@@ -56,9 +56,18 @@ fn judge(path: &Path, text: &str, test_only: &[String], no_clock: bool) -> Vec<S
     violations
 }
 
-/// Says whether a line holds a word, by itself and not as part of a longer one.
-fn mentions(line: &str, word: &str) -> bool {
-    line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == word)
+/// Says whether a line uses a crate: its name, by itself and not as part of a longer one, where a
+/// path begins or an item is imported. A sentence may have the same word.
+fn mentions(line: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(name).any(|(at, _)| {
+        let (before, rest) = line.split_at(at);
+        let after = rest.strip_prefix(name).unwrap_or_default();
+        let is_whole = !before.ends_with(is_word) && !after.starts_with(is_word);
+        let is_used = after.starts_with("::")
+            || ["use ", "use ::", "extern crate "].iter().any(|word| before.ends_with(word));
+        is_whole && is_used
+    })
 }
 
 #[cfg(test)]
@@ -74,11 +83,16 @@ mod tests {
             "use aaa_emulator::World;",
             "    let world = ::aaa_emulator::World::new();",
             "//! use aaa_emulator as e;",
+            "extern crate aaa_emulator;",
         ] {
             let violations = judged(&format!("//! Doc.\n{bad}\n"));
             assert!(violations[0].starts_with("src/a.rs:2: `aaa_emulator`"), "{violations:?}");
         }
-        for good in ["use aaa_emulator_extra::X;", "// `aaa-emulator` is the other side"] {
+        for good in [
+            "use aaa_emulator_extra::X;",
+            "// `aaa-emulator` is the other side",
+            "// An aaa_emulator is a word as well.",
+        ] {
             assert!(judged(good).is_empty(), "{good}");
         }
     }

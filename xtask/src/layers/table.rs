@@ -78,7 +78,8 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "aaa-dashboard",
-        may_use: &["aaa-types", "aaa-client", "aaa-webhook", "aaa-replay"],
+        // Whoever signs in hands a token to the file with tokens, which is aaa-auth's.
+        may_use: &["aaa-types", "aaa-auth", "aaa-client", "aaa-webhook", "aaa-replay"],
         trees: &[Tree { features: ALL, absent: &["rusqlite"] }],
         ..ROW
     },
@@ -86,8 +87,14 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "benches", may_use: LIBRARIES, ..ROW },
     Row { name: "conformance", may_use: LIBRARIES, ..ROW },
     Row { name: "crash", may_use: &["aaa-types", "aaa-store", "aaa-webhook", "load"], ..ROW },
+    Row {
+        name: "emulator-bench",
+        may_use: &["aaa-types", "aaa-auth", "aaa-webhook", "aaa-client", "aaa-emulator", "load"],
+        ..ROW
+    },
     Row { name: "examples", may_use: LIBRARIES, ..ROW },
     Row { name: "fuzz", may_use: LIBRARIES, ..ROW },
+    Row { name: "headless", ..ROW },
     Row { name: "load", may_use: &["aaa-types", "aaa-webhook"], ..ROW },
     Row { name: "receiver-bench", may_use: &["aaa-types", "aaa-store", "load"], ..ROW },
     Row { name: "sim", may_use: LIBRARIES, ..ROW },

@@ -81,7 +81,9 @@ impl Row {
 pub(super) async fn run(args: WhoamiArgs, credentials: &Credentials) -> Result<(), Failure> {
     let client = api::client(credentials, args.api)?;
     let mut found = Findings::default();
+    let working = output::Working::begin("asking X");
     found.app(&client, credentials).await;
+    working.end();
     let file = credentials.token_file(&args.store.data_dir);
     let tokens = file.read().map_err(|error| Exit::Credentials.of("users' tokens", error))?;
     for (user, stored) in tokens.iter() {

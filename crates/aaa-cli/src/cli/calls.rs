@@ -49,7 +49,7 @@ impl From<Api> for ApiVersion {
 
 /// Which of the two routes of v2 replays are asked for on; the other one is taken when the API does
 /// not know it.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct RouteArgs {
     /// Where v2 is asked for replays: the newer route, or the one that the guide describes; when X
     /// does not know it, the other one is taken
@@ -57,9 +57,10 @@ pub(crate) struct RouteArgs {
     pub(crate) replay_route: Route,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Route {
     /// `/2/webhooks/replay`
+    #[default]
     Webhooks,
     /// `/2/account_activity/replay/…`, deprecated
     AccountActivity,

@@ -8,6 +8,15 @@ use clap::{Args, Subcommand};
 use super::StoreArgs;
 use crate::forward::ForwardUrl;
 
+#[cfg(feature = "tui")]
+const TAIL_HELP: &str = "Examples:
+  aaa events tail --json --kind direct_message_events
+  aaa events tail --tui --resend-to http://127.0.0.1:3000/hook";
+
+#[cfg(not(feature = "tui"))]
+const TAIL_HELP: &str = "Example:
+  aaa events tail --json --kind direct_message_events";
+
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
     #[command(subcommand)]
@@ -21,6 +30,7 @@ pub(crate) enum EventsCommand {
     /// Shows one event with everything that is known of it
     Show(ShowArgs),
     /// Prints events as they arrive at a running receiver
+    #[command(after_help = TAIL_HELP)]
     Tail(TailArgs),
     /// Sends the deliveries of some events somewhere, once more
     #[command(after_help = "Example:\n  aaa events resend 12-40 --to http://127.0.0.1:3000/hook")]
@@ -86,6 +96,14 @@ pub(crate) struct TailArgs {
     pub(crate) limit: Option<usize>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
+    /// Show them on the whole terminal: filter as you type, look at one, send one again
+    #[cfg(feature = "tui")]
+    #[arg(long, conflicts_with_all = ["json", "limit"])]
+    pub(crate) tui: bool,
+    /// Where the key `r` sends the delivery of an event once more
+    #[cfg(feature = "tui")]
+    #[arg(long, value_name = "URL", requires = "tui")]
+    pub(crate) resend_to: Option<ForwardUrl>,
 }
 
 #[derive(Debug, Args)]

@@ -19,8 +19,9 @@ answered.";
 
 #[derive(Debug, Args)]
 pub(crate) struct TriggerArgs {
-    /// What happens: X's name of the kind, such as tweet_create_events; another name that ends in
-    /// _events needs --payload
+    /// What happens: X's name of the kind, such as tweet_create_events; an event type of the X
+    /// Activity API, such as post.create; filtered_stream; another name that ends in _events needs
+    /// --payload
     pub(crate) kind: String,
     /// Who acts
     #[arg(long, value_name = "ID")]
@@ -62,13 +63,18 @@ impl FromStr for Rate {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WANTED: &str = "wanted is a number of events per second, such as 20 or 0.5";
-        let rate: f64 = text.parse().map_err(|_| WANTED)?;
-        if !(0.001..=100_000.0).contains(&rate) {
-            return Err("the rate is between 0.001 and 100000 per second");
-        }
-        Ok(Self(Duration::from_secs_f64(rate.recip())))
+        Ok(Self(Duration::from_secs_f64(per_second(text)?.recip())))
     }
+}
+
+/// Reads how often something happens.
+pub(super) fn per_second(text: &str) -> Result<f64, &'static str> {
+    const WANTED: &str = "wanted is a number of events per second, such as 20 or 0.5";
+    let rate: f64 = text.parse().map_err(|_| WANTED)?;
+    if !(0.001..=100_000.0).contains(&rate) {
+        return Err("the rate is between 0.001 and 100000 per second");
+    }
+    Ok(rate)
 }
 
 /// A member of an item, by the names that lead to it, and its value.

@@ -42,9 +42,34 @@ pub(super) async fn run(args: ResendArgs, credentials: &Credentials) -> Result<(
         sent += post.send(&delivery).await?;
     }
     if sent == 0 {
-        return Err(Exit::Failed.with("there are no such events in the inbox"));
+        let failure = Exit::Failed.with("there are no such events in the inbox");
+        return Err(failure.advise("`aaa events list` shows which there are"));
     }
     Ok(())
+}
+
+/// Sends the delivery of one event, and says what was answered.
+///
+/// # Errors
+///
+/// Fails when the event is gone, when nothing answers, and when the answer is no success.
+#[cfg(feature = "tui")]
+pub(super) async fn one(
+    store: &aaa_store::SqliteReader,
+    forwarder: &Forwarder,
+    seq: u64,
+) -> Result<String, Failure> {
+    let page =
+        page(store, &aaa_webhook::inbox::EventQuery::after(seq.saturating_sub(1), 1)).await?;
+    let found: Vec<_> = page.into_iter().filter(|event| event.seq == seq).collect();
+    let Some(delivery) = StoredDelivery::split(found).pop() else {
+        return Err(Exit::Failed.with(format!("event {seq} is no longer in the inbox")));
+    };
+    let answer = forwarder.post(&delivery).await;
+    let tried = format!("could not send event {seq}");
+    let answer = answer.map_err(|error| Exit::Network.of(&tried, error))?;
+    let words = format!("event {seq} was answered {}", told(answer.status()));
+    if answer.status().is_success() { Ok(words) } else { Err(Exit::Failed.with(words)) }
 }
 
 struct Post {

@@ -12,6 +12,7 @@ use aaa_client::{BulkResult, Client, Ensured, RetryPolicy};
 use aaa_replay::driver::Target;
 use aaa_types::{UserId, WebhookId, WebhookUrl};
 use tokio::{
+    sync::Notify,
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -95,21 +96,25 @@ impl Registering {
     pub(super) fn start(self) -> Registered {
         let made = Arc::new(Mutex::new(Made::default()));
         let work = Arc::new(self);
+        let ending = Arc::new(Notify::new());
         let task = tokio::spawn({
-            let (work, made) = (Arc::clone(&work), Arc::clone(&made));
-            async move { work.run(&made).await }
+            let (work, made, ending) = (Arc::clone(&work), Arc::clone(&made), Arc::clone(&ending));
+            async move { work.run(&made, &ending).await }
         });
-        Registered { task: Some(task), work, made }
+        Registered { task: Some(task), work, made, ending }
     }
 
     /// Sees to it that all of it is there. While X cannot be reached it is tried again: what is
     /// received meanwhile does not depend on it.
-    async fn run(&self, made: &Mutex<Made>) -> Result<(), Failure> {
+    async fn run(&self, made: &Mutex<Made>, ending: &Notify) -> Result<(), Failure> {
         loop {
             match self.once(made).await {
                 Err(failure) if failure.is_network() => {
                     output::note(format_args!("warning: {failure}; trying again in a minute"));
-                    sleep(AGAIN).await;
+                    tokio::select! {
+                        () = sleep(AGAIN) => {}
+                        () = ending.notified() => return Ok(()),
+                    }
                 }
                 done => return done,
             }
@@ -284,6 +289,8 @@ pub(super) struct Registered {
     task: Option<JoinHandle<Result<(), Failure>>>,
     work: Arc<Registering>,
     made: Arc<Mutex<Made>>,
+    /// Ends what only waits.
+    ending: Arc<Notify>,
 }
 
 impl Registered {
@@ -291,6 +298,7 @@ impl Registered {
     pub(super) async fn failed(&mut self) -> Failure {
         if let Some(task) = &mut self.task {
             let done = task.await;
+            // Nothing is left to be waited for.
             self.task = None;
             if let Ok(Err(failure)) = done {
                 return failure;
@@ -306,19 +314,23 @@ impl Registered {
 
     /// Ends it, and undoes what was made when that was asked for. A second signal ends that too.
     pub(super) async fn end(mut self, signal: impl Future<Output = &'static str>) {
-        if let Some(mut task) = self.task.take()
-            && timeout(LAST_CALL, &mut task).await.is_err()
-        {
-            task.abort();
-            if self.work.cleanup {
+        let task = self.task.take();
+        if !self.work.cleanup {
+            // What is under way may be carried out or not: it is wanted in any case.
+            if let Some(task) = task {
+                task.abort();
+            }
+            return;
+        }
+        if let Some(mut task) = task {
+            self.ending.notify_one();
+            if timeout(LAST_CALL, &mut task).await.is_err() {
+                task.abort();
                 output::note(
                     "warning: something was still being asked for, and may have been made: `aaa \
                      webhooks list` shows it",
                 );
             }
-        }
-        if !self.work.cleanup {
-            return;
         }
         let made = lock(&self.made).clone();
         let undone = timeout(UNDOING, self.work.undo(made));

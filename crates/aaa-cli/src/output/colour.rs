@@ -8,6 +8,10 @@ pub(crate) enum Colour {
     Green,
     Yellow,
     Red,
+    /// Beside the matter.
+    Dim,
+    /// A heading.
+    Bold,
 }
 
 impl Colour {
@@ -16,6 +20,8 @@ impl Colour {
             Self::Red => 31,
             Self::Green => 32,
             Self::Yellow => 33,
+            Self::Dim => 2,
+            Self::Bold => 1,
         }
     }
 

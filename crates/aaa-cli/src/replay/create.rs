@@ -18,7 +18,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::{
     own::{self, Ends},
-    picture::{self, Now, Picture, Store, unusable},
+    picture::{self, Now, Store, unusable},
     unfollowed, x,
 };
 use crate::{
@@ -149,9 +149,9 @@ impl Job<'_> {
         ledger: &SqliteLedger,
         lease: LeaseId,
     ) -> Result<Created, Failure> {
-        let before = Picture::read(store).await?;
+        let before = picture::read(store).await?;
         // What others have left open is not to stay so.
-        let left = before.unfollowed(store, &self.settings, self.now()).await?;
+        let left = picture::unfollowed(&before, store, &self.settings, self.now()).await?;
         let settled = unfollowed::settle(ledger, lease, &left, self.clock.now()).await;
         settled.map_err(|error| unusable(&error))?;
         if self.args.follow && !before.is_received(self.now()) {
@@ -191,7 +191,7 @@ impl Job<'_> {
         let health = own::health(&before, true);
         let wait = async {
             loop {
-                let picture = Picture::read(store).await?;
+                let picture = picture::read(store).await?;
                 let beat = picture.last().map(|last| last.wall);
                 let told = ends.told_by(store, beat).await?;
                 if let Some(status) = told.into_iter().find(|status| status.job_id == job) {
@@ -249,7 +249,7 @@ impl Job<'_> {
         let webhook = webhook
             .ok_or_else(|| Exit::Failed.with(format!("the app has no webhook {}", self.args.id)))?;
         let webhook = Webhook { id: webhook.id, created_at: webhook.created_at };
-        let picture = Picture::read(store).await?;
+        let picture = picture::read(store).await?;
         let (from, to) = (self.window.from_date().start(), self.window.to_date().start());
         let gap = Gap::new(from, to, Cause::Requested);
         // Whoever asks compares this with a clock of its own, which may be a little behind ours.
@@ -270,7 +270,7 @@ impl Job<'_> {
         let wait = async {
             let mut told = None;
             loop {
-                let picture = Picture::read(store).await?;
+                let picture = picture::read(store).await?;
                 let mine: Vec<_> = picture.attempts.iter().filter(answers).collect();
                 let job = mine.iter().rev().find_map(|attempt| picture::job(&attempt.outcome));
                 if job.is_some() && !self.args.follow {

@@ -52,8 +52,9 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Starts a driver, which takes the lease.
+    /// Starts a driver, which takes the lease by the name of a command.
     pub(super) async fn start(
+        name: &str,
         args: &StoreArgs,
         client: &Client,
         credentials: &Credentials,
@@ -67,7 +68,7 @@ impl Own {
         }
         let pace = Pace::for_loopback(credentials.api().is_loopback());
         let client = client.with_retry(RetryPolicy::none());
-        let holder = holder(NAME)?;
+        let holder = holder(name)?;
         let target = Target::Id(webhook);
         let driver = Driver::new(ledger, client, clock, target, settings, pace).held_by(holder);
         let health = Arc::new(Mutex::new(health(picture, true)));

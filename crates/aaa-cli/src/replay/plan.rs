@@ -22,7 +22,7 @@ pub(super) async fn run(
     credentials: &Credentials,
 ) -> Result<(), Failure> {
     let store = picture::open(&args.of.store)?;
-    let picture = Picture::read(&store).await?;
+    let picture = picture::read(&store).await?;
     let x = X::guess(&args.of, api, credentials, args.offline, &picture).await?;
     let now = x.now();
     let plan = picture.plan(x.webhook, x.settings, now);

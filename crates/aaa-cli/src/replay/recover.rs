@@ -88,7 +88,7 @@ struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     async fn new(store: &'a Store, x: X) -> Result<Self, Failure> {
-        let picture = Picture::read(store).await?;
+        let picture = picture::read(store).await?;
         let settled = picture.attempts.iter().filter(|attempt| !attempt.outcome.is_open());
         Ok(Self {
             before: settled.map(|attempt| attempt.number).collect(),
@@ -113,14 +113,14 @@ impl<'a> Follower<'a> {
         let (mut says_who, mut says_what) = (true, None);
         loop {
             self.x.keep_clock().await;
-            let picture = Picture::read(self.store).await?;
+            let picture = picture::read(self.store).await?;
             let now = self.x.now();
             let plan = picture.plan(self.x.webhook, self.x.settings, now);
             let live = picture.live(self.x.webhook.id, now);
             self.hear(&picture);
             let left = match own {
                 None if picture.holder(now).is_none() => {
-                    picture.unfollowed(self.store, &self.x.settings, now).await?
+                    picture::unfollowed(&picture, self.store, &self.x.settings, now).await?
                 }
                 _ => Vec::new(),
             };
@@ -170,8 +170,9 @@ impl<'a> Follower<'a> {
                 }
             } else {
                 let beginning = (&picture, self.x.webhook.id, self.x.settings);
+                let (name, store) = ("aaa replay recover", &args.of.store);
                 *own = Some(
-                    Own::start(&args.of.store, client, credentials, self.store, beginning).await?,
+                    Own::start(name, store, client, credentials, self.store, beginning).await?,
                 );
             }
             sleep(LOOK).await;
@@ -229,7 +230,7 @@ impl<'a> Follower<'a> {
 
     /// Says what came of it, and what is left.
     async fn report(&self) -> Result<Report, Failure> {
-        let picture = Picture::read(self.store).await?;
+        let picture = picture::read(self.store).await?;
         let plan = picture.plan(self.x.webhook, self.x.settings, self.x.now());
         Ok(Report::new(self, plan))
     }

@@ -52,14 +52,14 @@ pub(super) async fn run(
 
 async fn show(args: StatusArgs, api: ApiArgs, credentials: &Credentials) -> Result<(), Failure> {
     let store = picture::open(&args.of.store)?;
-    let mut picture = Picture::read(&store).await?;
+    let mut picture = picture::read(&store).await?;
     let x = X::guess(&args.of, api, credentials, args.offline, &picture).await?;
     let mut shown = None;
     loop {
         let now = x.now();
         let plan = picture.plan(x.webhook, x.settings, now);
         let left = match picture.holder(now) {
-            None => picture.unfollowed(&store, &x.settings, now).await?,
+            None => picture::unfollowed(&picture, &store, &x.settings, now).await?,
             Some(_) => Vec::new(),
         };
         let status = Status::of(&picture, &plan, left, now);
@@ -92,7 +92,7 @@ async fn show(args: StatusArgs, api: ApiArgs, credentials: &Credentials) -> Resu
         output::bar(&Progress::new(&picture.attempts, live, &plan, now.x).to_string());
         sleep(LOOK).await;
         x.keep_clock().await;
-        picture = Picture::read(&store).await?;
+        picture = picture::read(&store).await?;
     }
 }
 

@@ -1,6 +1,6 @@
 //! A line that shows what is covered, what is missing and what became of it.
 
-use aaa_replay::{ledger::Outcome, plan::Plan};
+use aaa_replay::{picture::State, plan::Plan};
 use aaa_types::WebhookId;
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,6 +33,20 @@ impl Mark {
         Self::MaybeLost,
         Self::Lost,
     ];
+
+    fn of(state: State) -> Self {
+        match state {
+            State::Assumed | State::Proved => Self::Covered,
+            State::Recovered => Self::Recovered,
+            State::Later => Self::Later,
+            State::Now => Self::Now,
+            State::Running => Self::Running,
+            State::MaybeLost => Self::MaybeLost,
+            State::Lost => Self::Lost,
+            // What became of it is said besides.
+            _ => Self::Nothing,
+        }
+    }
 
     fn sign(self) -> char {
         match self {
@@ -70,8 +84,11 @@ pub(super) fn draw(
     look_back: SignedDuration,
     now: Now,
 ) -> Vec<String> {
-    let segments = segments(picture, plan, webhook, now);
-    let earliest = segments.iter().map(|(from, ..)| *from).min();
+    let segments = picture.segments(&[], plan, webhook, now).into_iter();
+    let segments = segments.map(|segment| (segment.from, segment.to, Mark::of(segment.state)));
+    let segments: Vec<_> = segments.filter(|(.., mark)| *mark != Mark::Nothing).collect();
+    let began = picture.spans.first().map(|span| span.first.x_time());
+    let earliest = segments.iter().map(|(from, ..)| *from).chain(began).min();
     let back = now.x.saturating_sub(look_back + look_back / 12).unwrap_or(Timestamp::MIN);
     let Some(start) = earliest.map(|earliest| earliest.max(back)) else { return Vec::new() };
     let length = now.x.duration_since(start).max(SignedDuration::from_mins(1));
@@ -95,38 +112,51 @@ pub(super) fn draw(
     ]
 }
 
-fn segments(
-    picture: &Picture,
-    plan: &Plan,
-    webhook: WebhookId,
-    now: Now,
-) -> Vec<(Timestamp, Timestamp, Mark)> {
-    let mut segments = Vec::new();
-    for span in &picture.spans {
-        let (from, to) = (span.first.x_time(), span.last.x_time());
-        segments.push((from.min(to), to, Mark::Covered));
+#[cfg(test)]
+mod tests {
+    use aaa_replay::{
+        coverage::{Heartbeat, RunId, Span, Tally},
+        engine::{Settings, Webhook},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_line() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let beat = |run, at: &str| Heartbeat {
+            run: RunId(run),
+            wall: time(at),
+            uptime: SignedDuration::from_secs(5),
+            offset: SignedDuration::ZERO,
+            offset_read: true,
+            tally: Tally::default(),
+        };
+        let span = |run, from: &str, to: &str| {
+            let mut span = Span::new(beat(run, from));
+            span.last = beat(run, to);
+            span
+        };
+        let picture = Picture {
+            spans: vec![
+                span(1, "2025-11-21T02:00:00Z", "2025-11-21T05:00:00Z"),
+                span(2, "2025-11-21T09:00:00Z", "2025-11-21T20:00:00Z"),
+                span(3, "2025-11-21T22:00:00Z", "2025-11-22T06:50:00Z"),
+                span(4, "2025-11-22T06:55:00Z", "2025-11-22T07:00:00Z"),
+            ],
+            in_use: true,
+            ..Picture::default()
+        };
+        let webhook = Webhook { id: "12".parse().unwrap(), created_at: None };
+        let (x, settings) = (time("2025-11-22T07:00:05Z"), Settings::v2());
+        let now = Now { x, wall: x };
+        let plan = picture.plan(webhook, settings, now);
+        let lines = draw(&picture, &plan, webhook.id, settings.limits.look_back, now);
+        assert!(lines.iter().take(2).all(|line| line.chars().count() == 72));
+        insta::assert_snapshot!(lines.join("\n"), @"
+        2025-11-21T05:00:05Z                                2025-11-22T07:00:05Z
+        xxxxxxoooooo=============================ooooooo=======================~
+        = covered   o missing, can be replayed now   ~ missing, X replays it later   x lost
+        ");
     }
-    for attempt in picture.attempts.iter().filter(|attempt| attempt.intent.webhook == webhook) {
-        if matches!(attempt.outcome, Outcome::Recovered { .. }) {
-            let core = attempt.intent.core;
-            segments.push((core.from_date().start(), core.to_date().start(), Mark::Recovered));
-        }
-    }
-    if let Some(live) = picture.live(webhook, now) {
-        let core = live.intent.core;
-        segments.push((core.from_date().start(), core.to_date().start(), Mark::Running));
-    }
-    for window in &plan.now {
-        let (from, to) = (window.core.from_date().start(), window.core.to_date().start());
-        segments.push((from, to, Mark::Now));
-    }
-    for later in &plan.later {
-        let core = later.window.core;
-        segments.push((core.from_date().start(), core.to_date().start(), Mark::Later));
-    }
-    for lost in &plan.lost {
-        let mark = if lost.reason.is_certain() { Mark::Lost } else { Mark::MaybeLost };
-        segments.push((lost.from, lost.to, mark));
-    }
-    segments
 }

@@ -7,7 +7,7 @@ use aaa_types::{
 };
 use serde::Serialize;
 
-use super::{forget, note_made, record::Record};
+use super::{CHALLENGED, forget, note_made, record::Record, while_asking};
 use crate::{exit::Failure, output};
 
 /// What becomes of the other webhooks that were made here.
@@ -38,7 +38,8 @@ pub(super) async fn run(
     // What cannot be noted afterwards is better known before.
     record.made()?;
     let mut place = Place { client, app: client.app(), record, url, removed: Vec::new() };
-    let ensured = match place.app.ensure_webhook(url).await {
+    let ensured = while_asking(CHALLENGED, place.app.ensure_webhook(url)).await;
+    let ensured = match ensured {
         Err(error) if is_full(&error) => match others {
             Others::Replaced => place.make_room(error).await?,
             Others::Kept => return Err(place.with_hint(error).await),

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use crate::support::{Done, PATIENCE, Server, aaa, deliver, run};
+use crate::support::{Done, PATIENCE, Server, aaa, deliver, run, send};
 
 const PATH: &str = "/webhooks/twitter";
 const SECRET: &str = "main-secret";
@@ -90,6 +90,17 @@ async fn commands_under_load() {
         let done = under_load(line).await;
         assert_eq!(done.code, 0, "{line}: {}", done.stderr);
     }
+    let mut board = aaa(directory, &["dashboard", "--bind", "127.0.0.1:0"]);
+    board.env("X_API_URL", "http://127.0.0.1:9");
+    let board = Server::start(board).await;
+    let before = sent.load(SeqCst);
+    for page in ["/", "/events", "/replay", "/dead-letters"] {
+        let address = board.url.strip_prefix("http://").unwrap();
+        let head = format!("GET {page} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        assert_eq!(send(&board.url, &head).await.0, 200, "{page}");
+    }
+    reached(&sent, before + 8).await;
+    assert_eq!(board.end().await, 0);
     let second = run(listen(directory)).await;
     assert_eq!((second.code, second.stdout.as_str()), (1, ""));
     assert!(second.stderr.contains("is in use by another process"), "{}", second.stderr);

@@ -19,11 +19,18 @@ mod browser;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]
+mod dashboard;
+#[cfg(unix)]
 mod demo;
 #[cfg(unix)]
 mod doctor;
 #[cfg(unix)]
 mod documents;
+mod emulate;
+#[cfg(unix)]
+mod emulate_state;
+#[cfg(unix)]
+mod errors;
 #[cfg(unix)]
 mod forward;
 #[cfg(unix)]
@@ -47,6 +54,8 @@ mod store;
 mod subscriptions;
 mod support;
 #[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
 mod tls;
 #[cfg(unix)]
 mod trigger;
@@ -54,6 +63,8 @@ mod trigger;
 mod unfollowed;
 mod usage;
 mod verify;
+#[cfg(all(unix, feature = "tui"))]
+mod view;
 #[cfg(unix)]
 mod watch;
 mod webhooks;

@@ -1,7 +1,9 @@
 //! `docs/REFERENCE.md` says what is so: it is made from the commands, and what it shows as JSON is
 //! what they print.
 
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+#[cfg(feature = "tui")]
+use std::path::Path;
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use aaa_emulator::{control::Trigger, credentials};
 use axum::{Router, http::StatusCode};
@@ -26,6 +28,7 @@ async fn reference() -> String {
     done.stdout
 }
 
+#[cfg(feature = "tui")]
 #[tokio::test]
 async fn the_reference_is_what_the_commands_say() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/REFERENCE.md");
@@ -51,22 +54,28 @@ fn examples(reference: &str) -> Shown {
     shown
 }
 
-/// The commands that have the flag.
-fn with_json(reference: &str) -> Vec<String> {
+/// The commands that do something, and whether they have the flag. What only has commands below it
+/// prints nothing itself.
+fn commands(reference: &str) -> Vec<(String, bool)> {
     let sections = reference.split("\n## ").skip(1);
-    let with = sections.filter(|section| section.contains("\n| `--json` |"));
-    let names = with.map(|section| section.lines().next().unwrap().to_owned());
-    // What only has commands below it prints nothing itself.
-    let groups = ["webhooks", "subscriptions", "replay", "auth", "events", "store", "events dead"];
-    let groups = groups.map(|group| format!("aaa {group}"));
-    names.filter(|name| !groups.contains(name)).collect()
+    let sections = sections.filter(|section| section.starts_with("aaa "));
+    let named = sections.map(|section| {
+        (section.lines().next().unwrap().to_owned(), section.contains("\n| `--json` |"))
+    });
+    let all: Vec<_> = named.collect();
+    let is_group = |name: &String| all.iter().any(|(n, _)| n.starts_with(&format!("{name} ")));
+    all.iter().filter(|(name, _)| !is_group(name)).cloned().collect()
 }
 
 #[tokio::test]
 async fn json_is_as_it_is_shown() {
     let reference = reference().await;
     let examples = examples(&reference);
-    let mut missing: Vec<_> = with_json(&reference);
+    let (with, without): (Vec<_>, Vec<_>) =
+        commands(&reference).into_iter().partition(|(_, has_it)| *has_it);
+    // What it prints is for a shell to read.
+    assert_eq!(without, [("aaa completions".to_owned(), false)]);
+    let mut missing: Vec<_> = with.into_iter().map(|(name, _)| name).collect();
     missing.retain(|name| !examples.contains_key(name));
     let printed = printed().await;
     let mut wrong = String::new();
@@ -180,6 +189,8 @@ async fn printed() -> Shown {
     let mut receiver = story.listens("127.0.0.1:0", &forward).await;
     let bind = receiver.url.strip_prefix("http://").unwrap().to_owned();
     let url = format!("{}/webhooks/twitter", receiver.url);
+    let board = story.lab.command(&["dashboard", "--json", "--bind", "127.0.0.1:0"]);
+    assert_eq!(story.starts("aaa dashboard", board).await.end().await, 0);
     let created = story.says("aaa webhooks create", &[&url]).await;
     let id = created[0]["id"].as_str().unwrap().to_owned();
     story.says("aaa webhooks list", &[]).await;
@@ -209,7 +220,9 @@ async fn printed() -> Shown {
     story.says("aaa subscriptions check", &[&id, "--user", "7"]).await;
     story.says("aaa subscriptions list", &[&id]).await;
     story.says("aaa subscriptions count", &[]).await;
-    story.says("aaa trigger", &["follow_events", "--user", "7"]).await;
+    let emulator = story.lab.emulator.url();
+    let args = ["follow_events", "--user", "7", "--emulator", &emulator];
+    story.says("aaa trigger", &args).await;
     story.says("aaa trigger", &["follow_events", "--user", "7", "--to", &url]).await;
     for _ in 0..2 {
         let line = timeout(PATIENCE, receiver.lines.next_line()).await.unwrap().unwrap().unwrap();
@@ -241,11 +254,12 @@ async fn printed() -> Shown {
     // An outage.
     let missed = Trigger::new("follow_events", "7".parse().unwrap());
     story.lab.emulator.trigger_and_wait(&missed).await.unwrap();
-    story.lab.emulator.advance(Duration::from_secs(2 * 60 * 60)).await.unwrap();
+    story.lab.emulator.advance(Duration::from_secs(3 * 60 * 60)).await.unwrap();
     story.lab.emulator.trigger_and_wait(&missed).await.unwrap();
     let receiver = story.listens(&bind, &["--recover", "off"]).await;
     let plan = story.says("aaa replay plan", &[]).await;
     let window = &plan[0]["now"][0];
+    assert!(window.is_object(), "{plan:?}");
     let (from, to) = (window["from_date"].as_str().unwrap(), window["to_date"].as_str().unwrap());
     story.says("aaa replay create", &[&id, "--from", from, "--to", to]).await;
     story.says("aaa replay create", &[&id, "--from", from, "--to", to, "--follow"]).await;
@@ -259,6 +273,10 @@ async fn printed() -> Shown {
     story.says("aaa subscriptions remove", &[&id, "7"]).await;
     story.says("aaa webhooks delete", &[&id]).await;
     assert_eq!(receiver.end().await, 0);
+    // Another one, so long that something is lost.
+    story.lab.emulator.advance(Duration::from_secs(30 * 60 * 60)).await.unwrap();
+    let plan = story.says("aaa replay plan", &[]).await;
+    assert!(plan[0]["lost"][0].is_object(), "{plan:?}");
 
     let body = story.lab.directory.path().join("body.json");
     std::fs::write(&body, r#"{"a":1}"#).unwrap();

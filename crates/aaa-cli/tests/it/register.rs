@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     lab::{GENERATIONS, Lab, failed},
-    support::{PATIENCE, Server, Tunnel},
+    support::{PATIENCE, Server, Tunnel, deliver},
 };
 
 const PATH: &str = "/webhooks/twitter";
@@ -135,6 +135,30 @@ async fn what_was_there_before_stays() {
     let text = third.end(Signal::INT).await;
     assert!(text.contains("nothing to undo: this run made nothing"), "{text}");
     assert_eq!(subscribed(&lab, &ids[0]).await, ["7"]);
+}
+
+/// A receiver is there for what X delivers, also while X's API is not.
+#[tokio::test]
+async fn an_api_that_is_away_holds_up_nobody() {
+    let lab = Lab::new().await;
+    let tunnel = Tunnel::new().await;
+    let url = format!("{}{PATH}", tunnel.url);
+    let args = ["listen", "--bind", "127.0.0.1:0", "--recover", "off", "--register", &url];
+    for args in [&args[..], &[&args[..], &["--cleanup"]].concat()] {
+        let mut command = lab.command(args);
+        command.env("X_API_URL", "http://127.0.0.1:9");
+        let mut server = Server::start(command).await;
+        let log = BufReader::new(server.child.stderr.take().unwrap());
+        let mut listener = Listener { server, log, told: String::new() };
+        listener.tells("trying again in a minute").await;
+        let body = r#"{"for_user_id":"7","favorite_events":[{"id":"1"}]}"#;
+        let secret = aaa_emulator::credentials::CONSUMER_SECRET;
+        assert_eq!(deliver(&listener.server.url, PATH, secret, body).await, 200);
+        let text = listener.end(Signal::TERM).await;
+        let is_asked = args.contains(&"--cleanup");
+        assert_eq!(text.contains("nothing to undo"), is_asked, "{text}");
+        assert!(!text.contains("may have been made"), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -157,3 +157,20 @@ pub(crate) async fn deliver(server: &str, path: &str, secret: &str, body: &str) 
     );
     send(server, &request).await.0
 }
+
+/// Says whether a program is there; if not, the test counts as skipped.
+#[cfg(unix)]
+pub(crate) fn has(program: &str, test: &str) -> bool {
+    let found = std::process::Command::new("sh")
+        .args(["-c", "command -v \"$0\" >/dev/null", program])
+        .status();
+    if found.is_ok_and(|status| status.success()) {
+        return true;
+    }
+    if let Some(path) = std::env::var_os("AAA_SKIPPED_FILE") {
+        use std::io::Write as _;
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        writeln!(file, "aaa-cli {test}: {program}").unwrap();
+    }
+    false
+}

@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use aaa_emulator::{bodies::KINDS, credentials};
+use aaa_emulator::{
+    bodies::{ACTIVITY_KINDS, FILTERED_STREAM, KINDS},
+    credentials,
+};
 use axum::{Router, http::StatusCode, routing::any};
 use serde_json::Value;
 use tokio::{
@@ -70,7 +73,8 @@ async fn every_kind_arrives_at_a_receiver() {
     let receiver = Server::start(listen(directory.path())).await;
     let to = format!("{}/webhooks/twitter", receiver.url);
     let (mut keys, mut ids) = (BTreeSet::new(), BTreeSet::new());
-    for kind in KINDS {
+    let all = [KINDS.as_slice(), &ACTIVITY_KINDS, &[FILTERED_STREAM]].concat();
+    for kind in all.iter().copied() {
         let args = [kind, "--user", "7", "--count", "3", "--json", "--to", &to];
         let done = trigger(directory.path(), &args).await;
         assert_eq!(done.code, 0, "{kind}: {}", done.stderr);
@@ -80,8 +84,10 @@ async fn every_kind_arrives_at_a_receiver() {
         );
         let made = objects(&done);
         for event in &made {
-            assert_eq!((&event["kind"], &event["status"]), (&kind.into(), &200.into()));
-            let named = !["user_event", "replay_job_status"].contains(&kind);
+            // A filtered stream does not say what it is.
+            let told = if kind == FILTERED_STREAM { "unknown" } else { kind };
+            assert_eq!((&event["kind"], &event["status"]), (&told.into(), &200.into()));
+            let named = kind.ends_with("_events");
             let user = if named { Value::from("7") } else { Value::Null };
             assert_eq!(event["for_user_id"], user);
             assert_eq!(event.as_object().unwrap().len(), 5, "{event}");
@@ -89,7 +95,7 @@ async fn every_kind_arrives_at_a_receiver() {
         keys.append(&mut texts(&made, "key"));
         ids.append(&mut texts(&made, "id"));
     }
-    assert_eq!((keys.len(), ids.len()), (3 * KINDS.len(), 3 * KINDS.len()));
+    assert_eq!((keys.len(), ids.len()), (3 * all.len(), 3 * all.len()));
     assert_eq!(texts(&stored(directory.path()).await, "key"), keys);
 
     // Members that differ, an unknown kind, and words for people.
@@ -251,10 +257,10 @@ async fn wrong_use() {
     insta::assert_snapshot!(all, @r#"
     $ aaa trigger tweets --user 7 --to http://127.0.0.1:1/
     error: `tweets` is no kind of event that is known here
-    what to do: one of tweet_create_events, tweet_delete_events, favorite_events, follow_events, unfollow_events, block_events, unblock_events, mute_events, unmute_events, direct_message_events, direct_message_indicate_typing_events, direct_message_mark_read_events, user_event, replay_job_status; or another name that ends in _events, with --payload
+    what to do: one of tweet_create_events, tweet_delete_events, favorite_events, follow_events, unfollow_events, block_events, unblock_events, mute_events, unmute_events, direct_message_events, direct_message_indicate_typing_events, direct_message_mark_read_events, user_event, replay_job_status; an event type of the X Activity API, such as post.create; filtered_stream; or another name that ends in _events, with --payload
     $ aaa trigger tweet_created_events --user 7
     error: `tweet_created_events` is no kind of event that is known here
-    what to do: one of tweet_create_events, tweet_delete_events, favorite_events, follow_events, unfollow_events, block_events, unblock_events, mute_events, unmute_events, direct_message_events, direct_message_indicate_typing_events, direct_message_mark_read_events, user_event, replay_job_status; or another name that ends in _events, with --payload
+    what to do: one of tweet_create_events, tweet_delete_events, favorite_events, follow_events, unfollow_events, block_events, unblock_events, mute_events, unmute_events, direct_message_events, direct_message_indicate_typing_events, direct_message_mark_read_events, user_event, replay_job_status; an event type of the X Activity API, such as post.create; filtered_stream; or another name that ends in _events, with --payload
     $ aaa trigger replay_job_status --user 7
     error: replay_job_status comes at the end of a replay job, and not by itself
     what to do: with --to URL it is made and sent by itself

@@ -36,6 +36,7 @@ async fn help_of_every_command_that_calls_the_api() {
         "auth login",
         "auth bearer",
         "auth whoami",
+        "dashboard",
     ] {
         let args: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let done = run(aaa(directory.path(), &args)).await;

@@ -305,7 +305,9 @@ async fn what_passes_is_waited_for_and_said() {
     let lab = Lab::new().await;
     let plan = |status| {
         let when = Match { operation: Some(Operation::ListWebhooks), ..Match::default() };
-        lab.emulator.plan_fault(Fault { when, ..Fault::new(Action::Respond { status }) }).unwrap();
+        lab.emulator
+            .plan_fault(Fault { when, ..Fault::new(Action::Respond { status, form: None }) })
+            .unwrap();
     };
     plan(503);
     let done = lab.run(&["webhooks", "list"]).await;

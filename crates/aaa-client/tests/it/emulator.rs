@@ -56,7 +56,7 @@ impl Stage {
     /// Answers the next calls of a sort with a status.
     fn fail(&self, operation: called::Operation, status: u16, times: u32) {
         let when = Match { operation: Some(operation), ..Match::default() };
-        let fault = Fault { when, times, action: Action::Respond { status } };
+        let fault = Fault { when, times, action: Action::Respond { status, form: None } };
         self.emulator.plan_fault(fault).unwrap();
     }
 

@@ -66,8 +66,7 @@ fn alone(test: &str, body: fn()) {
         .env(ALONE, "1")
         .output()
         .unwrap();
-    let (out, err) =
-        (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success() && out.contains("1 passed"), "{out}\n{err}");
 }
 

@@ -16,8 +16,9 @@ use super::{
     query_value,
 };
 use crate::{
+    control::ErrorForm,
     settings::{Generation, Settings},
-    world::{Outcome, Refusal, SentMessage, SubscriptionList},
+    world::{Outcome, Refusal, SentMessage, SubscriptionList, Wire},
 };
 
 /// An answer.
@@ -26,20 +27,27 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: String,
+    pub(crate) wire: Wire,
 }
 
 impl Reply {
+    /// The same, over a wire on which something goes wrong.
+    pub(super) fn over(mut self, wire: Wire) -> Self {
+        self.wire = wire;
+        self
+    }
+
     pub(super) fn json(status: StatusCode, body: &Value) -> Self {
         Self::new(status, "application/json; charset=utf-8", body.to_string())
     }
 
     pub(super) fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
         let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
-        Self { status, headers, body }
+        Self { status, headers, body, wire: Wire::Whole }
     }
 
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: String::new() }
+        Self { status, headers: Vec::new(), body: String::new(), wire: Wire::Whole }
     }
 
     /// The form of v1.1, which v2 uses too.
@@ -102,14 +110,14 @@ pub(crate) fn outcome(route: &Route, outcome: Outcome, settings: &Settings) -> R
     };
     match result {
         Ok(given) => success(route, &given, None, settings),
-        Err(refusal) => refused(route.generation, &refusal),
+        Err(refusal) => refused(route.generation, &refusal, settings),
     }
 }
 
-pub(super) fn refused(generation: Generation, refusal: &Refusal) -> Reply {
+pub(super) fn refused(generation: Generation, refusal: &Refusal, settings: &Settings) -> Reply {
     match generation {
-        Generation::V2 => v2::invalid(&refusal.to_string()),
-        Generation::V1_1 => v1_1::refused(refusal),
+        Generation::V2 => v2::refused(refusal, settings.refusal_form),
+        Generation::V1_1 => v1_1::refused(refusal, settings.url_refusal),
     }
 }
 
@@ -168,6 +176,31 @@ pub(super) fn fault(generation: Generation, status: u16) -> Reply {
         }
         Generation::V2 => v2::blank(status),
         Generation::V1_1 => v1_1::fault(status),
+    }
+}
+
+/// An error that a fault asked for.
+pub(super) fn injected(generation: Generation, status: u16, form: Option<ErrorForm>) -> Reply {
+    let Some(form) = form else {
+        return fault(generation, status);
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let words = status.canonical_reason().unwrap_or("Error");
+    match form {
+        ErrorForm::Coded => v1_1::fault(status),
+        ErrorForm::Invalid => {
+            let mut reply = v2::invalid(words);
+            reply.status = status;
+            reply
+        }
+        ErrorForm::Problem => v2::blank(status),
+        ErrorForm::Bare => Reply::json(status, &json!({"code": status.as_u16(), "message": words})),
+        ErrorForm::Html => Reply::new(
+            status,
+            "text/html; charset=utf-8",
+            format!("<html><head><title>{words}</title></head><body>{words}</body></html>"),
+        ),
+        ErrorForm::Empty => Reply::empty(status),
     }
 }
 

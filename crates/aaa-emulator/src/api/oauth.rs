@@ -12,10 +12,10 @@ use url::{Url, form_urlencoded};
 
 use super::{Asked, Gate, Reply, answer, auth::Denied, form};
 use crate::{
-    control::Operation,
+    control::{Action, Operation},
     credentials,
-    settings::Generation,
-    world::{Decided, Decision, OUT_OF_BAND, RateLimit, World},
+    settings::{Generation, Invalidation},
+    world::{Decided, Decision, OUT_OF_BAND, RateLimit, Wire, World},
 };
 
 /// What is called.
@@ -60,9 +60,15 @@ pub(super) fn handle(
     if limit.exceeded {
         return Some((limit, answer::too_many_requests(Generation::V1_1)));
     }
-    if let Some(status) = world.call_fault(operation, now) {
-        return Some((limit, answer::fault(Generation::V1_1, status)));
-    }
+    let wire = match world.call_fault(operation, None, now) {
+        Some(Action::Respond { status, form }) => {
+            return Some((limit, answer::injected(Generation::V1_1, status, form)));
+        }
+        Some(Action::Reset) => {
+            return Some((limit, Reply::empty(StatusCode::OK).over(Wire::Reset)));
+        }
+        fault => super::wire(fault),
+    };
     let asked = Asked { query: parts.uri.query(), form: form(parts, body), body };
     let reply = match endpoint {
         Endpoint::RequestToken => request_token(world, gate, parts, &asked, now, clocks),
@@ -74,7 +80,7 @@ pub(super) fn handle(
         Endpoint::BearerToken => bearer_token(world, parts, &asked),
         Endpoint::InvalidateBearerToken => invalidate(world, gate, parts, &asked, clocks),
     };
-    Some((limit, reply))
+    Some((limit, reply.over(wire)))
 }
 
 fn request_token(
@@ -202,7 +208,12 @@ fn invalidate(
     clocks: &[Timestamp],
 ) -> Reply {
     let mut by_owner = || gate.admit(world, parts, &asked.form, clocks).is_ok_and(|c| c.is_owner());
-    if !is_app(parts) && !by_owner() {
+    let is_right = match world.settings().invalidation {
+        Invalidation::Either => is_app(parts) || by_owner(),
+        Invalidation::Basic => is_app(parts),
+        Invalidation::Owner => by_owner(),
+    };
+    if !is_right {
         return unverified();
     }
     let token = asked.value("access_token").unwrap_or_default();

@@ -43,6 +43,10 @@ fn events() {
         json(&ask),
         @r#"{"kind":"follow_events","user_id":"7","count":3,"payload":{"target":{"id":"8"}}}"#
     );
+    let ask = Trigger::new("post.create", user(7)).with_webhook(webhook());
+    insta::assert_snapshot!(
+        json(&ask), @r#"{"kind":"post.create","user_id":"7","webhook_id":"1234577122340233217"}"#
+    );
     let event = TriggeredEvent {
         id: "1992085043712345677".into(),
         key: "7/follow_events:follow:7:8:1763784800123".into(),
@@ -189,8 +193,8 @@ fn faults() {
         kind: Some("favorite_events".into()),
         user_id: Some(user(7)),
         cause: Some(Cause::Live),
-        operation: None,
         nth: Some(2),
+        ..Match::default()
     };
     let fault = Fault { when: when.clone(), action: Action::Delay { seconds: 90 }, times: 3 };
     insta::assert_snapshot!(
@@ -213,10 +217,19 @@ fn faults() {
         Action::BadSignature,
         Action::Corrupt,
         Action::Truncate,
-        Action::Respond { status: 503 },
+        Action::Reorder,
+        Action::SlowBody { millis: 200 },
+        Action::Reset,
+        Action::GiveUp,
+        Action::JumpClock { seconds: 3600 },
+        Action::Respond { status: 503, form: Some(ErrorForm::Html) },
+        Action::Respond { status: 503, form: None },
+        Action::WrongCheck,
+        Action::SilentCheck,
         Action::IncompleteJob,
         Action::CompleteJob,
         Action::MissingCompletion,
+        Action::DoubleCompletion,
     ];
     let names: Vec<_> = actions.iter().map(json).collect();
     insta::assert_snapshot!(names.join("\n"), @r#"
@@ -226,18 +239,69 @@ fn faults() {
     {"type":"bad_signature"}
     {"type":"corrupt"}
     {"type":"truncate"}
+    {"type":"reorder"}
+    {"type":"slow_body","millis":200}
+    {"type":"reset"}
+    {"type":"give_up"}
+    {"type":"jump_clock","seconds":3600}
+    {"type":"respond","status":503,"form":"html"}
     {"type":"respond","status":503}
+    {"type":"wrong_check"}
+    {"type":"silent_check"}
     {"type":"incomplete_job"}
     {"type":"complete_job"}
     {"type":"missing_completion"}
+    {"type":"double_completion"}
     "#);
     let operation = Match { operation: Some(Operation::CreateReplay), ..Match::default() };
     insta::assert_snapshot!(json(&operation), @r#"{"operation":"create_replay"}"#);
+    let check = Match {
+        webhook_id: Some(webhook()),
+        check: Some(CheckCause::Schedule),
+        probability: Probability::new(0.25),
+        ..Match::default()
+    };
+    insta::assert_snapshot!(
+        json(&check),
+        @r#"{"webhook_id":"1234577122340233217","check":"schedule","probability":0.25}"#
+    );
     let planned = PlannedFault { id: "1".into(), when, action: Action::Drop, planned: 3, fired: 1 };
     insta::assert_snapshot!(
-        json(&Faults { faults: vec![planned] }),
-        @r#"{"faults":[{"id":"1","match":{"kind":"favorite_events","user_id":"7","cause":"live","nth":2},"action":{"type":"drop"},"planned":3,"fired":1}]}"#
+        planned,
+        @r#"fault 1, {"type":"drop"} on {"kind":"favorite_events","user_id":"7","cause":"live","nth":2}, fired 1 of 3 times"#
     );
+    let firing = Firing {
+        at: time(),
+        fault_id: "1".into(),
+        event_id: Some("1992085043712345677".into()),
+        kind: Some("favorite_events".into()),
+        user_id: Some(user(7)),
+        webhook_id: Some(webhook()),
+        cause: Some(Cause::Live),
+        operation: None,
+        check: None,
+    };
+    insta::assert_snapshot!(
+        json(&Faults { faults: vec![planned], journal: vec![firing] }),
+        @r#"{"faults":[{"id":"1","match":{"kind":"favorite_events","user_id":"7","cause":"live","nth":2},"action":{"type":"drop"},"planned":3,"fired":1}],"journal":[{"at":"2025-11-22T04:13:20.123Z","fault_id":"1","event_id":"1992085043712345677","kind":"favorite_events","user_id":"7","webhook_id":"1234577122340233217","cause":"live"}]}"#
+    );
+    let names: Vec<_> = [
+        ErrorForm::Coded,
+        ErrorForm::Invalid,
+        ErrorForm::Problem,
+        ErrorForm::Bare,
+        ErrorForm::Html,
+        ErrorForm::Empty,
+    ]
+    .iter()
+    .map(json)
+    .chain(
+        [CheckCause::Registration, CheckCause::Request, CheckCause::Replay, CheckCause::Schedule]
+            .iter()
+            .map(json),
+    )
+    .collect();
+    insta::assert_snapshot!(names.join(" "), @r#""coded" "invalid" "problem" "bare" "html" "empty" "registration" "request" "replay" "schedule""#);
 }
 
 #[test]
@@ -274,6 +338,7 @@ fn state() {
         "seed": 0,
         "urls": "loopback_too",
         "time": "running",
+        "start": null,
         "oauth_time": "either_clock",
         "quota": {
           "webhooks": 5,
@@ -291,13 +356,19 @@ fn state() {
         },
         "check_grace": "PT28H",
         "challenge": "plain",
+        "challenge_type": "any",
         "revival": "on_request",
         "while_invalid": "lost",
         "window_end": "exclusive",
-        "relations": "by_user_or_of_user",
+        "relations": null,
+        "blocked_flag": "bool",
+        "delivery_headers": "plain",
         "registration_answer": "data",
         "validation_answer": "valid",
-        "replay_answer": "of_route"
+        "replay_answer": "of_route",
+        "refusal_form": "message",
+        "url_refusal": "forbidden",
+        "invalidation": "either"
       },
       "webhooks": [
         {
@@ -335,4 +406,12 @@ fn state() {
       }
     }
     "#);
+}
+
+#[test]
+fn traffic() {
+    insta::assert_snapshot!(json(&Traffic::new(2.5)), @r#"{"rate":2.5,"users":20}"#);
+    let state = TrafficState { rate: 0.5, users: 3, acts: 7, left_out: 1 };
+    insta::assert_snapshot!(json(&state), @r#"{"rate":0.5,"users":3,"acts":7,"left_out":1}"#);
+    assert!(serde_json::from_str::<Traffic>(r#"{"rate":1,"user":3}"#).is_err());
 }

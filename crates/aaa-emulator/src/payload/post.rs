@@ -1,15 +1,16 @@
 //! Posts, their deletion, and likes.
 
 use aaa_types::UserId;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Fresh, created_at, user};
 
 /// A post by `user`. The varieties: plain, long, a reply, a repost, a quote, an edit.
 pub(super) fn create(user: UserId, fresh: &Fresh) -> Value {
-    let mut post = plain(&user.to_string(), fresh.id, fresh);
+    let mut post = plain(&user.to_string(), fresh.id, fresh.now);
     let stranger = fresh.stranger.to_string();
-    let inner = || plain(&stranger, fresh.older_id, fresh);
+    let inner = || plain(&stranger, fresh.older_id, fresh.now);
     let more = match fresh.variety % 6 {
         1 => long(),
         2 => json!({
@@ -62,14 +63,15 @@ pub(super) fn favorite(user: UserId, fresh: &Fresh) -> Value {
         "id": fresh.hex,
         "created_at": created_at(fresh.now),
         "timestamp_ms": fresh.now.as_millisecond(),
-        "favorited_status": plain(&fresh.stranger.to_string(), fresh.older_id, fresh),
+        "favorited_status": plain(&fresh.stranger.to_string(), fresh.older_id, fresh.now),
         "user": user::in_post(&user.to_string()),
     })
 }
 
-fn plain(author: &str, id: u64, fresh: &Fresh) -> Value {
+/// A post with nothing to it.
+pub(super) fn plain(author: &str, id: u64, at: Timestamp) -> Value {
     json!({
-        "created_at": created_at(fresh.now),
+        "created_at": created_at(at),
         "id": lossy(id),
         "id_str": id.to_string(),
         "text": "Grüße aus dem Emulator 👋 https://t.co/example",
@@ -105,7 +107,7 @@ fn plain(author: &str, id: u64, fresh: &Fresh) -> Value {
         "retweeted": false,
         "filter_level": "low",
         "lang": "de",
-        "timestamp_ms": fresh.now.as_millisecond().to_string(),
+        "timestamp_ms": at.as_millisecond().to_string(),
     })
 }
 
@@ -126,7 +128,7 @@ fn long() -> Value {
     })
 }
 
-fn mention(id: &str) -> Value {
+pub(super) fn mention(id: &str) -> Value {
     json!({
         "screen_name": format!("user{id}"),
         "name": format!("User {id}"),
@@ -137,6 +139,6 @@ fn mention(id: &str) -> Value {
 }
 
 /// A number that has gone through a double, as in X's own samples: `id_str` is the id.
-fn lossy(id: u64) -> u64 {
+pub(crate) fn lossy(id: u64) -> u64 {
     id as f64 as u64
 }

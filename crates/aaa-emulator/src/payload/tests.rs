@@ -25,7 +25,7 @@ fn user(id: u64) -> UserId {
 }
 
 fn key(item: &Item) -> String {
-    Body::parse(&item.body(user(7))).unwrap().events()[0].identity().to_string()
+    Body::parse(&item.body(user(7), BlockedFlag::Bool)).unwrap().events()[0].identity().to_string()
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn every_variety_decodes() {
     for kind in ["tweet_create_events", "favorite_events", "follow_events", "direct_message_events"]
     {
         for variety in 0..6 {
-            let body = item(kind, variety, json!({})).body(user(7));
+            let body = item(kind, variety, json!({})).body(user(7), BlockedFlag::Bool);
             let event = Body::parse(&body).unwrap().events()[0].decode();
             assert!(!matches!(event, Event::Unknown { .. }), "{kind} {variety}");
         }
@@ -71,14 +71,15 @@ fn every_variety_decodes() {
 fn traps_are_set() {
     let plain = item("tweet_create_events", 0, json!({}));
     assert_ne!(plain.value["id"].as_u64(), plain.value["id_str"].as_str().unwrap().parse().ok());
-    let text = String::from_utf8(plain.body(user(7)).to_vec()).unwrap();
+    let text = String::from_utf8(plain.body(user(7), BlockedFlag::Bool).to_vec()).unwrap();
     assert!(text.contains(r"https:\/\/t.co\/example") && !text.contains("://"));
     assert!(!text.is_ascii());
     assert!(item("tweet_create_events", 1, json!({})).value["extended_tweet"].is_object());
     assert!(item("favorite_events", 0, json!({})).value["timestamp_ms"].is_number());
     assert!(item("tweet_delete_events", 0, json!({})).value["timestamp_ms"].is_string());
     let apps = |variety| {
-        let body = item("direct_message_events", variety, json!({})).body(user(7));
+        let body =
+            item("direct_message_events", variety, json!({})).body(user(7), BlockedFlag::Bool);
         serde_json::from_slice::<Value>(&body).unwrap().get("apps").is_some()
     };
     assert!(apps(0) && !apps(3));
@@ -93,7 +94,7 @@ fn a_payload_is_merged_and_decides_who_is_concerned() {
     assert_eq!(message.parties(Relations::ByUserOrOfUser), [user(7), user(8)]);
     assert_eq!(message.value["message_create"]["message_data"]["text"], "hallo");
     assert!(message.value["message_create"]["message_data"]["entities"].is_object());
-    let body: Value = serde_json::from_slice(&message.body(user(8))).unwrap();
+    let body: Value = serde_json::from_slice(&message.body(user(8), BlockedFlag::Bool)).unwrap();
     assert_eq!(body["for_user_id"], "8");
     assert_eq!(body["users"]["8"]["screen_name"], "user8");
 
@@ -101,7 +102,8 @@ fn a_payload_is_merged_and_decides_who_is_concerned() {
     let post = item("tweet_create_events", 0, mention);
     assert_eq!(post.parties(Relations::ByUser), [user(7), user(9)]);
     let blocked = |for_user| {
-        let body: Value = serde_json::from_slice(&post.body(user(for_user))).unwrap();
+        let body: Value =
+            serde_json::from_slice(&post.body(user(for_user), BlockedFlag::Bool)).unwrap();
         body.get("user_has_blocked").cloned()
     };
     assert_eq!((blocked(7), blocked(9)), (None, Some(Value::Bool(false))));
@@ -125,7 +127,35 @@ fn relations_concern_both_or_one() {
 fn an_unknown_kind_carries_its_payload() {
     let item = item("brand_new_events", 3, json!({"a": [1, "b/c"]}));
     let expected = br#"{"for_user_id":"7","brand_new_events":[{"a":[1,"b\/c"]}]}"#;
-    assert_eq!(item.body(user(7)), expected.as_slice());
+    assert_eq!(item.body(user(7), BlockedFlag::Bool), expected.as_slice());
     assert!(key(&item).starts_with("7/brand_new_events:sha256:"));
     assert!(!is_kind("_events") && !is_kind("tweet_create_event"));
+}
+
+#[test]
+fn a_repost_is_not_for_those_whom_it_merely_mentions() {
+    let mentions = json!({"user_mentions": [{"id_str": "9"}, {"id_str": "8"}]});
+    let original = json!({"user": {"id_str": "8"}});
+    let repost = json!({"entities": mentions, "retweeted_status": original});
+    let repost = item("tweet_create_events", 0, repost);
+    assert_eq!(repost.parties(Relations::ByUser), [user(7), user(8)]);
+}
+
+#[test]
+fn other_products_share_the_webhook() {
+    for kind in crate::bodies::ACTIVITY_KINDS {
+        let made = item(kind, 0, json!({"tag": "mine"}));
+        let body = made.body(user(7), BlockedFlag::Bool);
+        assert!(!made.names_user() && made.parties(Relations::ByUser) == [user(7)], "{kind}");
+        let body = Body::parse(&body).unwrap();
+        let [event] = body.events().try_into().unwrap();
+        assert_eq!(event.identity().kind(), kind);
+        let Event::Activity(activity) = event.decode() else { panic!("{kind}") };
+        assert_eq!(activity.tag.as_deref(), Some("mine"));
+        assert!(activity.event_uuid.is_some());
+    }
+    let streamed = item(STREAMED, 0, json!({"data": {"text": "hi"}}));
+    let body: Value = serde_json::from_slice(&streamed.body(user(7), BlockedFlag::Bool)).unwrap();
+    assert_eq!((&body["data"]["text"], &body["data"]["author_id"]), (&json!("hi"), &json!("7")));
+    assert!(body["matching_rules"][0]["id"].is_string() && body.get("for_user_id").is_none());
 }

@@ -13,7 +13,7 @@ use http::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{ControlError, guard::refuse, handle, shared::Shared};
-use crate::control::{Advance, Clock, Deliver, Fault, Trigger};
+use crate::control::{Advance, Clock, Deliver, Fault, Traffic, Trigger};
 
 type Core = State<Arc<Shared>>;
 
@@ -26,6 +26,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/_emulator/clock", post(clock))
         .route("/_emulator/state", get(state))
         .route("/_emulator/faults", get(faults).post(plan_fault))
+        .route("/_emulator/traffic", get(traffic).post(set_traffic))
         .route("/_emulator/reset", post(reset))
         .route("/_emulator/{*rest}", any(unknown))
 }
@@ -69,13 +70,16 @@ async fn clock(State(shared): Core, body: Bytes) -> Response {
     match parse::<Advance>(&body) {
         Ok(ask) => {
             let by = Duration::from_secs(ask.advance_seconds);
-            answer(handle::advance(&shared, by).map(|now| Clock { now }))
+            answer(handle::advance(&shared, by).await.map(|now| Clock { now }))
         }
         Err(refusal) => *refusal,
     }
 }
 
-async fn state(State(shared): Core) -> Response {
+async fn state(State(shared): Core, RawQuery(query): RawQuery) -> Response {
+    if query.unwrap_or_default().split('&').any(|pair| pair == "export=true") {
+        return Json(shared.export()).into_response();
+    }
     Json(shared.look(|world, now| world.state(now))).into_response()
 }
 
@@ -86,6 +90,17 @@ async fn faults(State(shared): Core) -> Response {
 async fn plan_fault(State(shared): Core, body: Bytes) -> Response {
     match parse::<Fault>(&body) {
         Ok(fault) => answer(handle::plan_fault(&shared, fault)),
+        Err(refusal) => *refusal,
+    }
+}
+
+async fn traffic(State(shared): Core) -> Response {
+    Json(shared.look(|world, _| world.traffic())).into_response()
+}
+
+async fn set_traffic(State(shared): Core, body: Bytes) -> Response {
+    match parse::<Traffic>(&body) {
+        Ok(ask) => answer(handle::set_traffic(&shared, ask)),
         Err(refusal) => *refusal,
     }
 }
@@ -111,9 +126,11 @@ fn answer<T: Serialize>(result: Result<T, ControlError>) -> Response {
         Ok(value) => Json(value).into_response(),
         Err(error) => {
             let status = match &error {
-                ControlError::Trigger(_) | ControlError::Fault(_) | ControlError::TooFar => {
-                    StatusCode::BAD_REQUEST
-                }
+                ControlError::Trigger(_)
+                | ControlError::Fault(_)
+                | ControlError::TooFar
+                | ControlError::Traffic(_)
+                | ControlError::TooMuch(_) => StatusCode::BAD_REQUEST,
                 ControlError::Refused(_) => StatusCode::NOT_FOUND,
                 ControlError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
                 ControlError::Gone => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,13 +1,25 @@
 use std::net::SocketAddr;
 
-use crate::world::{Refusal, TriggerError};
+use crate::world::{Refusal, SnapshotError, TriggerError};
 
 /// An emulator cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot listen on {addr}: {reason}; choose another address, port 0 takes a free one")]
-pub struct StartError {
-    pub(super) addr: SocketAddr,
-    pub(super) reason: String,
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened at.
+    #[error("cannot listen on {addr}: {reason}; choose another address, port 0 takes a free one")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        reason: String,
+    },
+    /// The state is none that an emulator wrote.
+    #[error(transparent)]
+    State(#[from] SnapshotError),
+    /// The traffic cannot be as asked.
+    #[error("the traffic cannot begin: {0}")]
+    Traffic(&'static str),
 }
 
 /// The emulator cannot do what it was told.
@@ -26,6 +38,16 @@ pub enum ControlError {
     /// The clock cannot go so far.
     #[error("the clock goes forward by at most a year at once and thirty years in all")]
     TooFar,
+    /// Traffic cannot be as asked.
+    #[error("the traffic cannot begin: {0}")]
+    Traffic(&'static str),
+    /// Too much would happen at once.
+    #[error(
+        "that step of the clock would bring {0} acts of traffic, and {max} is the most: advance in \
+         smaller steps, or end the traffic first",
+        max = crate::control::Traffic::MAX_STEP
+    )]
+    TooMuch(u64),
     /// What was waited for did not end in time.
     #[error("not everything was delivered within a minute: look at the ledger")]
     TimedOut,

@@ -12,8 +12,12 @@ use tokio::{
 
 use super::{Builder, ControlError, StartError, shared::Shared};
 use crate::{
-    control::{Deliver, Delivered, Fault, Faults, Ledger, PlannedFault, State, Trigger, Triggered},
-    world::Outcome,
+    Expectation,
+    control::{
+        Deliver, Delivered, Fault, Faults, Ledger, PlannedFault, Snapshot, State, Traffic,
+        TrafficState, Trigger, Triggered,
+    },
+    world::{Outcome, World},
 };
 
 /// How long somebody waits for deliveries before he is told to look himself.
@@ -42,6 +46,7 @@ const LONGEST_STEP: Duration = Duration::from_secs(366 * 24 * 3600);
 pub struct Emulator {
     addr: SocketAddr,
     shared: Arc<Shared>,
+    expectations: Vec<Expectation>,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
     timer: AbortHandle,
@@ -65,11 +70,13 @@ impl Emulator {
     pub(super) fn new(
         addr: SocketAddr,
         shared: Arc<Shared>,
+        expectations: Vec<Expectation>,
         stop: oneshot::Sender<()>,
         server: JoinHandle<()>,
         timer: JoinHandle<()>,
     ) -> Self {
-        Self { addr, shared, stop: Some(stop), server: Some(server), timer: timer.abort_handle() }
+        let (stop, server) = (Some(stop), Some(server));
+        Self { addr, shared, expectations, stop, server, timer: timer.abort_handle() }
     }
 
     /// Returns where it listens.
@@ -122,13 +129,15 @@ impl Emulator {
         deliver(&self.shared, ask).await
     }
 
-    /// Moves the clock on. What became due on the way has been started when this returns.
+    /// Moves the clock on. What became due on the way has been started when this returns, each at
+    /// its own time and after what was due before has ended; webhooks that let it wait for more
+    /// than two seconds in all are not waited for any more.
     ///
     /// # Errors
     ///
     /// Refuses more than a year at once and thirty in all.
     pub async fn advance(&self, by: Duration) -> Result<Timestamp, ControlError> {
-        advance(&self.shared, by)
+        advance(&self.shared, by).await
     }
 
     /// Returns the ground truth.
@@ -139,6 +148,66 @@ impl Emulator {
     /// Returns what there is.
     pub fn state(&self) -> State {
         self.shared.look(|world, now| world.state(now))
+    }
+
+    /// Begins, changes or ends a world of users who do things by themselves.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with a rate or a number of users.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_emulator::control::Traffic;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let emulator = aaa_emulator::Emulator::start().await?;
+    /// assert_eq!(emulator.set_traffic(Traffic::new(2.5))?.rate, 2.5);
+    /// assert_eq!(emulator.set_traffic(Traffic::new(0.0))?.rate, 0.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_traffic(&self, ask: Traffic) -> Result<TrafficState, ControlError> {
+        set_traffic(&self.shared, ask)
+    }
+
+    /// Returns what happens by itself.
+    pub fn traffic(&self) -> TrafficState {
+        self.shared.look(|world, _| world.traffic())
+    }
+
+    /// Returns everything that another emulator needs to go on from here ([`Builder::state`]).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use aaa_emulator::Emulator;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let first = Emulator::start().await?;
+    /// let second = Emulator::builder().state(first.export()).start().await?;
+    /// assert_eq!(first.ledger().events, second.ledger().events);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn export(&self) -> Snapshot {
+        self.shared.export()
+    }
+
+    /// Returns a number that grows whenever something may have changed: what was exported since
+    /// then need not be exported again.
+    pub fn changes(&self) -> u64 {
+        self.shared.changes()
+    }
+
+    /// Returns what was expected and is not true now, in words.
+    pub fn unmet(&self) -> Vec<String> {
+        let unmet = |world: &World| {
+            self.expectations.iter().filter_map(|expected| expected.unmet(world)).collect()
+        };
+        self.shared.look(|world, _| unmet(world))
     }
 
     /// Plans a fault.
@@ -161,6 +230,10 @@ impl Emulator {
     }
 
     /// Stops, and returns when nobody is served any more.
+    ///
+    /// # Panics
+    ///
+    /// Panics if something is not as [expected](Builder::expect).
     pub async fn shutdown(mut self) {
         self.halt();
         if let Some(server) = self.server.take() {
@@ -170,9 +243,31 @@ impl Emulator {
                 abort.abort();
             }
         }
+        self.judge();
+    }
+
+    /// Panics if something is not as expected, once.
+    fn judge(&mut self) {
+        let unmet = self.unmet();
+        self.expectations.clear();
+        if !unmet.is_empty() {
+            #[expect(clippy::panic, reason = "whoever asked for this wants the test to fail")]
+            {
+                panic!(
+                    "the emulator at {} saw what was not expected: {}",
+                    self.addr,
+                    unmet.join("\n")
+                );
+            }
+        }
     }
 
     fn halt(&mut self) {
+        if self.stop.is_some() {
+            for fault in self.faults().never_fired() {
+                tracing::warn!("a planned fault never happened: {fault}");
+            }
+        }
         self.timer.abort();
         self.shared.stop();
         // The receiver may have ended by itself.
@@ -183,6 +278,10 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.halt();
+        // A test that fails already is told why.
+        if !std::thread::panicking() {
+            self.judge();
+        }
     }
 }
 
@@ -250,11 +349,18 @@ pub(super) async fn deliver(shared: &Arc<Shared>, ask: Deliver) -> Result<Delive
     .await
 }
 
-pub(super) fn advance(shared: &Arc<Shared>, by: Duration) -> Result<Timestamp, ControlError> {
+pub(super) async fn advance(shared: &Arc<Shared>, by: Duration) -> Result<Timestamp, ControlError> {
     if by > LONGEST_STEP {
         return Err(ControlError::TooFar);
     }
-    shared.advance(by).ok_or(ControlError::TooFar)
+    shared.advance(by).await
+}
+
+pub(super) fn set_traffic(
+    shared: &Arc<Shared>,
+    ask: Traffic,
+) -> Result<TrafficState, ControlError> {
+    shared.visit(|v| v.world.set_traffic(ask, v.now)).map_err(ControlError::Traffic)
 }
 
 pub(super) fn plan_fault(shared: &Arc<Shared>, fault: Fault) -> Result<PlannedFault, ControlError> {

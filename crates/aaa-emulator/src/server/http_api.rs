@@ -9,8 +9,11 @@ use axum::{
 };
 use http::StatusCode;
 
-use super::shared::Shared;
-use crate::rest::Called;
+use super::{outbound::Sent, shared::Shared};
+use crate::{
+    rest::{self, Called},
+    world::Wire,
+};
 
 /// The largest body that is read.
 const MAX_BODY: usize = 1024 * 1024;
@@ -44,7 +47,13 @@ pub(super) async fn call(State(shared): State<Arc<Shared>>, request: Request) ->
     };
     match response {
         // Not by axum's conversion of text, which would name a content type of its own.
-        Some(response) => response.map(Body::from),
+        Some(response) => {
+            let wire = rest::wire_of(&response);
+            response.map(|body| match wire {
+                Wire::Whole => Body::from(body),
+                wire => Body::new(Sent::new(body, wire)),
+            })
+        }
         // Reset or stopped meanwhile.
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }

@@ -1,6 +1,8 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use super::Relations;
+
 /// Which of X's two APIs a call belongs to. A webhook belongs to the one it was registered through.
 ///
 /// # Examples
@@ -36,6 +38,14 @@ impl Generation {
         match self {
             Self::V2 => SignedDuration::from_hours(24),
             Self::V1_1 => SignedDuration::from_hours(5 * 24),
+        }
+    }
+
+    /// Returns whom unfollows, blocks and mutes are delivered for, by X's documents.
+    pub const fn relations(self) -> Relations {
+        match self {
+            Self::V2 => Relations::ByUserOrOfUser,
+            Self::V1_1 => Relations::ByUser,
         }
     }
 

@@ -6,9 +6,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    Check, CheckId, Effect, Heard, Outcome, Refusal, Silence, Ticket, Timer, World, refusal::Reason,
+    Answer, Check, CheckId, Effect, Heard, Outcome, Refusal, Silence, Ticket, Timer, World,
+    faults::{Class, Occasion},
+    refusal::Reason,
 };
-use crate::settings::{Challenge, Generation, Revival};
+use crate::{
+    control::{Action, CheckCause},
+    settings::{Challenge, ChallengeType, Generation, Revival},
+};
 
 /// A check that is under way.
 #[derive(Debug)]
@@ -16,6 +21,7 @@ pub(super) struct PendingCheck {
     token: String,
     generation: Generation,
     purpose: Purpose,
+    fault: Option<Action>,
 }
 
 /// Why a webhook is checked.
@@ -25,6 +31,18 @@ pub(super) enum Purpose {
     Validate { ticket: Ticket, webhook: WebhookId },
     Replay { ticket: Ticket, webhook: WebhookId, window: ReplayWindow },
     Schedule { webhook: WebhookId },
+}
+
+impl Purpose {
+    fn occasion(&self) -> Occasion<'static> {
+        let (check, webhook) = match self {
+            Self::Register { .. } => (CheckCause::Registration, None),
+            Self::Validate { webhook, .. } => (CheckCause::Request, Some(*webhook)),
+            Self::Replay { webhook, .. } => (CheckCause::Replay, Some(*webhook)),
+            Self::Schedule { webhook } => (CheckCause::Schedule, Some(*webhook)),
+        };
+        Occasion { check: Some(check), webhook, ..Occasion::default() }
+    }
 }
 
 /// What the outcome of a check means.
@@ -47,12 +65,18 @@ pub(crate) enum Trouble {
     Slow(Generation),
     #[error("{0}")]
     Closed(String),
-    #[error("{}", Silence::Tls)]
-    Tls,
+    #[error("TLS failed: {0}")]
+    Tls(String),
     #[error("Non-200 response code during CRC GET request (i.e. 404, 500, etc): {0}")]
     Status(u16),
     #[error("URL returned bad response during CRC with error: Invalid `response_token`")]
     WrongToken,
+    #[error("URL returned bad response during CRC with error: the body is compressed, or says so")]
+    Compressed,
+    #[error(
+        "URL returned bad response during CRC with error: the content type is not application/json"
+    )]
+    ContentType,
 }
 
 impl Trouble {
@@ -65,10 +89,15 @@ impl World {
     /// Reports what a webhook answered to a challenge.
     pub fn check_ended(&mut self, check: CheckId, heard: Heard, now: Timestamp) {
         self.observe(now);
-        let Some(PendingCheck { token, generation, purpose }) = self.checks.remove(&check) else {
+        let Some(PendingCheck { token, generation, purpose, fault }) = self.checks.remove(&check)
+        else {
             return;
         };
-        let verdict = self.judge(&token, generation, &heard);
+        let verdict = match fault {
+            Some(Action::WrongCheck) => Verdict::Wrong(Trouble::WrongToken),
+            Some(Action::SilentCheck) => Verdict::Transient(Trouble::Slow(generation)),
+            _ => self.judge(&token, generation, &heard),
+        };
         match purpose {
             Purpose::Register { ticket, url } => {
                 let result = match failed(verdict) {
@@ -111,8 +140,10 @@ impl World {
         };
         let query = own + &query;
         let was_asked_for = !matches!(purpose, Purpose::Schedule { .. });
-        if let (Challenge::Signed, true, Some(secret)) = (challenge, was_asked_for, &self.secret) {
-            signature = Some(Signature::of(secret, query.as_bytes()).to_string());
+        let fault = self.fire(Class::Check, &purpose.occasion());
+        let secret = self.secret_for(fault);
+        if let (Challenge::Signed, true, Some(secret)) = (challenge, was_asked_for, secret) {
+            signature = Some(Signature::of(&secret, query.as_bytes()).to_string());
         }
         let id = CheckId(self.next_serial());
         self.effects.push(Effect::Check(Check {
@@ -121,7 +152,7 @@ impl World {
             signature,
             deadline: self.settings.deadline_of(generation),
         }));
-        self.checks.insert(id, PendingCheck { token, generation, purpose });
+        self.checks.insert(id, PendingCheck { token, generation, purpose, fault });
     }
 
     /// A webhook is due for a check. While one is under way the next is left out.
@@ -175,16 +206,24 @@ impl World {
     fn judge(&self, token: &str, generation: Generation, heard: &Heard) -> Verdict {
         let answer = match heard {
             Ok(answer) => answer,
-            Err(Silence::Tls) => return Verdict::Wrong(Trouble::Tls),
+            Err(Silence::Tls(why)) => return Verdict::Wrong(Trouble::Tls(why.clone())),
             Err(Silence::TimedOut) => return Verdict::Transient(Trouble::Slow(generation)),
             Err(silence) => return Verdict::Transient(Trouble::Closed(silence.to_string())),
         };
         match answer.status {
+            200 if is_compressed(answer) => Verdict::Wrong(Trouble::Compressed),
+            200 if !self.has_right_type(answer) => Verdict::Wrong(Trouble::ContentType),
             200 if self.is_right(token, &answer.body) => Verdict::Passed,
             200 => Verdict::Wrong(Trouble::WrongToken),
             status @ 400..=599 => Verdict::Transient(Trouble::Status(status)),
             status => Verdict::Wrong(Trouble::Status(status)),
         }
+    }
+
+    fn has_right_type(&self, answer: &Answer) -> bool {
+        let essence = answer.content_type.as_deref().and_then(|t| t.split(';').next());
+        let is_json = essence.is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"));
+        is_json || self.settings.challenge_type == ChallengeType::Any
     }
 
     fn is_right(&self, token: &str, body: &[u8]) -> bool {
@@ -200,6 +239,17 @@ impl World {
         };
         right().unwrap_or(false)
     }
+}
+
+/// Says whether a body is compressed or said to be. What is both, X could perhaps read; a webhook
+/// that does neither is on the safe side, and here nothing else passes.
+fn is_compressed(answer: &Answer) -> bool {
+    const GZIP: &[u8] = &[0x1f, 0x8b];
+    let is_announced = answer
+        .content_encoding
+        .as_deref()
+        .is_some_and(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"));
+    is_announced || answer.body.starts_with(GZIP)
 }
 
 fn failed(verdict: Verdict) -> Option<Refusal> {

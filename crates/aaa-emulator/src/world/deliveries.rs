@@ -1,18 +1,23 @@
 //! Deliveries: queued, begun, and ended one way or another.
 
+use std::sync::Arc;
+
 use aaa_types::{ConsumerSecret, JobId, WebhookId};
 use aaa_webhook::signature::Signature;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DeliveryId, Effect, Heard, Outcome, Post, Refusal, Ticket, Timer, World,
+    DeliveryId, Effect, Heard, Outcome, Post, Refusal, Ticket, Timer, Wire, World,
     faults::{Class, Occasion},
 };
 use crate::{
     control::{Action, Cause, Completion, Deliver, Delivered},
-    settings::WhileInvalid,
+    settings::{DeliveryHeaders, WhileInvalid},
 };
+
+/// How long a delivery waits to be overtaken.
+const UNOVERTAKEN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Something to deliver.
 #[derive(Debug)]
@@ -28,14 +33,14 @@ pub(super) enum Work {
 /// A delivery that is under way.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    webhook: WebhookId,
-    what: What,
+    pub(super) webhook: WebhookId,
+    pub(super) what: What,
     /// The answer will be lost.
     lossy: bool,
 }
 
 #[derive(Debug)]
-enum What {
+pub(super) enum What {
     Event(Attempted),
     Completion(JobId),
     Raw(Ticket),
@@ -43,10 +48,10 @@ enum What {
 
 /// An attempt to deliver an event.
 #[derive(Debug, Clone, Copy)]
-struct Attempted {
-    entry: usize,
-    attempt: usize,
-    job: Option<JobId>,
+pub(super) struct Attempted {
+    pub(super) entry: usize,
+    pub(super) attempt: usize,
+    pub(super) job: Option<JobId>,
 }
 
 impl World {
@@ -85,7 +90,7 @@ impl World {
             Err(silence) => Err(silence.to_string()),
         };
         match what {
-            What::Event(attempted) => self.attempt_ended(webhook, attempted, result),
+            What::Event(attempted) => self.attempt_ended(webhook, attempted, result, true),
             What::Completion(id) => {
                 let acknowledged = result == Ok(200);
                 if let Some(job) = self.records.job_mut(id) {
@@ -127,15 +132,58 @@ impl World {
 
     /// Begins a delivery, unless a fault delays it.
     pub(super) fn begin(&mut self, webhook: WebhookId, work: Work) {
-        let fault = self.fault_of(&work);
-        let Some(Action::Delay { seconds: seconds @ 1.. }) = fault else {
-            return self.start(webhook, work, fault);
-        };
-        if let Some(job) = self.job_of(webhook, &work) {
+        let fault = self.fault_of(webhook, &work);
+        match fault {
+            Some(Action::Delay { seconds: seconds @ 1.. }) => {
+                self.put_off(webhook, &work);
+                let delay = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+                self.later(delay, Timer::Begin(webhook, work));
+            }
+            Some(Action::Reorder) => {
+                self.put_off(webhook, &work);
+                let held = self.next_serial();
+                if let Some(hook) = self.hooks.get_mut(&webhook) {
+                    hook.held.insert(held, work);
+                }
+                self.later(UNOVERTAKEN, Timer::Release(webhook, held));
+            }
+            _ => {
+                let is_live = !matches!(work, Work::Event { job: Some(_), .. });
+                self.start(webhook, work, fault);
+                let any = self.release_overtaken(webhook);
+                // Whoever begins what a job sends goes on with the job himself.
+                if any && is_live {
+                    self.resume_replay(webhook);
+                }
+            }
+        }
+    }
+
+    /// A job does not end before what was put off has its turn.
+    pub(super) fn put_off(&mut self, webhook: WebhookId, work: &Work) {
+        if let Some(job) = self.job_of(webhook, work) {
             job.delayed += 1;
         }
-        let delay = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-        self.later(delay, Timer::Begin(webhook, work));
+    }
+
+    /// What waited to be overtaken has been.
+    fn release_overtaken(&mut self, webhook: WebhookId) -> bool {
+        let mut any = false;
+        while let Some(hook) = self.hooks.get_mut(&webhook)
+            && let Some((_, work)) = hook.held.pop_first()
+        {
+            any = true;
+            self.start_late(webhook, work);
+        }
+        any
+    }
+
+    /// Nothing has come that could overtake it.
+    pub(super) fn release(&mut self, webhook: WebhookId, held: u64) {
+        let hook = self.hooks.get_mut(&webhook);
+        if let Some(work) = hook.and_then(|hook| hook.held.remove(&held)) {
+            self.begin_late(webhook, work);
+        }
     }
 
     /// Begins a delivery that was delayed; its fault has fired.
@@ -143,11 +191,15 @@ impl World {
         if !self.hooks.contains_key(&webhook) {
             return self.abandon(work);
         }
+        self.start_late(webhook, work);
+        self.resume_replay(webhook);
+    }
+
+    fn start_late(&mut self, webhook: WebhookId, work: Work) {
         if let Some(job) = self.job_of(webhook, &work) {
             job.delayed -= 1;
         }
         self.start(webhook, work, None);
-        self.resume_replay(webhook);
     }
 
     /// What will not be delivered any more is waited for no longer.
@@ -176,19 +228,26 @@ impl World {
             }
             Work::Event { entry, cause, job } => {
                 let attempted = self.attempt(webhook, entry, cause, job);
-                if fault == Some(Action::Drop) {
-                    let error = "lost on its way by a planned fault".to_owned();
-                    return self.attempt_ended(webhook, attempted, Err(error));
+                let lost = match fault {
+                    Some(Action::Drop) => Some("lost on its way by a planned fault"),
+                    Some(Action::GiveUp) => Some("given up by a planned fault"),
+                    _ => None,
+                };
+                if let Some(error) = lost {
+                    let may_retry = fault != Some(Action::GiveUp);
+                    let result = Err(error.to_owned());
+                    return self.attempt_ended(webhook, attempted, result, may_retry);
                 }
-                let body = self.records.entry(entry).map(|entry| entry.body.clone());
-                let body = body.unwrap_or_default();
+                let body = self.records.body(entry);
                 if fault == Some(Action::Duplicate) {
                     let copy = self.attempt(webhook, entry, cause, job);
                     self.post(webhook, What::Event(copy), body.clone(), None, fault);
                 }
                 self.post(webhook, What::Event(attempted), body, None, fault);
             }
-            Work::Completion { job, body } if is_valid && fault != Some(Action::Drop) => {
+            Work::Completion { job, body }
+                if is_valid && !matches!(fault, Some(Action::Drop | Action::GiveUp)) =>
+            {
                 if let Some(job) = self.records.job_mut(job) {
                     job.completion = Completion::Sent;
                 }
@@ -242,15 +301,18 @@ impl World {
         webhook: WebhookId,
         attempted: Attempted,
         result: Result<u16, String>,
+        may_retry: bool,
     ) {
         let Attempted { entry, attempt, job } = attempted;
         let is_delivered = result == Ok(200);
         self.records.attempt_ended((entry, attempt), result, self.now);
         if !is_delivered {
-            match job {
-                Some(id) => self.records.job_mut(id).into_iter().for_each(|job| job.failed += 1),
-                None if self.retry_later(webhook, entry) => return,
-                None => {}
+            if let Some(job) = job.and_then(|id| self.records.job_mut(id)) {
+                job.failed += 1;
+            }
+            // What a job sends is not retried.
+            if may_retry && job.is_none() && self.retry_later(webhook, entry) {
+                return;
             }
         }
         if let Some(ticket) = self.records.take_wait(entry) {
@@ -294,10 +356,11 @@ impl World {
         }
         let uri = hook.url.as_str().to_owned();
         let deadline = self.settings.deadline_of(hook.generation);
-        let secret = match fault {
-            Some(Action::BadSignature) => "another-secret".parse().ok(),
-            _ => self.secret.clone(),
+        let headers = match self.settings.delivery_headers {
+            DeliveryHeaders::Plain => Vec::new(),
+            DeliveryHeaders::Finagle => finagle(self.now, deadline, self.serial),
         };
+        let secret = self.secret_for(fault);
         let sign = |secret: &ConsumerSecret| Signature::of(secret, &body).to_string();
         let signature = signature.or_else(|| secret.as_ref().map(sign)).unwrap_or_default();
         let body = match fault {
@@ -307,26 +370,61 @@ impl World {
         };
         let id = DeliveryId(self.next_serial());
         let lossy = fault == Some(Action::LoseAnswer);
+        let wire = match fault {
+            Some(Action::SlowBody { millis }) => {
+                Wire::Slow(SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX)))
+            }
+            Some(Action::Reset) => Wire::Reset,
+            _ => Wire::Whole,
+        };
         self.deliveries.insert(id, InFlight { webhook, what, lossy });
-        self.effects.push(Effect::Post(Post { id, uri, signature, body, deadline }));
+        self.effects.push(Effect::Post(Post { id, uri, signature, headers, body, wire, deadline }));
     }
 
-    fn fault_of(&mut self, work: &Work) -> Option<Action> {
+    /// The secret that signs what is sent next.
+    pub(super) fn secret_for(&self, fault: Option<Action>) -> Option<ConsumerSecret> {
+        match fault {
+            Some(Action::BadSignature) => "another-secret".parse().ok(),
+            _ => self.secret.clone(),
+        }
+    }
+
+    fn fault_of(&mut self, webhook: WebhookId, work: &Work) -> Option<Action> {
+        let kind;
         let occasion = match work {
             Work::Event { entry, cause, .. } => {
                 let entry = self.records.entry(*entry)?;
+                kind = Arc::clone(&entry.kind);
                 Occasion {
-                    kind: Some(&entry.kind),
+                    kind: Some(&kind),
                     user: entry.for_user,
+                    webhook: Some(webhook),
                     cause: Some(*cause),
-                    operation: None,
+                    event: Some(entry.id),
+                    ..Occasion::default()
                 }
             }
-            Work::Completion { .. } => Occasion::completion(),
+            Work::Completion { .. } => Occasion::completion(webhook),
             Work::Raw { .. } => return None,
         };
-        self.faults.fire(Class::Delivery, &occasion)
+        self.fire(Class::Delivery, &occasion)
     }
+}
+
+/// What X's own machinery was seen to add in 2019.
+fn finagle(now: Timestamp, deadline: SignedDuration, serial: u64) -> Vec<(&'static str, String)> {
+    let until = now.saturating_add(deadline).unwrap_or(now);
+    let trace = format!("{:016x}", serial.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let span = format!("{} {}", now.as_nanosecond(), until.as_nanosecond());
+    vec![
+        ("finagle-ctx-com.twitter.finagle.deadline", span),
+        ("finagle-ctx-com.twitter.finagle.retries", "0".to_owned()),
+        ("finagle-http-retryable-request", String::new()),
+        ("x-b3-flags", "2".to_owned()),
+        ("x-b3-parentspanid", trace.clone()),
+        ("x-b3-spanid", trace.clone()),
+        ("x-b3-traceid", trace),
+    ]
 }
 
 /// Changes one byte in the middle, so that the text stays text.

@@ -15,6 +15,8 @@ pub enum Effect {
     Post(Post),
     /// Answer the call that got this ticket.
     Answer(Ticket, Outcome),
+    /// Move the clock forward, and [`wake`](super::World::wake) the world.
+    JumpClock(SignedDuration),
 }
 
 /// A challenge: a `GET` of `uri`.
@@ -39,10 +41,26 @@ pub struct Post {
     pub uri: String,
     /// The signature header.
     pub signature: String,
+    /// Headers besides that one and the content type.
+    pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Bytes,
+    /// What goes wrong on the wire.
+    pub wire: Wire,
     /// How long to wait, in real time.
     pub deadline: SignedDuration,
+}
+
+/// How a delivery goes over its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wire {
+    /// As it should.
+    Whole,
+    /// The second half of the body waits for this long, in real time.
+    Slow(SignedDuration),
+    /// The connection is closed in the middle of the body.
+    Reset,
 }
 
 /// What came back: an answer, or nothing.
@@ -55,6 +73,17 @@ pub struct Answer {
     pub status: u16,
     /// As much of the body as was read.
     pub body: Bytes,
+    /// The `Content-Type`.
+    pub content_type: Option<String>,
+    /// The `Content-Encoding`.
+    pub content_encoding: Option<String>,
+}
+
+impl Answer {
+    /// An answer whose headers say nothing about its body.
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, body: body.into(), content_type: None, content_encoding: None }
+    }
 }
 
 /// Why a webhook did not answer.
@@ -67,9 +96,9 @@ pub enum Silence {
     /// No connection, or it ended before the answer did.
     #[error("the connection failed: {0}")]
     Closed(String),
-    /// TLS failed. The emulator speaks none, so this is the end of every `https` URL.
-    #[error("TLS failed: the emulator speaks only http, register an http URL on loopback")]
-    Tls,
+    /// TLS failed: the certificate is not trusted, or the other side speaks none.
+    #[error("TLS failed: {0}")]
+    Tls(String),
 }
 
 /// Names a check.
@@ -79,6 +108,13 @@ pub struct CheckId(pub(super) u64);
 /// Names a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryId(pub(super) u64);
+
+#[cfg(test)]
+impl DeliveryId {
+    pub(crate) fn for_tests() -> Self {
+        Self(0)
+    }
+}
 
 /// Stands for an answer that comes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

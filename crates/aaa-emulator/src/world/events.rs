@@ -4,12 +4,12 @@ use aaa_types::{UserId, WebhookId, event::Body};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Outcome, Ticket, World, deliveries::Work, ledger::Entry};
+use super::{Outcome, Ticket, World, deliveries::Work, ledger::NewEntry};
 use crate::{
     control::{Cause, Trigger, Triggered, TriggeredEvent},
     credentials,
     payload::{self, Fresh, Item},
-    settings::WhileInvalid,
+    settings::{Relations, WhileInvalid},
 };
 
 /// Events cannot be made.
@@ -17,7 +17,10 @@ use crate::{
 #[non_exhaustive]
 pub enum TriggerError {
     /// The kind is no kind.
-    #[error("`{0}` is not a kind of event: expected `user_event` or a name ending in `_events`")]
+    #[error(
+        "`{0}` is not a kind of event: expected `user_event`, a name ending in `_events`, an event \
+         type with a dot or `filtered_stream`"
+    )]
     Kind(String),
     /// Something is generated, so members can be merged into it, but nothing else.
     #[error("the payload of `{0}` is not an object: give the members that differ")]
@@ -25,6 +28,9 @@ pub enum TriggerError {
     /// None or too many.
     #[error("the count {0} is not between 1 and {max}", max = Trigger::MAX_COUNT)]
     Count(u32),
+    /// No such webhook.
+    #[error("there is no webhook {0}")]
+    Webhook(WebhookId),
     /// No such user.
     #[error("there is no user {0}: users are 1 to {max}", max = credentials::MAX_USER)]
     User(UserId),
@@ -83,11 +89,14 @@ impl World {
     ) -> Result<Triggered, TriggerError> {
         self.observe(now);
         let count = check(ask)?;
+        if let Some(webhook) = ask.webhook_id.filter(|id| !self.hooks.contains_key(id)) {
+            return Err(TriggerError::Webhook(webhook));
+        }
         let mut events = Vec::new();
         for _ in 0..count {
             let fresh = self.fresh(ask);
             let item = Item::new(&ask.kind, ask.user_id, ask.payload.as_ref(), &fresh);
-            for (webhook, user) in self.concerned(&item, ask.user_id) {
+            for (webhook, user) in self.concerned(&item, ask) {
                 events.push(self.publish(webhook, user, &item, wait));
             }
             if ask.kind == "user_event" {
@@ -117,19 +126,25 @@ impl World {
     }
 
     /// Returns who is to hear of an item, and where: who acts first.
-    fn concerned(&self, item: &Item, actor: UserId) -> Vec<(WebhookId, UserId)> {
-        let mut users = Vec::new();
-        let actor = item.names_user().then_some(actor);
-        for user in actor.into_iter().chain(item.parties(self.settings.relations)) {
-            if !users.contains(&user) {
-                users.push(user);
+    fn concerned(&self, item: &Item, ask: &Trigger) -> Vec<(WebhookId, UserId)> {
+        let actor = item.names_user().then_some(ask.user_id);
+        let everybody = |relations| {
+            let mut users: Vec<UserId> = Vec::new();
+            for user in actor.into_iter().chain(item.parties(relations)) {
+                if !users.contains(&user) {
+                    users.push(user);
+                }
             }
-        }
-        let hooks = self.hooks.values().flat_map(|hook| {
-            let users = users.iter().filter(|user| hook.subscribers.contains(user));
-            users.map(|user| (hook.id, *user))
+            users
+        };
+        let hooks = self.hooks.values().filter(|h| ask.webhook_id.is_none_or(|id| h.id == id));
+        let concerned = hooks.flat_map(|hook| {
+            let is_sent_anyway = ask.webhook_id.is_some() && !item.is_account_activity();
+            let mut users = everybody(self.settings.relations_of(hook.generation));
+            users.retain(|user| is_sent_anyway || hook.subscribers.contains(user));
+            users.into_iter().map(|user| (hook.id, user))
         });
-        hooks.collect()
+        concerned.collect()
     }
 
     /// Writes an event into the ledger and queues its delivery.
@@ -140,26 +155,30 @@ impl World {
         item: &Item,
         wait: Option<Ticket>,
     ) -> TriggeredEvent {
-        let body = item.body(user);
+        let body = item.body(user, self.settings.blocked_flag);
         let (kind, key) = identity(&body);
-        let for_user = item.names_user().then_some(user);
+        let for_user_id = item.names_user().then_some(user);
+        let id = self.log(webhook, for_user_id, (kind.clone(), key.clone(), body), wait);
+        TriggeredEvent { id: id.to_string(), key, kind, for_user_id }
+    }
+
+    /// The same with kind, key and body; returns the id.
+    pub(super) fn log(
+        &mut self,
+        webhook: WebhookId,
+        for_user: Option<UserId>,
+        (kind, key, body): (String, String, Bytes),
+        wait: Option<Ticket>,
+    ) -> u64 {
         let is_valid = self.hooks.get(&webhook).is_some_and(|hook| hook.valid);
         let id = self.next_id();
-        let made = TriggeredEvent {
-            id: id.to_string(),
-            key: key.clone(),
-            kind: kind.clone(),
-            for_user_id: for_user,
-        };
-        let entry = self.records.add(Entry {
+        let entry = self.records.add(NewEntry {
             id,
             key,
             kind,
             for_user,
             webhook,
             created_at: self.now,
-            attempts: Vec::new(),
-            acknowledged_at: None,
             body,
             wait: wait.filter(|_| is_valid),
         });
@@ -174,12 +193,12 @@ impl World {
                 hook.attempted.push((now, entry));
             }
         }
-        made
+        id
     }
 
     /// A user took the app's permission back: the subscriptions are gone.
     fn revoke(&mut self, item: &Item) {
-        let users = item.parties(self.settings.relations);
+        let users = item.parties(Relations::ByUser);
         for hook in self.hooks.values_mut() {
             hook.subscribers.retain(|user| !users.contains(user));
         }

@@ -1,50 +1,92 @@
 //! Planned faults, and when they fire.
 
-use aaa_types::UserId;
-use jiff::Timestamp;
+use std::collections::VecDeque;
 
-use super::World;
-use crate::control::{Action, Cause, Fault, Faults, Match, Operation, PlannedFault};
+use aaa_types::{UserId, WebhookId};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Effect, World, random::Random};
+use crate::control::{
+    Action, Cause, CheckCause, Fault, Faults, Firing, Match, Operation, PlannedFault,
+};
+
+/// How many firings the journal keeps.
+const JOURNAL: usize = 100_000;
+
+/// The longest jump of the clock.
+const LONGEST_JUMP: u64 = 366 * 24 * 3600;
 
 /// The faults, in the order in which they were planned.
-#[derive(Debug, Default)]
-pub(super) struct Planned(Vec<(PlannedFault, u32)>);
+#[derive(Debug)]
+pub(super) struct Planned {
+    faults: Vec<(PlannedFault, u32)>,
+    journal: VecDeque<Firing>,
+    /// Of their own, so that a fault changes no id.
+    random: Random,
+}
 
 /// On what an action works. Each fault is asked only on occasions of its class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Delivery,
     Call,
+    Check,
     JobState,
     JobEnd,
 }
 
 /// A moment at which something could go wrong.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Occasion<'a> {
     pub(super) kind: Option<&'a str>,
     pub(super) user: Option<UserId>,
+    pub(super) webhook: Option<WebhookId>,
     pub(super) cause: Option<Cause>,
     pub(super) operation: Option<Operation>,
+    pub(super) check: Option<CheckCause>,
+    pub(super) event: Option<u64>,
 }
 
 impl Occasion<'_> {
     /// A replay job has ended.
-    pub(super) fn completion() -> Self {
-        Self { kind: Some("replay_job_status"), user: None, cause: None, operation: None }
+    pub(super) fn completion(webhook: WebhookId) -> Self {
+        Self { kind: Some("replay_job_status"), webhook: Some(webhook), ..Self::default() }
     }
 }
 
 impl Planned {
+    pub(super) fn new(seed: u64) -> Self {
+        // Another stream than that of the ids, from the same seed.
+        let random = Random::new(seed ^ 0xfa17_fa17_fa17_fa17);
+        Self { faults: Vec::new(), journal: VecDeque::new(), random }
+    }
+
     /// Returns what goes wrong now.
-    pub(super) fn fire(&mut self, class: Class, occasion: &Occasion<'_>) -> Option<Action> {
-        for (fault, seen) in &mut self.0 {
+    fn fire(&mut self, class: Class, occasion: &Occasion<'_>, now: Timestamp) -> Option<Action> {
+        for (fault, seen) in &mut self.faults {
             let is_left = fault.fired < fault.planned;
-            if !is_left || class_of(fault.action) != class || !fits(&fault.when, occasion) {
+            if !is_left || class_of(fault) != class || !fits(&fault.when, occasion) {
                 continue;
             }
-            *seen += 1;
-            if *seen >= fault.when.nth.unwrap_or(1) {
+            *seen = seen.saturating_add(1);
+            let is_late_enough = *seen >= fault.when.nth.unwrap_or(1);
+            let probability = fault.when.probability;
+            if is_late_enough && probability.is_none_or(|p| p.happens(self.random.next())) {
                 fault.fired += 1;
+                if self.journal.len() == JOURNAL {
+                    self.journal.pop_front();
+                }
+                self.journal.push_back(Firing {
+                    at: now,
+                    fault_id: fault.id.clone(),
+                    event_id: occasion.event.map(|id| id.to_string()),
+                    kind: occasion.kind.map(str::to_owned),
+                    user_id: occasion.user,
+                    webhook_id: occasion.webhook,
+                    cause: occasion.cause,
+                    operation: occasion.operation,
+                    check: occasion.check,
+                });
                 return Some(fault.action);
             }
         }
@@ -59,63 +101,130 @@ impl World {
     ///
     /// Says what is wrong with a fault that could never fire, or not as it says.
     pub fn plan_fault(&mut self, fault: Fault) -> Result<PlannedFault, &'static str> {
-        if fault.times == 0 || fault.when.nth == Some(0) {
-            return Err("`times` and `nth` begin with 1");
-        }
-        if let Action::Respond { status } = fault.action
-            && !(400..=599).contains(&status)
-        {
-            return Err("`status` must be an error, 400 to 599");
-        }
-        let is_call = matches!(fault.action, Action::Respond { .. });
-        if is_call != fault.when.operation.is_some() {
-            return Err("`operation` belongs to `respond`, and `respond` needs one");
-        }
+        judge(&fault)?;
         let planned = PlannedFault {
-            id: (self.faults.0.len() + 1).to_string(),
+            id: (self.faults.faults.len() + 1).to_string(),
             when: fault.when,
             action: fault.action,
             planned: fault.times,
             fired: 0,
         };
-        self.faults.0.push((planned.clone(), 0));
+        self.faults.faults.push((planned.clone(), 0));
         Ok(planned)
     }
 
-    /// Returns the planned faults, and how often each fired.
+    /// Returns the planned faults, how often each fired, and on what.
     pub fn faults(&self) -> Faults {
-        Faults { faults: self.faults.0.iter().map(|(fault, _)| fault.clone()).collect() }
+        let faults = self.faults.faults.iter().map(|(fault, _)| fault.clone());
+        Faults { faults: faults.collect(), journal: self.faults.journal.iter().cloned().collect() }
     }
 
-    /// Returns the status that a planned fault gives to a call of the API.
-    pub fn call_fault(&mut self, operation: Operation, now: Timestamp) -> Option<u16> {
+    /// Returns what goes wrong with a call of the API.
+    pub fn call_fault(
+        &mut self,
+        operation: Operation,
+        user: Option<UserId>,
+        now: Timestamp,
+    ) -> Option<Action> {
         self.observe(now);
-        let occasion = Occasion { kind: None, user: None, cause: None, operation: Some(operation) };
-        match self.faults.fire(Class::Call, &occasion) {
-            Some(Action::Respond { status }) => Some(status),
-            _ => None,
+        let occasion = Occasion { user, operation: Some(operation), ..Occasion::default() };
+        self.fire(Class::Call, &occasion)
+    }
+
+    /// Returns what goes wrong now. A jump of the clock is nothing that goes wrong by itself.
+    pub(super) fn fire(&mut self, class: Class, occasion: &Occasion<'_>) -> Option<Action> {
+        match self.faults.fire(class, occasion, self.now) {
+            Some(Action::JumpClock { seconds }) => {
+                let by = i64::try_from(seconds).unwrap_or(i64::MAX);
+                self.effects.push(Effect::JumpClock(SignedDuration::from_secs(by)));
+                None
+            }
+            action => action,
         }
     }
 }
 
-fn class_of(action: Action) -> Class {
+/// Finds what keeps a fault from firing as it says.
+fn judge(fault: &Fault) -> Result<(), &'static str> {
+    let Fault { when, action, times } = fault;
+    if *times == 0 || when.nth == Some(0) {
+        return Err("`times` and `nth` begin with 1");
+    }
+    let is_of_delivery = when.kind.is_some() || when.cause.is_some();
+    match (when.operation, when.check) {
+        (Some(_), Some(_)) => return Err("`operation` and `check` are no one occasion"),
+        (Some(_), None) if is_of_delivery || when.webhook_id.is_some() => {
+            return Err("a call has an `operation` and a `user_id`, and nothing else to match");
+        }
+        (None, Some(_)) if is_of_delivery || when.user_id.is_some() => {
+            return Err(
+                "a check has a cause, `check`, and a `webhook_id`, and nothing else to match",
+            );
+        }
+        _ => {}
+    }
     match action {
+        Action::Respond { status, .. } if !(400..=599).contains(status) => {
+            return Err("`status` must be an error, 400 to 599");
+        }
+        Action::JumpClock { seconds } if *seconds > LONGEST_JUMP => {
+            return Err("the clock jumps by at most a year");
+        }
+        _ => {}
+    }
+    let works_on_calls = matches!(
+        action,
+        Action::Respond { .. }
+            | Action::LoseAnswer
+            | Action::Reset
+            | Action::SlowBody { .. }
+            | Action::JumpClock { .. }
+    );
+    let works_on_checks =
+        matches!(action, Action::WrongCheck | Action::SilentCheck | Action::BadSignature);
+    match action {
+        Action::Respond { .. } if when.operation.is_none() => {
+            Err("`respond` needs the `operation` that it answers")
+        }
+        _ if when.operation.is_some() && !works_on_calls => {
+            Err("with an `operation`, `respond`, `lose_answer`, `reset`, `slow_body` and \
+                 `jump_clock` can happen")
+        }
+        _ if when.check.is_some() && !works_on_checks => {
+            Err("with a `check`, `wrong_check`, `silent_check` and `bad_signature` can happen")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn class_of(fault: &PlannedFault) -> Class {
+    match fault.action {
+        _ if fault.when.operation.is_some() => Class::Call,
+        _ if fault.when.check.is_some() => Class::Check,
         Action::Drop
         | Action::LoseAnswer
         | Action::Delay { .. }
         | Action::Duplicate
+        | Action::Reorder
         | Action::BadSignature
         | Action::Corrupt
-        | Action::Truncate => Class::Delivery,
+        | Action::Truncate
+        | Action::SlowBody { .. }
+        | Action::Reset
+        | Action::GiveUp
+        | Action::JumpClock { .. } => Class::Delivery,
         Action::Respond { .. } => Class::Call,
+        Action::WrongCheck | Action::SilentCheck => Class::Check,
         Action::IncompleteJob | Action::CompleteJob => Class::JobState,
-        Action::MissingCompletion => Class::JobEnd,
+        Action::MissingCompletion | Action::DoubleCompletion => Class::JobEnd,
     }
 }
 
 fn fits(when: &Match, occasion: &Occasion<'_>) -> bool {
     when.kind.as_deref().is_none_or(|kind| occasion.kind == Some(kind))
         && when.user_id.is_none_or(|user| occasion.user == Some(user))
+        && when.webhook_id.is_none_or(|webhook| occasion.webhook == Some(webhook))
         && when.cause.is_none_or(|cause| occasion.cause == Some(cause))
         && when.operation.is_none_or(|operation| occasion.operation == Some(operation))
+        && when.check.is_none_or(|check| occasion.check == Some(check))
 }

@@ -7,7 +7,10 @@ use aaa_types::UserId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::World;
-use crate::credentials;
+use crate::{
+    control::{SavedDecision, SavedGrants, SavedRequest},
+    credentials,
+};
 
 /// How long a request token is good for. X does not say; its pages speak of minutes.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(15);
@@ -101,6 +104,41 @@ pub enum GrantError {
 impl Grants {
     pub(super) fn new() -> Self {
         Self { requests: HashMap::new(), bearer: Some(1), bearers: 1 }
+    }
+
+    pub(super) fn saved(&self) -> SavedGrants {
+        let requests = self.requests.iter().map(|(token, request)| SavedRequest {
+            token: token.clone(),
+            secret: request.secret.clone(),
+            callback: request.callback.clone(),
+            form_token: request.form_token.clone(),
+            expires: request.expires,
+            decision: match &request.state {
+                State::Open => None,
+                State::Granted { user, verifier } => {
+                    Some(SavedDecision::Granted { user_id: *user, verifier: verifier.clone() })
+                }
+                State::Denied => Some(SavedDecision::Denied),
+            },
+        });
+        let mut requests: Vec<_> = requests.collect();
+        requests.sort_unstable_by(|a, b| a.token.cmp(&b.token));
+        SavedGrants { requests, bearer: self.bearer, bearers: self.bearers }
+    }
+
+    pub(super) fn restored(saved: SavedGrants) -> Self {
+        let requests = saved.requests.into_iter().map(|request| {
+            let state = match request.decision {
+                None => State::Open,
+                Some(SavedDecision::Granted { user_id, verifier }) => {
+                    State::Granted { user: user_id, verifier }
+                }
+                Some(SavedDecision::Denied) => State::Denied,
+            };
+            let SavedRequest { token, secret, callback, form_token, expires, .. } = request;
+            (token, Request { secret, callback, form_token, expires, state })
+        });
+        Self { requests: requests.collect(), bearer: saved.bearer, bearers: saved.bearers }
     }
 }
 

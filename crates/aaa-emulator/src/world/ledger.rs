@@ -1,12 +1,18 @@
 //! The ground truth: every event for every user, every attempt, every job.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use aaa_types::{JobId, ReplayWindow, UserId, WebhookId};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Ticket, World};
+use super::{
+    Ticket, World,
+    bodies::{Packed, Samples},
+};
 use crate::control::{
     Attempt, Cause, Completion, Counts, JobDetail, JobState, Ledger, LedgerEvent, LedgerJob,
 };
@@ -15,24 +21,37 @@ use crate::control::{
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: u64,
-    pub(super) key: String,
-    pub(super) kind: String,
+    pub(super) key: Box<str>,
+    pub(super) kind: Arc<str>,
     pub(super) for_user: Option<UserId>,
     pub(super) webhook: WebhookId,
     pub(super) created_at: Timestamp,
     pub(super) attempts: Vec<Attempt>,
     pub(super) acknowledged_at: Option<Timestamp>,
-    pub(super) body: Bytes,
+    pub(super) body: Packed,
     /// Who waits for the end of the first delivery.
     pub(super) wait: Option<Ticket>,
 }
 
+/// An event that is new.
+#[derive(Debug)]
+pub(super) struct NewEntry {
+    pub(super) id: u64,
+    pub(super) key: String,
+    pub(super) kind: String,
+    pub(super) for_user: Option<UserId>,
+    pub(super) webhook: WebhookId,
+    pub(super) created_at: Timestamp,
+    pub(super) body: Bytes,
+    pub(super) wait: Option<Ticket>,
+}
+
 impl Entry {
-    fn told(&self) -> LedgerEvent {
+    pub(super) fn told(&self) -> LedgerEvent {
         LedgerEvent {
             id: self.id.to_string(),
-            key: self.key.clone(),
-            kind: self.kind.clone(),
+            key: self.key.to_string(),
+            kind: self.kind.to_string(),
             for_user_id: self.for_user,
             webhook_id: self.webhook,
             created_at: self.created_at,
@@ -42,10 +61,16 @@ impl Entry {
     }
 }
 
+/// How many bodies are kept unpacked.
+const RECENT: usize = 2048;
+
 /// Everything that is never forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     entries: Vec<Entry>,
+    samples: Samples,
+    /// The bodies of the last entries as they are: they are about to be delivered.
+    recent: VecDeque<Bytes>,
     jobs: Vec<JobDetail>,
     job_index: HashMap<JobId, usize>,
     attempts: usize,
@@ -53,10 +78,67 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Adds an event and returns its place.
-    pub(super) fn add(&mut self, entry: Entry) -> usize {
-        self.entries.push(entry);
+    /// Adds an event that nobody has tried to deliver, and returns its place.
+    pub(super) fn add(&mut self, new: NewEntry) -> usize {
+        let NewEntry { id, key, kind, for_user, webhook, created_at, body, wait } = new;
+        let kind = self.samples.kind(&kind);
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(body.clone());
+        let body = self.samples.pack(&kind, body);
+        self.entries.push(Entry {
+            id,
+            key: key.into(),
+            kind,
+            for_user,
+            webhook,
+            created_at,
+            attempts: Vec::new(),
+            acknowledged_at: None,
+            body,
+            wait,
+        });
         self.entries.len() - 1
+    }
+
+    /// Adds an event with what became of it.
+    pub(super) fn add_known(&mut self, id: u64, event: LedgerEvent, body: Bytes) {
+        let place = self.add(NewEntry {
+            id,
+            key: event.key,
+            kind: event.kind,
+            for_user: event.for_user_id,
+            webhook: event.webhook_id,
+            created_at: event.created_at,
+            body,
+            wait: None,
+        });
+        self.attempts += event.attempts.len();
+        self.acknowledged += usize::from(event.acknowledged_at.is_some());
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.attempts = event.attempts;
+            entry.acknowledged_at = event.acknowledged_at;
+        }
+    }
+
+    pub(super) fn with_jobs(self, jobs: Vec<JobDetail>, job_index: HashMap<JobId, usize>) -> Self {
+        Self { jobs, job_index, ..self }
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Returns the body of an event.
+    pub(super) fn body(&self, entry: usize) -> Bytes {
+        let first_recent = self.entries.len() - self.recent.len();
+        let recent = entry.checked_sub(first_recent).and_then(|place| self.recent.get(place));
+        if let Some(body) = recent {
+            return body.clone();
+        }
+        let entry = self.entries.get(entry);
+        entry.map(|entry| self.samples.unpack(&entry.kind, &entry.body)).unwrap_or_default()
     }
 
     pub(super) fn entry(&self, entry: usize) -> Option<&Entry> {
@@ -75,6 +157,8 @@ impl Records {
             return 0;
         };
         self.attempts += 1;
+        // Most events have one.
+        entry.attempts.reserve_exact(1);
         entry.attempts.push(Attempt { at, cause, job_id, status: None, error: None });
         entry.attempts.len() - 1
     }
@@ -158,6 +242,12 @@ impl World {
         let events = self.records.entries.iter().map(Entry::told);
         let jobs = self.records.jobs.iter().map(|job| job.job.clone());
         Ledger { now: self.now.max(now), events: events.collect(), jobs: jobs.collect() }
+    }
+
+    /// Returns the truth about the latest events and their bodies, the latest first.
+    pub(crate) fn latest(&self, count: usize) -> Vec<(LedgerEvent, Bytes)> {
+        let entries = self.records.entries.iter().enumerate().rev().take(count);
+        entries.map(|(place, entry)| (entry.told(), self.records.body(place))).collect()
     }
 
     /// Returns the truth about some events, by their ids; what is not there is left out.

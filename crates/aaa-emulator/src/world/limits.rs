@@ -6,7 +6,10 @@ use aaa_types::UserId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::World;
-use crate::{control::Operation, settings::Generation};
+use crate::{
+    control::{Operation, SavedWindow},
+    settings::Generation,
+};
 
 const QUARTER: SignedDuration = SignedDuration::from_mins(15);
 
@@ -18,6 +21,35 @@ const UNPUBLISHED: u32 = 100_000;
 /// The windows that are open.
 #[derive(Debug, Default)]
 pub(super) struct Limits(HashMap<Counted, Window>);
+
+impl Limits {
+    pub(super) fn saved(&self) -> Vec<SavedWindow> {
+        let saved = self.0.iter().map(|(counted, window)| SavedWindow {
+            generation: counted.generation,
+            operation: counted.operation,
+            user_id: counted.user,
+            seconds: counted.length.as_secs(),
+            ends: window.ends,
+            used: window.used,
+        });
+        let mut saved: Vec<_> = saved.collect();
+        saved.sort_unstable_by_key(|w| (w.generation, w.operation, w.user_id, w.seconds));
+        saved
+    }
+
+    pub(super) fn restored(saved: Vec<SavedWindow>) -> Self {
+        let windows = saved.into_iter().map(|window| {
+            let counted = Counted {
+                generation: window.generation,
+                operation: window.operation,
+                user: window.user_id,
+                length: SignedDuration::from_secs(window.seconds),
+            };
+            (counted, Window { ends: window.ends, used: window.used })
+        });
+        Self(windows.collect())
+    }
+}
 
 /// What has a window of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

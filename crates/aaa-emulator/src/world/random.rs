@@ -18,6 +18,11 @@ impl Random {
         Self(seed)
     }
 
+    /// Where a generator goes on that is made with it.
+    pub(crate) fn state(&self) -> u64 {
+        self.0
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -72,19 +77,31 @@ impl Ids {
         Self { last: 0, last_millis: 0 }
     }
 
+    pub(crate) fn resumed(last: u64, last_millis: i64) -> Self {
+        Self { last, last_millis }
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub(crate) fn last_millis(&self) -> i64 {
+        self.last_millis
+    }
+
     pub(crate) fn next(&mut self, random: &mut Random, now: Timestamp) -> u64 {
         let millis = (now.as_millisecond() - SNOWFLAKE_EPOCH_MS).max(1);
         let time = u64::try_from(millis).unwrap_or(1) << LOW_BITS;
         // Low bits everywhere, so that a number that went through a double is seen to be wrong.
         let low = random.next() & ((1 << LOW_BITS) - 1);
-        self.last = (time | low).max(self.last + 1 + (low & 0x3f));
+        self.last = (time | low).max(self.last.saturating_add(1 + (low & 0x3f)));
         self.last
     }
 
     /// A millisecond that no other event has, at or after `now`: kinds without an id are told
     /// apart by their time.
     pub(crate) fn next_millis(&mut self, now: Timestamp) -> i64 {
-        self.last_millis = now.as_millisecond().max(self.last_millis + 1);
+        self.last_millis = now.as_millisecond().max(self.last_millis.saturating_add(1));
         self.last_millis
     }
 }

@@ -161,13 +161,15 @@ fn named(reason: &Reason) -> (Failure, String) {
 /// too young) the nearest row is taken.
 fn coded(reason: &Reason) -> Coded {
     let (status, code, message) = match reason {
-        Reason::Url(_) | Reason::UrlTaken | Reason::Check(Trouble::Tls) => {
+        Reason::Url(_) | Reason::UrlTaken | Reason::Check(Trouble::Tls(_)) => {
             (403, 214, BAD_URL.into())
         }
         Reason::TooManyWebhooks | Reason::TooManySubscriptions => {
             (403, 214, "Too many resources already created.".into())
         }
-        Reason::Check(Trouble::WrongToken) => (403, 214, format!("{BAD_URL} {BAD_TOKEN}")),
+        Reason::Check(Trouble::WrongToken | Trouble::Compressed | Trouble::ContentType) => {
+            (403, 214, format!("{BAD_URL} {BAD_TOKEN}"))
+        }
         Reason::Check(Trouble::Slow(_)) => (403, 214, Trouble::HIGH_LATENCY_V1_1.into()),
         Reason::Check(Trouble::Status(_) | Trouble::Closed(_)) => {
             (403, 214, "Non-200 response code during CRC GET request (i.e. 404, 500, etc).".into())

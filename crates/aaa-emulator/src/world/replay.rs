@@ -39,13 +39,13 @@ pub(super) enum Replaying {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: JobId,
-    next: usize,
-    end: usize,
+    pub(super) next: usize,
+    pub(super) end: usize,
     pub(super) in_flight: usize,
     pub(super) delayed: usize,
-    started: Timestamp,
-    sent: i64,
-    pacing: bool,
+    pub(super) started: Timestamp,
+    pub(super) sent: i64,
+    pub(super) pacing: bool,
 }
 
 impl World {
@@ -207,17 +207,19 @@ impl World {
             hook.replaying = Replaying::No;
         }
         let has_failed = self.records.job_mut(id).is_some_and(|job| job.failed > 0);
-        let occasion = Occasion::completion();
-        let state = match self.faults.fire(Class::JobState, &occasion) {
+        let occasion = Occasion::completion(webhook);
+        let state = match self.fire(Class::JobState, &occasion) {
             Some(Action::IncompleteJob) => JobState::Incomplete,
             Some(Action::CompleteJob) => JobState::Complete,
             _ if has_failed => JobState::Incomplete,
             _ => JobState::Complete,
         };
         self.records.end_job(id, state);
-        if self.faults.fire(Class::JobEnd, &occasion).is_some() {
-            return;
-        }
+        let copies = match self.fire(Class::JobEnd, &occasion) {
+            Some(Action::MissingCompletion) => 0,
+            Some(Action::DoubleCompletion) => 2,
+            _ => 1,
+        };
         let (name, words) = match state {
             JobState::Complete | JobState::Running => ("Complete", "Job completed successfully"),
             JobState::Incomplete => {
@@ -225,7 +227,9 @@ impl World {
             }
         };
         let body = payload::replay_job_status(&webhook.to_string(), &id.to_string(), name, words);
-        self.enqueue(webhook, Work::Completion { job: id, body });
+        for _ in 0..copies {
+            self.enqueue(webhook, Work::Completion { job: id, body: body.clone() });
+        }
     }
 
     /// Checks a window against what can be asked for now. X names no failure for a minute that is

@@ -2,11 +2,15 @@
 
 mod checks;
 mod deliveries;
+mod faults;
 mod generations;
 mod grants;
 mod messages;
+mod other_products;
 mod properties;
 mod replays;
+mod snapshots;
+mod traffic;
 
 use std::collections::HashMap;
 
@@ -28,6 +32,7 @@ struct Sim {
     checks: Vec<Check>,
     posts: Vec<Post>,
     answers: HashMap<Ticket, Outcome>,
+    jumps: Vec<SignedDuration>,
 }
 
 /// A whole minute, so that edges are easy to name.
@@ -52,7 +57,7 @@ impl Sim {
     fn new(settings: Settings) -> Self {
         let world = World::new(settings, start());
         let (checks, posts, answers) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { world, now: start(), checks, posts, answers }
+        Self { world, now: start(), checks, posts, answers, jumps: Vec::new() }
     }
 
     /// With one webhook, to which users 7 and 8 are subscribed.
@@ -75,6 +80,7 @@ impl Sim {
                     let before = self.answers.insert(ticket, outcome);
                     assert!(before.is_none(), "a ticket is answered once");
                 }
+                Effect::JumpClock(by) => self.jumps.push(by),
             }
         }
     }
@@ -101,7 +107,7 @@ impl Sim {
         self.collect();
         while !self.posts.is_empty() {
             for post in std::mem::take(&mut self.posts) {
-                let answer = Answer { status, body: "".into() };
+                let answer = Answer::new(status, "");
                 self.world.delivery_ended(post.id, Ok(answer), self.now);
                 answered.push(post);
             }
@@ -152,7 +158,7 @@ fn token(check: &Check) -> String {
 
 fn right_answer(check: &Check) -> Answer {
     let body = CrcToken::parse(&token(check)).unwrap().answer(&secret());
-    Answer { status: 200, body: body.into() }
+    Answer::new(200, body)
 }
 
 fn verifies(post: &Post) -> bool {

@@ -1,6 +1,6 @@
 //! Registered webhooks.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use aaa_types::{UserId, WebhookId, WebhookUrl, api::Webhook};
 use jiff::Timestamp;
@@ -32,6 +32,8 @@ pub(super) struct Hook {
     pub(super) queue: VecDeque<Work>,
     /// How much of that is under way.
     pub(super) in_flight: usize,
+    /// What waits to be overtaken.
+    pub(super) held: BTreeMap<u64, Work>,
     /// What a replay can send again, by the time of its first attempt; times only rise.
     pub(super) attempted: Vec<(Timestamp, usize)>,
     pub(super) replaying: Replaying,
@@ -117,7 +119,7 @@ impl World {
             let id = job.id;
             self.records.end_job(id, crate::control::JobState::Incomplete);
         }
-        for work in hook.queue {
+        for work in hook.queue.into_iter().chain(hook.held.into_values()) {
             self.abandon(work);
         }
         Ok(())
@@ -147,6 +149,7 @@ impl World {
             subscribers: BTreeSet::new(),
             queue: VecDeque::new(),
             in_flight: 0,
+            held: BTreeMap::new(),
             attempted: Vec::new(),
             replaying: Replaying::No,
         };

@@ -132,7 +132,7 @@ async fn limits_dates_and_planned_answers() {
     assert!(emulator.now().duration_since(date.unwrap()).abs().as_secs() <= 2);
 
     let when = Match { operation: Some(Operation::ListWebhooks), ..Match::default() };
-    let action = Action::Respond { status: 503 };
+    let action = Action::Respond { status: 503, form: None };
     emulator.plan_fault(Fault { when, action, times: 1 }).unwrap();
     assert_eq!(list().await.status, 503);
     assert_eq!(list().await.status, 200);

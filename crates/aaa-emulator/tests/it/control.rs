@@ -1,4 +1,4 @@
-use aaa_emulator::Emulator;
+use aaa_emulator::{Emulator, control::Traffic};
 use http::{Method, Request};
 use serde_json::{Value, json};
 
@@ -65,13 +65,13 @@ async fn the_whole_story_over_http() {
 
     let fault = json!({"action": {"type": "drop"}, "match": {"nth": 2}});
     let planned = control(&emulator, "faults", &[], fault).await;
-    assert_eq!(look(&emulator, "faults").await, json!({"faults": [planned.body]}));
+    assert_eq!(look(&emulator, "faults").await, json!({"faults": [planned.body], "journal": []}));
     assert_eq!(look(&emulator, "state").await["webhooks"][0]["subscriptions"], json!(["7"]));
 
     control(&emulator, "reset", &[], json!({})).await;
     assert_eq!(look(&emulator, "state").await["webhooks"], json!([]));
     assert_eq!(look(&emulator, "ledger").await["events"], json!([]));
-    assert_eq!(look(&emulator, "faults").await, json!({"faults": []}));
+    assert_eq!(look(&emulator, "faults").await, json!({"faults": [], "journal": []}));
 }
 
 #[tokio::test]
@@ -166,4 +166,49 @@ async fn two_emulators_do_not_know_each_other() {
     one.shutdown().await;
     assert!(tokio::net::TcpStream::connect(addr).await.is_err());
     assert_eq!(look(&two, "state").await["webhooks"][0]["valid"], true);
+}
+
+#[tokio::test]
+async fn traffic_goes_by_the_clock() {
+    let emulator = Emulator::builder().settings(crate::support::quiet()).start().await.unwrap();
+    let receiver = Receiver::start().await;
+    let webhook = register(&emulator, &receiver).await;
+    subscribe(&emulator, webhook, 7).await;
+    let nothing = json!({"rate": 0.0, "users": 20, "acts": 0, "left_out": 0});
+    assert_eq!(look(&emulator, "traffic").await, nothing);
+    let begun = control(&emulator, "traffic", &[], json!({"rate": 0.5, "users": 3})).await;
+    assert_eq!(begun.body, json!({"rate": 0.5, "users": 3, "acts": 0, "left_out": 0}));
+    control(&emulator, "clock", &[], json!({"advance_seconds": 20})).await;
+    assert_eq!(receiver.wait_for(10).await.len(), 10);
+    assert_eq!(look(&emulator, "traffic").await["acts"], 10);
+
+    let long = control(&emulator, "clock", &[], json!({"advance_seconds": 300_000})).await;
+    assert_eq!(long.status, 400);
+    let error = long.body["error"].as_str().unwrap();
+    assert!(error.contains("150000 acts of traffic"), "{error}");
+    assert_eq!(look(&emulator, "traffic").await["acts"], 10);
+    for bad in [json!({"rate": -1}), json!({"rate": 1, "users": 1}), json!({"users": 3}), json!({})]
+    {
+        assert_eq!(control(&emulator, "traffic", &[], bad.clone()).await.status, 400, "{bad}");
+    }
+    control(&emulator, "reset", &[], json!({})).await;
+    assert_eq!(look(&emulator, "traffic").await, nothing);
+}
+
+/// As a flag it is there from the beginning, and after a reset.
+#[tokio::test]
+async fn traffic_from_the_beginning() {
+    let traffic = Traffic::new(500.0).with_users(5);
+    let emulator = Emulator::builder().traffic(traffic).start().await.unwrap();
+    for _ in 0..2 {
+        let receiver = Receiver::start().await;
+        let webhook = register(&emulator, &receiver).await;
+        subscribe(&emulator, webhook, 7).await;
+        let arrived = receiver.wait_for(50).await;
+        assert!(arrived.iter().all(|(body, verified)| *verified && body["for_user_id"] == "7"));
+        emulator.reset();
+        assert_eq!(emulator.traffic().rate, 500.0);
+    }
+    let fast = Emulator::builder().traffic(Traffic::new(1e9)).start().await.unwrap_err();
+    assert!(fast.to_string().starts_with("the traffic cannot begin: `rate`"), "{fast}");
 }

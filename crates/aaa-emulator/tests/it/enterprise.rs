@@ -425,7 +425,7 @@ async fn planned_answers_have_its_form() {
         (429, 88, "Too many requests. Please back off your API request rate."),
     ] {
         let when = Match { operation: Some(Operation::UnsubscribeSelf), ..Match::default() };
-        let fault = Fault { when, action: Action::Respond { status }, times: 1 };
+        let fault = Fault { when, action: Action::Respond { status, form: None }, times: 1 };
         stage.emulator.plan_fault(fault).unwrap();
         let all = stage.webhook("/subscriptions/all.json");
         let got = stage.user(7, Method::DELETE, &all).await;

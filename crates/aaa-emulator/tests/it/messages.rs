@@ -70,7 +70,7 @@ async fn what_is_refused() {
     assert_eq!(call(&emulator, Method::GET, path, Value::Null).await.status, 405);
 
     let when = Match { operation: Some(Operation::SendMessage), ..Match::default() };
-    let action = Action::Respond { status: 503 };
+    let action = Action::Respond { status: 503, form: None };
     emulator.plan_fault(Fault { when, action, times: 1 }).unwrap();
     assert_eq!(say(&emulator, 12, "7", text()).await.status, 503);
     for _ in 1..15 {

@@ -244,7 +244,7 @@ async fn the_first_step_is_refused() {
     assert_eq!((got.status, &got.headers["allow"]), (405, &"POST".parse().unwrap()));
 
     let when = Match { operation: Some(Operation::RequestToken), ..Match::default() };
-    let action = Action::Respond { status: 503 };
+    let action = Action::Respond { status: 503, form: None };
     emulator.plan_fault(Fault { when, action, times: 1 }).unwrap();
     let got = Signed { callback, ..base("f") }.send().await;
     assert_eq!((got.status, got.coded().1), (503, 67));

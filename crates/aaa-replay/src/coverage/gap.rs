@@ -52,6 +52,9 @@ pub enum Cause {
     Invalid,
     /// A user was not subscribed. X attempts nothing for such a user.
     Unsubscribed,
+    /// Nobody could ask X for a while, so that the webhook may have been invalid meanwhile, or a
+    /// user not subscribed.
+    Unwatched,
     /// Somebody said that there was an outage.
     Declared,
     /// Somebody asked for these minutes.
@@ -64,7 +67,7 @@ impl Cause {
     /// Says whether X may never have attempted the deliveries, so that a replay may bring nothing
     /// back.
     pub fn may_be_unrecoverable(self) -> bool {
-        matches!(self, Self::Invalid | Self::Unsubscribed)
+        matches!(self, Self::Invalid | Self::Unsubscribed | Self::Unwatched)
     }
 
     /// Returns the word.
@@ -77,6 +80,7 @@ impl Cause {
             Self::Signatures => "signatures",
             Self::Invalid => "invalid",
             Self::Unsubscribed => "unsubscribed",
+            Self::Unwatched => "unwatched",
             Self::Declared => "declared",
             Self::Requested => "requested",
             Self::Sweep => "sweep",

@@ -1,9 +1,9 @@
 //! The driver's side of X: calls, and what they come to.
 
-use aaa_client::{Client, Operation, Transport};
+use aaa_client::{Operation, Transport};
 use aaa_types::WebhookId;
 
-use super::{Driver, classify, learned};
+use super::{Driver, classify};
 use crate::{
     engine::{self, Action, Engine, Health, Input, Quota, Refusal, RefusalKind},
     ledger::{Ledger, LedgerError, Outcome},
@@ -28,7 +28,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
                         tracing::warn!(%error, "no replay job");
                         let kind = classify(&error, self.clock.now());
                         if kind == RefusalKind::Invalid {
-                            validate(&self.client, webhook).await;
+                            self.validate(webhook).await;
                         }
                         Input::Refused(Refusal { kind, words: error.to_string() })
                     }
@@ -85,23 +85,36 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
                 Some(attempts) => attempts,
                 None => attempts.insert(self.desk.attempts().await?),
             };
-            let settings = learned(self.settings, webhook.id, attempts);
+            let settings = engine::learned(self.settings, webhook.id, attempts);
             self.fleet.add(Engine::new(webhook, settings, health, attempts.clone()));
             found = true;
         }
         Ok(found)
     }
 
+    /// Asks X to check the webhook: while it is marked invalid, X neither delivers nor replays.
+    ///
+    /// Afterwards nothing shows that it was invalid, so that is recorded before; as long as it
+    /// cannot be, the webhook stays as it is.
+    async fn validate(&self, webhook: WebhookId) {
+        let recorded = match self.desk.invalid(webhook).await {
+            Ok(number) => number,
+            Err(error) => {
+                tracing::error!(%error, "the webhook is invalid, and that cannot be recorded");
+                return;
+            }
+        };
+        match self.client.app().validate_webhook(webhook).await {
+            Ok(_) => tracing::info!(%webhook, "the webhook was invalid: X was asked to check it"),
+            Err(error) => tracing::error!(%error, "the webhook is invalid"),
+        }
+        if let Err(error) = self.desk.prolong(recorded).await {
+            tracing::warn!(%error, "when the webhook was checked is not recorded");
+        }
+    }
+
     fn not_known(&mut self, error: &str) {
         tracing::error!(error, "the webhook to recover is not known");
         self.look_again = Some(self.clock.uptime().saturating_add(self.settings.pause));
-    }
-}
-
-/// Asks X to check the webhook: while it is marked invalid, X neither delivers nor replays.
-async fn validate<T: Transport>(client: &Client<T>, webhook: WebhookId) {
-    match client.app().validate_webhook(webhook).await {
-        Ok(_) => tracing::info!(%webhook, "the webhook was invalid: X was asked to check it"),
-        Err(error) => tracing::error!(%error, "the webhook is invalid"),
     }
 }

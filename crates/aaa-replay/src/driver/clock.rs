@@ -21,7 +21,8 @@ pub struct XClock {
 #[derive(Debug, Clone, Copy, Default)]
 struct Reading {
     offset: SignedDuration,
-    at: Option<Instant>,
+    /// When X's clock was read, on the steady clock and on the wall clock.
+    at: Option<(Instant, Timestamp)>,
 }
 
 impl XClock {
@@ -62,14 +63,23 @@ impl XClock {
 
     /// Returns how long ago X's clock was read; `None` when it never was.
     pub fn age(&self) -> Option<SignedDuration> {
-        self.reading().at.and_then(|at| SignedDuration::try_from(at.elapsed()).ok())
+        self.reading().at.and_then(|(at, _)| SignedDuration::try_from(at.elapsed()).ok())
+    }
+
+    /// Says whether the wall clock was set, or the machine slept, since X's clock was read: then
+    /// the offset may be wrong by as much.
+    pub fn is_shaken(&self) -> bool {
+        let Some((at, wall)) = self.reading().at else { return false };
+        let steady = SignedDuration::try_from(at.elapsed()).unwrap_or(SignedDuration::MAX);
+        is_shaken(steady, self.wall().duration_since(wall))
     }
 
     /// Takes the `Date` of an answer that has just arrived.
     #[expect(clippy::disallowed_methods, reason = "this is the edge to the clocks")]
     pub fn observe(&self, date: Timestamp) {
-        let offset = offset_of(date, self.wall());
-        self.set(Reading { offset, at: Some(Instant::now()) });
+        let wall = self.wall();
+        let offset = offset_of(date, wall);
+        self.set(Reading { offset, at: Some((Instant::now(), wall)) });
     }
 
     /// Assumes an offset, such as the one that an earlier run knew, until X's clock is read.
@@ -84,6 +94,26 @@ impl XClock {
     fn set(&self, reading: Reading) {
         *self.offset.lock().unwrap_or_else(PoisonError::into_inner) = reading;
     }
+}
+
+/// By how much two clocks may disagree about how long ago something was.
+const STEADY: SignedDuration = SignedDuration::from_secs(2);
+
+/// Says whether a wall clock was set since something, from how long ago that was by a steady clock
+/// and by the wall clock.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_replay::driver::is_shaken;
+/// use jiff::SignedDuration;
+///
+/// let minute = SignedDuration::from_mins(1);
+/// assert!(!is_shaken(minute, minute));
+/// assert!(is_shaken(minute, minute * 4) && is_shaken(minute, -minute));
+/// ```
+pub fn is_shaken(steady: SignedDuration, wall: SignedDuration) -> bool {
+    steady.saturating_sub(wall).abs() > STEADY
 }
 
 /// Returns X's clock minus the local one, from the `Date` of an answer and the local time of its

@@ -1,5 +1,6 @@
 //! The driver's side of the ledger: the lease, and what was read so far.
 
+use aaa_types::WebhookId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::XClock;
@@ -10,6 +11,7 @@ use crate::{
         Attempt, Declared, Holder, Intent, Lease, LeaseId, Ledger, LedgerError, Outcome, Role,
     },
     sweep,
+    watch::Errand,
 };
 
 /// How long a lease lasts unless it is taken again.
@@ -78,6 +80,10 @@ impl<L: Ledger> Desk<L> {
         let lease = self.ledger.take_lease(holder, now, until).await?;
         let new = before != Some(lease.id);
         (self.lease, self.taken) = (Some(lease), uptime);
+        if new {
+            // Whoever had it meanwhile may have removed what closed a gap, and the gap with it.
+            (self.coverage, self.gaps) = (Coverage::default(), Vec::new());
+        }
         Ok(new)
     }
 
@@ -124,8 +130,8 @@ impl<L: Ledger> Desk<L> {
         if let (Some(every), Some(began)) = (self.settings.sweep, self.coverage.began())
             && let Some(due) = sweep::due(every, &declared, began, &self.settings.limits, now)
         {
-            let number = self.ledger.declare(due).await?;
-            declared.push(Declared { number, declaration: due });
+            self.ledger.declare(due).await?;
+            declared = self.ledger.declared().await?;
         }
         changed |= self.declared != declared;
         self.declared = declared;
@@ -176,6 +182,25 @@ impl<L: Ledger> Desk<L> {
         at: Timestamp,
     ) -> Result<u64, LedgerError> {
         self.ledger.settle(self.lease()?, attempt, outcome, at).await
+    }
+
+    /// Records that a webhook is invalid; returns the number of the gap.
+    pub(super) async fn invalid(&self, webhook: WebhookId) -> Result<u64, LedgerError> {
+        let (seen, declared) =
+            (self.ledger.confirmed(webhook).await?, self.ledger.declared().await?);
+        match seen.invalid(webhook, &declared, self.clock.now()) {
+            Errand::Prolong { number, to } => {
+                self.ledger.prolong(number, to).await?;
+                Ok(number)
+            }
+            Errand::Declare(declaration) => self.ledger.declare(declaration).await,
+            _ => Err(LedgerError::Unavailable("nothing to record".to_owned())),
+        }
+    }
+
+    /// Moves the end of a declared gap to now.
+    pub(super) async fn prolong(&self, number: u64) -> Result<(), LedgerError> {
+        self.ledger.prolong(number, self.clock.now()).await.map(drop)
     }
 
     fn lease(&self) -> Result<LeaseId, LedgerError> {

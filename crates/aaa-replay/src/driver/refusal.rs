@@ -1,14 +1,8 @@
 use aaa_client::ClientError;
-use aaa_types::{
-    WebhookId,
-    api::{ApiError, Failure},
-};
+use aaa_types::api::ApiError;
 use jiff::Timestamp;
 
-use crate::{
-    engine::{RefusalKind, Settings},
-    ledger::{Attempt, Outcome},
-};
+use crate::engine::RefusalKind;
 
 /// Says what helps against an error of the call that creates a job.
 ///
@@ -46,29 +40,6 @@ pub fn classify(error: &ClientError, now: Timestamp) -> RefusalKind {
     }
 }
 
-/// Returns the settings with what X's refusals, as the ledger remembers them, have taught of its
-/// look-back: an engine that is made anew, or one that only plans, then agrees with the one that
-/// met the refusals.
-pub fn learned(mut settings: Settings, webhook: WebhookId, attempts: &[Attempt]) -> Settings {
-    for Attempt { intent, outcome, .. } in attempts {
-        if let Outcome::Failed { job: None, reason } = outcome
-            && intent.webhook == webhook
-            && is_about_window(reason)
-        {
-            settings.limits.doubt_look_back(intent.request, intent.at);
-        }
-    }
-    settings
-}
-
-/// Says whether a window was refused, from the words under which that was recorded: those of
-/// [`ClientError`], which names a code or X's name of the failure.
-fn is_about_window(reason: &str) -> bool {
-    let codes = ["code 356:", "code 357:", "code 358:", "code 360:", "code 368:"];
-    reason.contains(Failure::QueryParamInvalid.name())
-        || codes.iter().any(|code| reason.contains(code))
-}
-
 #[cfg(test)]
 mod tests {
     use aaa_client::v2;
@@ -76,7 +47,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::ledger::{Intent, Purpose};
+    use crate::{
+        engine::{Settings, learned},
+        ledger::{Attempt, Intent, Outcome, Purpose},
+    };
 
     #[test]
     fn both_generations_say_the_same() {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Target, TargetError, XClock};
 use crate::{
-    ledger::Ledger,
+    ledger::{Declared, Ledger, LedgerError, Seen},
     notice::Notice,
     watch::{Errand, Report, Rhythm, Watcher},
 };
@@ -33,7 +33,7 @@ pub struct Watch<L, T, A> {
     targets: Vec<Target>,
     rhythm: Rhythm,
     aid: A,
-    known: Option<Timestamp>,
+    alive: Option<Timestamp>,
     watchers: BTreeMap<WebhookId, Watcher>,
     wanted: Option<Report>,
     /// When to look for webhooks again, in the time since the run started.
@@ -42,8 +42,8 @@ pub struct Watch<L, T, A> {
 }
 
 impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
-    /// Creates a watch of one webhook. `known` is until when all was surely well, such as the
-    /// last heartbeat of the run before.
+    /// Creates a watch of one webhook. `alive` is the last heartbeat of the run before, if there was
+    /// one.
     pub fn new(
         ledger: L,
         client: Client<T>,
@@ -51,7 +51,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         target: Target,
         rhythm: Rhythm,
         aid: A,
-        known: Option<Timestamp>,
+        alive: Option<Timestamp>,
     ) -> Self {
         Self {
             ledger,
@@ -60,7 +60,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
             targets: vec![target],
             rhythm,
             aid,
-            known,
+            alive,
             watchers: BTreeMap::new(),
             wanted: None,
             look_again: SignedDuration::MIN,
@@ -138,16 +138,18 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
                 return;
             }
         };
-        for target in &self.targets {
+        for target in self.targets.clone() {
             match target.find(&webhooks) {
-                Ok(webhook) => {
-                    let (rhythm, known, wanted) = (self.rhythm, self.known, self.wanted.clone());
-                    self.watchers.entry(webhook.id).or_insert_with(|| {
-                        let mut watcher = Watcher::new(webhook.id, rhythm, known);
-                        wanted.into_iter().for_each(|wanted| watcher.on(wanted, now));
-                        watcher
-                    });
-                }
+                Ok(webhook) if self.watchers.contains_key(&webhook.id) => {}
+                Ok(webhook) => match self.remembered(webhook.id).await {
+                    Ok((seen, declared)) => {
+                        let mut watcher =
+                            Watcher::new(webhook.id, self.rhythm, (seen, &declared), self.alive);
+                        self.wanted.iter().for_each(|wanted| watcher.on(wanted.clone(), now));
+                        self.watchers.insert(webhook.id, watcher);
+                    }
+                    Err(error) => tracing::warn!(%error, "the ledger of the watch is not read"),
+                },
                 // It may not be registered yet.
                 Err(error @ TargetError::None) => {
                     tracing::debug!(%error, "a webhook to watch is not known");
@@ -155,6 +157,11 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
                 Err(error) => tracing::warn!(%error, "a webhook to watch is not known"),
             }
         }
+    }
+
+    /// Returns what the ledger knows of a webhook.
+    async fn remembered(&self, webhook: WebhookId) -> Result<(Seen, Vec<Declared>), LedgerError> {
+        Ok((self.ledger.confirmed(webhook).await?, self.ledger.declared().await?))
     }
 
     /// Does what is to be done; returns how long to wait then.
@@ -223,6 +230,10 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
             Errand::Prolong { number, to } => {
                 let prolonged = self.ledger.prolong(number, to).await;
                 done(prolonged.map(drop).map_err(|error| error.to_string()))
+            }
+            Errand::Confirm { webhook, seen } => {
+                let confirmed = self.ledger.confirm(webhook, seen).await;
+                done(confirmed.map_err(|error| error.to_string()))
             }
         };
         if let Report::Failed(reason) = &report {

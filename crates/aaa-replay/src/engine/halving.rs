@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aaa_types::{ReplayWindow, UtcMinute};
-use jiff::Timestamp;
 
 use crate::ledger::{Attempt, Outcome};
 
@@ -18,8 +17,8 @@ pub(super) struct Halving {
     /// By the end of a window: where it began when it failed, and how often it did. The beginning
     /// moves with the look-back.
     failures: BTreeMap<UtcMinute, (UtcMinute, usize)>,
-    /// When a minute was asked for last.
-    given_up: BTreeMap<ReplayWindow, Timestamp>,
+    /// By which attempt a minute was asked for last.
+    given_up: BTreeMap<ReplayWindow, u64>,
 }
 
 impl Halving {
@@ -54,7 +53,7 @@ impl Halving {
                 self.failures.insert(to, (from, self.tries.saturating_sub(1)));
                 // What was asked for besides may be what failed.
                 if attempt.intent.request == core {
-                    self.given_up.insert(core, attempt.intent.at);
+                    self.given_up.insert(core, attempt.number);
                 }
             }
         }
@@ -76,9 +75,9 @@ impl Halving {
         &self.cuts
     }
 
-    /// Returns the minutes that were given up, and when they were asked for last.
-    pub(super) fn given_up(&self) -> impl Iterator<Item = (ReplayWindow, Timestamp)> {
-        self.given_up.iter().map(|(core, at)| (*core, *at))
+    /// Returns the minutes that were given up, and by which attempt they were asked for last.
+    pub(super) fn given_up(&self) -> impl Iterator<Item = (ReplayWindow, u64)> {
+        self.given_up.iter().map(|(core, attempt)| (*core, *attempt))
     }
 
     pub(super) fn tries(&self) -> usize {

@@ -145,12 +145,20 @@ pub(super) mod flaw {
         NoMargin,
         /// A jump of X's clock counts as a gap.
         JumpIsGap,
+        /// A driver writes under whichever lease counts, and not under its own. No engine does
+        /// that: it is for whoever plays the driver.
+        #[cfg(feature = "broken")]
+        BorrowedLease,
+        /// A watcher takes the last heartbeat of the run before for the last time that all was well.
+        /// No engine does that either.
+        #[cfg(feature = "broken")]
+        ForgetfulWatcher,
     }
 
     #[cfg(feature = "broken")]
     impl Flaw {
         /// All of them.
-        pub const ALL: [Self; 7] = [
+        pub const ALL: [Self; 9] = [
             Self::OffByOne,
             Self::IgnoredIncomplete,
             Self::TrustedComplete,
@@ -158,6 +166,8 @@ pub(super) mod flaw {
             Self::NoOverlap,
             Self::NoMargin,
             Self::JumpIsGap,
+            Self::BorrowedLease,
+            Self::ForgetfulWatcher,
         ];
     }
 

@@ -235,7 +235,7 @@ fn what_somebody_asks_for_is_replayed_again() {
     let gap = Gap::new(start().x - minutes(70), start().x - minutes(60), Cause::Requested);
     let declaration = Declaration { gap, webhook: None, at: later.x };
     let other = Declaration { webhook: Some("13".parse().unwrap()), ..declaration };
-    let all = |declaration| Input::Declared(vec![Declared { number: 1, declaration }]);
+    let all = |declaration| Input::Declared(vec![Declared { number: 1, after: 1, declaration }]);
     engine.on(all(other), later);
     assert!(!engine.is_pending(later));
     engine.on(all(declaration), later);
@@ -245,12 +245,25 @@ fn what_somebody_asks_for_is_replayed_again() {
     assert!(!engine.is_pending(later));
 }
 
+/// The clock may have been hours ahead when it was declared.
+#[test]
+fn what_was_declared_by_a_wrong_clock_is_asked_for_once() {
+    let mut engine = engine(Vec::new());
+    let gap = Gap::new(start().x - minutes(70), start().x - minutes(60), Cause::Requested);
+    let declaration = Declaration { gap, webhook: None, at: start().x + minutes(180) };
+    engine.on(Input::Declared(vec![Declared { number: 1, after: 0, declaration }]), start());
+    accept(&mut engine, 1, 5, start());
+    engine.on(status(5, JobState::Complete), start());
+    settled(&mut engine, start());
+    assert!(!engine.is_pending(start()));
+}
+
 #[test]
 fn a_sweep_comes_after_the_gaps_and_loses_nothing() {
     let mut engine = engine(Vec::new());
     let gap = Gap::new(start().x - minutes(30 * 60), start().x - minutes(65), Cause::Sweep);
     let declaration = Declaration { gap, webhook: None, at: start().x };
-    engine.on(Input::Declared(vec![Declared { number: 1, declaration }]), start());
+    engine.on(Input::Declared(vec![Declared { number: 1, after: 0, declaration }]), start());
     let Some(Action::Intend(intent)) = engine.next_action(start()) else { panic!() };
     assert_eq!((intent.purpose, intent.core.minutes()), (Purpose::Gap, 10));
     accept(&mut engine, 1, 5, start());
@@ -275,7 +288,7 @@ fn what_x_may_never_have_attempted_is_replayed_and_named() {
     let mut engine = engine(Vec::new());
     let gap = Gap::new(start().x - minutes(90), start().x - minutes(80), Cause::Invalid);
     let declaration = Declaration { gap, webhook: None, at: start().x };
-    engine.on(Input::Declared(vec![Declared { number: 1, declaration }]), start());
+    engine.on(Input::Declared(vec![Declared { number: 1, after: 0, declaration }]), start());
     let plan = engine.plan(start());
     assert_eq!(plan.now.len(), 2);
     assert!(!plan.lost[0].reason.is_certain());

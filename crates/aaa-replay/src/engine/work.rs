@@ -20,8 +20,8 @@ pub(super) struct Work {
     webhook: Webhook,
     gaps: Vec<Gap>,
     declared: Vec<Declared>,
-    /// What was recovered, and when it was asked for.
-    recovered: Vec<(ReplayWindow, Timestamp)>,
+    /// What was recovered, and by which attempt.
+    recovered: Vec<(ReplayWindow, u64)>,
     halving: Halving,
     made: Option<Made>,
 }
@@ -80,7 +80,7 @@ impl Work {
     pub(super) fn settle(&mut self, attempt: &Attempt) {
         self.halving.note(attempt);
         if matches!(attempt.outcome, Outcome::Recovered { .. }) {
-            self.recovered.push((attempt.intent.core, attempt.intent.at));
+            self.recovered.push((attempt.intent.core, attempt.number));
         }
         self.made = None;
     }
@@ -112,15 +112,15 @@ impl Work {
     }
 
     fn make(&self, live: Option<ReplayWindow>, limits: &Limits, now: Timestamp) -> Plans {
-        let closed: Vec<_> = self.closed(Timestamp::MIN).chain(live).collect();
+        let closed: Vec<_> = self.closed(0).chain(live).collect();
         let mut missing = outstanding(&self.gaps, &closed);
         let mut sweep = Vec::new();
-        for Declared { declaration, .. } in &self.declared {
+        for Declared { declaration, after, .. } in &self.declared {
             let Gap { from, to, .. } = declaration.gap;
             let near = |core: &ReplayWindow| {
                 core.from_date().start() < to && from < core.to_date().start()
             };
-            let closed: Vec<_> = self.closed(declaration.at).chain(live).filter(near).collect();
+            let closed: Vec<_> = self.closed(*after).chain(live).filter(near).collect();
             let list = if declaration.is_sweep() { &mut sweep } else { &mut missing };
             list.extend(outstanding(&[declaration.gap], &closed));
         }
@@ -139,13 +139,7 @@ impl Work {
         gaps.lost.extend(early.into_iter().map(|core| lost(core, LostReason::BeforeWebhook)));
         let given_up = joined(self.halving.given_up().map(|(core, _)| core)).into_iter();
         gaps.lost.extend(given_up.map(|core| lost(core, LostReason::GivenUp { tries })));
-        for Declared { declaration, .. } in &self.declared {
-            let Gap { from, to, cause } = declaration.gap;
-            if cause.may_be_unrecoverable() {
-                let reason = LostReason::MaybeNotAttempted { cause };
-                gaps.lost.push(Lost { from, to, reason });
-            }
-        }
+        gaps.lost.extend(self.never_attempted());
         let (_, sweep) = self.split_at_creation(&sweep);
         let mut sweep = plan_with(&sweep, self.halving.cuts(), now, limits);
         // Covered time that can no longer be looked at is not lost.
@@ -153,9 +147,27 @@ impl Work {
         Plans { gaps, sweep }
     }
 
-    /// Returns what needs no job, of what somebody asked for at a time.
-    fn closed(&self, since: Timestamp) -> impl Iterator<Item = ReplayWindow> {
-        let later = move |(core, at)| (at >= since).then_some(core);
+    /// Returns what X may never have attempted; a spell that was declared by several runs is one.
+    fn never_attempted(&self) -> Vec<Lost> {
+        let gaps = self.declared.iter().map(|declared| declared.declaration.gap);
+        let mut gaps: Vec<_> = gaps.filter(|gap| gap.cause.may_be_unrecoverable()).collect();
+        gaps.sort_by_key(|gap| (gap.cause, gap.from));
+        let mut lost: Vec<Lost> = Vec::new();
+        for Gap { from, to, cause } in gaps {
+            let reason = LostReason::MaybeNotAttempted { cause };
+            match lost.last_mut() {
+                Some(last) if last.reason == reason && from <= last.to => {
+                    last.to = last.to.max(to);
+                }
+                _ => lost.push(Lost { from, to, reason }),
+            }
+        }
+        lost
+    }
+
+    /// Returns what needs no job, of what was asked for by attempts behind one.
+    fn closed(&self, after: u64) -> impl Iterator<Item = ReplayWindow> {
+        let later = move |(core, attempt)| (attempt > after).then_some(core);
         let recovered = self.recovered.iter().copied().filter_map(later);
         recovered.chain(self.halving.given_up().filter_map(later))
     }

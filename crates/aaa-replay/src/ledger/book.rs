@@ -1,7 +1,11 @@
+use std::collections::BTreeMap;
+
+use aaa_types::WebhookId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, LedgerError, Outcome, Summary,
+    Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, LedgerError, Outcome, Seen,
+    Summary,
 };
 use crate::coverage::{Gap, Heartbeat, Proof, Span, before, gaps};
 
@@ -32,6 +36,7 @@ pub struct Book {
     declared: Vec<Declared>,
     numbers: u64,
     declarations: u64,
+    seen: BTreeMap<WebhookId, Seen>,
     summary: Summary,
 }
 
@@ -55,6 +60,7 @@ impl Book {
             declared: Vec::new(),
             numbers: 0,
             declarations: 0,
+            seen: BTreeMap::new(),
             summary: Summary::default(),
         }
     }
@@ -165,7 +171,7 @@ impl Book {
     pub fn declare(&mut self, declaration: Declaration) -> u64 {
         self.declarations += 1;
         let number = self.declarations;
-        self.declared.push(Declared { number, declaration });
+        self.declared.push(Declared { number, after: self.numbers, declaration });
         number
     }
 
@@ -189,6 +195,16 @@ impl Book {
     /// See [`Ledger::declared`](super::Ledger::declared).
     pub fn declared(&self) -> &[Declared] {
         &self.declared
+    }
+
+    /// See [`Ledger::confirm`](super::Ledger::confirm).
+    pub fn confirm(&mut self, webhook: WebhookId, seen: Seen) {
+        self.seen.entry(webhook).or_default().update(seen);
+    }
+
+    /// See [`Ledger::confirmed`](super::Ledger::confirmed).
+    pub fn confirmed(&self, webhook: WebhookId) -> Seen {
+        self.seen.get(&webhook).copied().unwrap_or_default()
     }
 
     /// See [`Ledger::trim`](super::Ledger::trim).

@@ -11,8 +11,7 @@ pub struct Declaration {
     pub gap: Gap,
     /// The webhook that it is about; `None` for all of them.
     pub webhook: Option<WebhookId>,
-    /// When it was declared, on X's clock. Only jobs that were asked for later close it: it may
-    /// ask for minutes that were recovered before.
+    /// When it was declared, on X's clock as far as it was known.
     pub at: Timestamp,
 }
 
@@ -32,7 +31,7 @@ impl Declaration {
     /// let outage = Declaration::since(now - hour * 9, Some(now - hour), &[], now).unwrap();
     /// assert_eq!((outage.gap.from, outage.gap.to), (now - hour * 9, now - hour));
     /// // The next start with the same flag declares nothing.
-    /// let known = [Declared { number: 1, declaration: outage }];
+    /// let known = [Declared { number: 1, after: 0, declaration: outage }];
     /// assert_eq!(Declaration::since(now - hour * 9, Some(now - hour), &known, now), None);
     /// # Ok::<(), jiff::Error>(())
     /// ```
@@ -66,6 +65,9 @@ impl Declaration {
 pub struct Declared {
     /// Its number.
     pub number: u64,
+    /// The number of the newest attempt when it was declared. Only later ones close it: it may ask
+    /// for minutes that were recovered before. No clock tells, since one may have been wrong.
+    pub after: u64,
     /// What was declared.
     #[serde(flatten)]
     pub declaration: Declaration,
@@ -91,7 +93,7 @@ mod tests {
         assert_eq!(gap(now, None, &[]), None);
         let outage = Declaration::since(ago(9), None, &[], now).unwrap();
         let other = Declaration { gap: Gap { cause: Cause::Requested, ..outage.gap }, ..outage };
-        let known = |declaration| [Declared { number: 1, declaration }];
+        let known = |declaration| [Declared { number: 1, after: 0, declaration }];
         assert_eq!(gap(ago(9), None, &known(outage)), None);
         assert!(gap(ago(9), None, &known(other)).is_some());
         assert!(gap(ago(8), None, &known(outage)).is_some());
@@ -103,10 +105,11 @@ mod tests {
         let (from, to): (Timestamp, Timestamp) = (from.unwrap(), to.unwrap());
         let gap = Gap::new(from, to, Cause::Declared);
         let declaration = Declaration { gap, webhook: None, at: to };
-        let declared = Declared { number: 7, declaration };
+        let declared = Declared { number: 7, after: 3, declaration };
         insta::assert_json_snapshot!(declared, @r#"
         {
           "number": 7,
+          "after": 3,
           "gap": {
             "from": "2025-11-22T04:13:00Z",
             "to": "2025-11-22T04:19:30Z",

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use aaa_types::WebhookId;
 use jiff::Timestamp;
 
 use super::{
     Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger, LedgerError, Outcome,
-    Summary,
+    Seen, Summary,
 };
 use crate::coverage::{Heartbeat, Proof, Span};
 
@@ -72,6 +73,14 @@ impl<L: Ledger> Ledger for Arc<L> {
 
     async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
         L::declared(self).await
+    }
+
+    async fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
+        L::confirm(self, webhook, seen).await
+    }
+
+    async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
+        L::confirmed(self, webhook).await
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

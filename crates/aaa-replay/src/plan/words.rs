@@ -111,6 +111,9 @@ impl fmt::Display for LostReason {
             Self::MaybeNotAttempted { cause: Cause::Unsubscribed } => {
                 f.write_str("possibly: a user was not subscribed")
             }
+            Self::MaybeNotAttempted { cause: Cause::Unwatched } => {
+                f.write_str("possibly: nobody could ask X whether the webhook was valid")
+            }
             Self::MaybeNotAttempted { cause } => write!(f, "possibly: {cause}"),
             Self::GivenUp { tries } => write!(f, "{tries} replay jobs ended incomplete"),
         }

@@ -3,10 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use aaa_types::{UserId, WebhookId};
 use jiff::Timestamp;
 
-use super::{Errand, Rhythm, Spell, Tries};
+use super::{Errand, Rhythm, Spell, Tries, Well, unwatched};
 use crate::{
     coverage::Cause,
     engine::Moment,
+    ledger::Seen,
     notice::{Gone, Notice},
 };
 
@@ -17,7 +18,9 @@ pub(super) struct Subscribers {
     /// Everybody who was seen, and when last.
     seen: BTreeMap<UserId, Timestamp>,
     missing: BTreeMap<UserId, Missing>,
-    /// Until when those who are wanted were surely there, before this run looked.
+    /// Until when all who are wanted were surely there.
+    well: Well,
+    /// Until when that was so before this run looked.
     known: Option<Timestamp>,
     /// The one gap that is declared while anybody is missing who may come back.
     spell: Option<Spell>,
@@ -31,14 +34,21 @@ struct Missing {
 }
 
 impl Subscribers {
-    pub(super) fn new(known: Option<Timestamp>) -> Self {
+    /// `open` is a spell that an earlier run has declared, and that may go on.
+    pub(super) fn new(well: Well, open: Option<Spell>) -> Self {
         Self {
             wanted: BTreeSet::new(),
             seen: BTreeMap::new(),
             missing: BTreeMap::new(),
-            known,
-            spell: None,
+            well,
+            known: well.until,
+            spell: open,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn wanted(&self) -> &BTreeSet<UserId> {
+        &self.wanted
     }
 
     /// These users should be subscribed. Nobody waits any more for others that are missing.
@@ -60,13 +70,17 @@ impl Subscribers {
     pub(super) fn seen(
         &mut self,
         webhook: WebhookId,
+        rhythm: Rhythm,
         users: &BTreeSet<UserId>,
         now: Moment,
         notices: &mut Vec<Notice>,
     ) -> Vec<Errand> {
         let mut errands = Vec::new();
+        // What stands in the ledger from an earlier run may have ended for some.
+        let mut back = self.well.looked.is_none();
         for user in users {
             if let Some(missing) = self.missing.remove(user) {
+                back = true;
                 let from = missing.from;
                 notices.push(Notice::SubscriptionBack { webhook, user: *user, from, to: now.x });
             }
@@ -89,7 +103,10 @@ impl Subscribers {
             }
         }
         self.seen.extend(users.iter().map(|user| (*user, now.x)));
-        errands.extend(self.record(webhook, begins, now));
+        errands.extend(self.record(webhook, rhythm, begins, now));
+        if back && let Some(spell) = &mut self.spell {
+            errands.extend(spell.prolong(now));
+        }
         let due = self.missing.iter().filter(|(_, missing)| missing.tries.are_due(now));
         errands.extend(due.map(|(user, _)| Errand::Subscribe { webhook, user: *user }));
         errands
@@ -99,20 +116,28 @@ impl Subscribers {
     fn record(
         &mut self,
         webhook: WebhookId,
+        rhythm: Rhythm,
         begins: Option<Timestamp>,
         now: Moment,
-    ) -> Option<Errand> {
+    ) -> Vec<Errand> {
+        let mut errands = Vec::new();
         if self.missing.is_empty() {
-            return self.spell.take()?.prolong(now);
+            let unseen = self.well.is(rhythm.subscriptions, now);
+            if let Some(mut spell) = self.spell.take() {
+                errands.extend(spell.prolong(now));
+            } else if let Some(since) = unseen.filter(|_| !self.wanted.is_empty()) {
+                errands.push(unwatched(webhook, since, now));
+            }
+            let seen = Seen { valid: None, complete: Some(now.x) };
+            errands.push(Errand::Confirm { webhook, seen });
+        } else if let Some(from) = begins
+            && self.spell.is_none_or(|earlier| from < earlier.from)
+        {
+            let (spell, errand) = Spell::begin(webhook, from, Cause::Unsubscribed, now);
+            self.spell = Some(spell);
+            errands.push(errand);
         }
-        let from = begins?;
-        let earlier = self.spell.map(|spell| spell.from);
-        if earlier.is_some_and(|earlier| earlier <= from) {
-            return None;
-        }
-        let (spell, errand) = Spell::begin(webhook, from, Cause::Unsubscribed, now);
-        self.spell = Some(spell);
-        Some(errand)
+        errands
     }
 
     /// The gap of this spell has a number.

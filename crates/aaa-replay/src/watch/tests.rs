@@ -25,6 +25,11 @@ fn user(id: u64) -> UserId {
     id.to_string().parse().unwrap()
 }
 
+/// All was well so many seconds later.
+fn well(seconds: i64) -> Seen {
+    Seen { valid: Some(at(seconds).x), complete: Some(at(seconds).x) }
+}
+
 /// What X and the rest of the world answer.
 struct World {
     watcher: Watcher,
@@ -36,6 +41,8 @@ struct World {
     /// Users whose token is held.
     tokens: BTreeSet<UserId>,
     declared: Vec<Declaration>,
+    seen: Seen,
+    alive: Option<Timestamp>,
     asked: Vec<String>,
     notices: Vec<Notice>,
 }
@@ -43,16 +50,32 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            watcher: Watcher::new(webhook(), Rhythm::v2(), Some(start().x)),
+            watcher: Watcher::new(webhook(), Rhythm::v2(), (well(0), &[]), None),
             valid: Some(true),
             heals: true,
             self_check: Ok(()),
             subscribed: users(&[7, 8]),
             tokens: BTreeSet::new(),
             declared: Vec::new(),
+            seen: well(0),
+            alive: None,
             asked: Vec::new(),
             notices: Vec::new(),
         }
+    }
+
+    /// Another process begins, with what the ledger remembers.
+    fn restart(&mut self, now: Moment) {
+        let number = |(index, declaration): (usize, &Declaration)| Declared {
+            number: index as u64 + 1,
+            after: 0,
+            declaration: *declaration,
+        };
+        let declared: Vec<_> = self.declared.iter().enumerate().map(number).collect();
+        let wanted = Report::Wanted(self.watcher.subscribers.wanted().clone());
+        let memory = (self.seen, declared.as_slice());
+        self.watcher = Watcher::new(webhook(), Rhythm::v2(), memory, self.alive);
+        self.watcher.on(wanted, now);
     }
 
     /// Does what is to be done at a moment; returns what was asked and told.
@@ -102,6 +125,10 @@ impl World {
             Errand::Prolong { number, to } => {
                 self.declared[*number as usize - 1].gap.to = *to;
                 ("prolong", Report::Done)
+            }
+            Errand::Confirm { seen, .. } => {
+                self.seen.update(*seen);
+                return Report::Done;
             }
         };
         self.asked.push(name.to_owned());
@@ -248,6 +275,126 @@ fn whoever_is_not_wanted_is_only_named() {
     world.watcher.on(Report::Wanted(users(&[8, 9])), at(120));
     assert_eq!(world.run(at(180)).1, ["subscription_gone", "subscribe_failed"]);
     assert_eq!(world.spell(), (0, 180));
+}
+
+#[test]
+fn what_is_well_is_recorded() {
+    let mut world = World::new();
+    world.watcher.on(Report::Wanted(users(&[7])), at(0));
+    world.run(at(60));
+    assert_eq!(world.seen, well(60));
+    (world.valid, world.heals, world.subscribed) = (Some(false), false, users(&[8]));
+    world.run(at(120));
+    assert_eq!(world.seen, well(60));
+    world.valid = Some(true);
+    world.run(at(240));
+    assert_eq!(world.seen, Seen { complete: well(60).complete, ..well(240) });
+}
+
+#[test]
+fn a_restart_names_what_began_while_nobody_could_record_it() {
+    let mut world = World::new();
+    world.watcher.on(Report::Wanted(users(&[7, 8])), at(0));
+    world.run(at(0));
+    // Both go wrong, the process is killed, and an hour later another one begins.
+    (world.valid, world.heals, world.subscribed) = (Some(false), false, users(&[8]));
+    let hour = Moment { uptime: SignedDuration::ZERO, ..at(3600) };
+    world.restart(hour);
+    let (_, told) = world.run(hour);
+    assert_eq!(told, ["webhook_invalid", "subscription_gone", "subscribe_failed"]);
+    let gaps: Vec<_> = world.declared.iter().map(|declared| declared.gap).collect();
+    let gap = |cause| Gap::new(at(0).x, at(3600).x, cause);
+    assert_eq!(gaps, [gap(Cause::Invalid), gap(Cause::Unsubscribed)]);
+}
+
+#[test]
+fn a_restart_goes_on_with_a_spell_and_ends_it() {
+    let mut world = World::new();
+    world.watcher.on(Report::Wanted(users(&[7])), at(0));
+    world.run(at(0));
+    (world.valid, world.heals) = (Some(false), false);
+    world.run(at(60));
+    let later = Moment { uptime: SignedDuration::from_secs(1), ..at(1800) };
+    world.restart(later);
+    // It is said again, by the new run, and nothing is declared twice.
+    assert_eq!(world.run(later).1, ["webhook_invalid"]);
+    assert_eq!((world.declared.len(), world.spell()), (1, (0, 60)));
+    world.valid = Some(true);
+    let later = Moment { uptime: SignedDuration::from_secs(61), ..at(1860) };
+    assert_eq!(world.run(later).1, ["webhook_valid"]);
+    assert_eq!((world.declared.len(), world.spell()), (1, (0, 1860)));
+    // It is over: the next one begins there.
+    let later = Moment { uptime: SignedDuration::from_secs(1), ..at(2000) };
+    world.restart(later);
+    world.valid = Some(false);
+    world.run(later);
+    assert_eq!((world.declared.len(), world.spell()), (2, (1860, 2000)));
+}
+
+#[test]
+fn what_nobody_could_see_is_declared() {
+    let mut world = World::new();
+    world.watcher.on(Report::Wanted(users(&[7])), at(0));
+    world.run(at(0));
+    // Three periods without an answer are few enough.
+    world.run(at(180));
+    assert_eq!(world.declared, []);
+    // X's clock and the machine's sleep are no time in which something could happen.
+    let slept = Moment { uptime: at(240).uptime, ..at(9000) };
+    world.run(slept);
+    assert_eq!(world.declared, []);
+    let later = Moment { uptime: at(600).uptime, ..at(9360) };
+    world.run(later);
+    let gaps: Vec<_> = world.declared.iter().map(|declared| declared.gap).collect();
+    assert_eq!(gaps, [Gap::new(slept.x, later.x, Cause::Unwatched); 2]);
+    // A run that looks at once has seen all that it has to.
+    let start = Moment { uptime: SignedDuration::from_secs(5), ..at(20_000) };
+    world.restart(start);
+    world.run(start);
+    assert_eq!(world.declared.len(), 2);
+    // One that could not ask for a while has not.
+    world.restart(start);
+    let later = Moment { uptime: SignedDuration::from_secs(120), ..at(30_000) };
+    world.run(later);
+    assert_eq!(world.declared.len(), 4);
+}
+
+#[test]
+fn what_the_run_before_could_not_see_is_declared() {
+    let mut world = World::new();
+    world.run(at(0));
+    let start = Moment { uptime: SignedDuration::from_secs(1), ..at(3600) };
+    // It was killed soon after it had looked.
+    world.alive = Some(at(180).x);
+    world.restart(start);
+    world.run(start);
+    assert_eq!(world.declared, []);
+    // It was there for an hour, and could not ask.
+    world.seen = well(0);
+    world.alive = Some(at(3500).x);
+    world.restart(start);
+    world.run(start);
+    let gap = Gap::new(at(0).x, start.x, Cause::Unwatched);
+    assert_eq!(world.declared.iter().map(|it| it.gap).collect::<Vec<_>>(), [gap]);
+    // What nobody remembers counts as well as long as somebody was there.
+    (world.seen, world.valid, world.heals) = (Seen::default(), Some(false), false);
+    world.declared.clear();
+    world.restart(start);
+    world.run(start);
+    assert_eq!(world.declared[0].gap, Gap::new(at(3500).x, start.x, Cause::Invalid));
+}
+
+#[test]
+fn who_comes_back_is_recorded_while_others_are_missing() {
+    let mut world = World::new();
+    world.watcher.on(Report::Wanted(users(&[7, 8])), at(0));
+    world.run(at(0));
+    world.subscribed = users(&[]);
+    world.run(at(60));
+    world.run(at(120));
+    world.subscribed = users(&[8]);
+    world.run(at(240));
+    assert_eq!((world.declared.len(), world.spell()), (1, (0, 240)));
 }
 
 proptest! {

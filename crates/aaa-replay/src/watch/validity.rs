@@ -1,8 +1,8 @@
 use aaa_types::WebhookId;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::{Errand, Rhythm, Spell, Tries};
-use crate::{coverage::Cause, engine::Moment, notice::Notice};
+use super::{Errand, Rhythm, Spell, Tries, Well, unwatched};
+use crate::{coverage::Cause, engine::Moment, ledger::Seen, notice::Notice};
 
 /// How often the end of a spell that goes on is recorded.
 const RECORD: SignedDuration = SignedDuration::from_hours(1);
@@ -11,8 +11,10 @@ const RECORD: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Debug)]
 pub(super) struct Validity {
     /// Until when it was surely valid.
-    known: Option<Timestamp>,
+    well: Well,
     spell: Option<Spell>,
+    /// This run has said that it is invalid.
+    said: bool,
     missing: bool,
     tries: Tries,
     /// What was told last about this spell.
@@ -20,14 +22,16 @@ pub(super) struct Validity {
 }
 
 impl Validity {
-    pub(super) fn new(known: Option<Timestamp>) -> Self {
-        Self { known, spell: None, missing: false, tries: Tries::default(), told: None }
+    /// `open` is a spell that an earlier run has declared, and that may go on.
+    pub(super) fn new(well: Well, open: Option<Spell>) -> Self {
+        Self { well, spell: open, said: false, missing: false, tries: Tries::default(), told: None }
     }
 
     /// The list says that it is valid, or not, or it is not there.
     pub(super) fn seen(
         &mut self,
         webhook: WebhookId,
+        rhythm: Rhythm,
         valid: Option<bool>,
         now: Moment,
         notices: &mut Vec<Notice>,
@@ -40,11 +44,19 @@ impl Validity {
                 Vec::new()
             }
             Some(true) => {
-                self.known = Some(now.x);
-                (self.tries, self.told) = (Tries::default(), None);
-                let Some(mut spell) = self.spell.take() else { return Vec::new() };
-                notices.push(Notice::WebhookValid { webhook, from: spell.from, to: now.x });
-                spell.prolong(now).into_iter().collect()
+                let unseen = self.well.is(rhythm.webhooks, now);
+                (self.tries, self.told, self.said) = (Tries::default(), None, false);
+                let mut errands = Vec::new();
+                if let Some(mut spell) = self.spell.take() {
+                    notices.push(Notice::WebhookValid { webhook, from: spell.from, to: now.x });
+                    errands.extend(spell.prolong(now));
+                } else if let Some(since) = unseen {
+                    errands.push(unwatched(webhook, since, now));
+                }
+                // What was wrong is in the ledger before that.
+                let seen = Seen { valid: Some(now.x), complete: None };
+                errands.push(Errand::Confirm { webhook, seen });
+                errands
             }
             Some(false) => self.invalid(webhook, now, notices),
         }
@@ -57,10 +69,13 @@ impl Validity {
         notices: &mut Vec<Notice>,
     ) -> Vec<Errand> {
         let mut errands = Vec::new();
+        let since = self.spell.map(|spell| spell.from).or(self.well.until);
+        let since = since.unwrap_or(now.x).min(now.x);
+        if !std::mem::replace(&mut self.said, true) {
+            notices.push(Notice::WebhookInvalid { webhook, since });
+        }
         match &mut self.spell {
             None => {
-                let since = self.known.unwrap_or(now.x).min(now.x);
-                notices.push(Notice::WebhookInvalid { webhook, since });
                 let (spell, errand) = Spell::begin(webhook, since, Cause::Invalid, now);
                 self.spell = Some(spell);
                 errands.push(errand);

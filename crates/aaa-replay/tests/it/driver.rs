@@ -12,7 +12,7 @@ use aaa_replay::{
     coverage::{Heartbeat, RunId, Tally},
     driver::{Driver, Pace, Target, TargetError, XClock, heartbeats},
     engine::{Health, Settings},
-    ledger::Ledger,
+    ledger::{Holder, Ledger, Role, Seen},
     plan::Limits,
 };
 use aaa_types::payload::ReplayJobStatus;
@@ -111,6 +111,68 @@ async fn a_refusal_is_recorded_and_tried_again() {
         assert!(refused.contains("ReplayConflictError"), "{refused}");
     })
     .await;
+}
+
+/// Once X has checked the webhook nothing shows that it was invalid.
+#[tokio::test]
+async fn an_invalid_webhook_is_recorded_before_it_is_checked() {
+    let invalid = r#"{"errors":[{"code":214,"message":"Webhook is marked invalid and requires a CRC check."}]}"#;
+    let invalid = Response::builder().status(400).body(Bytes::from(invalid)).unwrap();
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
+    let valid = "2025-11-22T11:00:00Z".parse().unwrap();
+    let seen = Seen { valid: Some(valid), complete: None };
+    ledger.confirm("12".parse().unwrap(), seen).await.unwrap();
+    let refuse_first = Arc::new(std::sync::Mutex::new(Some(invalid)));
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first };
+    beside(driver(ledger.clone(), x, SignedDuration::ZERO), async |_| {
+        let lines = journal.wait_for("settle 1 Failed").await;
+        let expected = ["replay asked", "declare 1 invalid", "check asked", "prolong 1"];
+        assert_eq!(lines[2..6], expected);
+    })
+    .await;
+    let declared = ledger.declared().await.unwrap();
+    assert_eq!(declared[0].declaration.gap.from, valid);
+    assert_eq!(declared[0].declaration.webhook, Some("12".parse().unwrap()));
+}
+
+/// Whoever had the lease meanwhile may have removed a gap, and with it what had closed it.
+#[tokio::test]
+async fn a_lease_that_was_lost_and_taken_again_begins_with_what_is_left() {
+    let beat = |run, time: &str| Heartbeat {
+        run: RunId(run),
+        wall: time.parse().unwrap(),
+        ..heartbeats_of_two_runs()[0]
+    };
+    let times = ["2025-11-22T06:00:00Z", "2025-11-22T06:10:00Z", "2025-11-22T10:00:00Z"];
+    let beats = times.into_iter().zip(1..).map(|(time, run)| beat(run, time)).collect();
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), beats);
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first: Default::default() };
+    beside(driver(ledger.clone(), x, SignedDuration::ZERO), async |completed| {
+        for number in 1..=3 {
+            journal.wait_for(&format!("settle {number} Running")).await;
+            completed.send(complete()).await.unwrap();
+            journal.wait_for(&format!("settle {number} Recovered")).await;
+        }
+        {
+            let mut book = ledger.book();
+            let now = XClock::new().wall();
+            let other = Holder { name: "other".into(), run: RunId(9), role: Role::Listener };
+            book.take_lease(other, now, now + SignedDuration::from_secs(30)).unwrap();
+            book.heartbeat(beat(4, "2025-11-22T11:30:00Z"));
+            book.trim("2025-11-22T11:00:00Z".parse().unwrap());
+            assert!(book.attempts().iter().all(|attempt| attempt.number > 1));
+        }
+        journal.wait_for("settle 4 Running").await;
+    })
+    .await;
+    let attempts = ledger.attempts().await.unwrap();
+    let newest = attempts.last().unwrap();
+    assert_eq!(
+        (newest.number, newest.intent.core.from_date().to_string().as_str()),
+        (4, "202511221001")
+    );
 }
 
 #[tokio::test]

@@ -350,8 +350,10 @@ async fn a_lost_subscription_is_noticed_and_made_again() {
     })
     .await;
     let declared = stage.store.declared().await.unwrap();
-    assert!(declared.iter().all(|d| d.declaration.gap.cause == Cause::Unsubscribed));
-    assert!(!declared.is_empty());
+    // On a busy machine so short a rhythm may be missed.
+    let causes = declared.iter().map(|declared| declared.declaration.gap.cause);
+    let causes: Vec<_> = causes.filter(|cause| *cause != Cause::Unwatched).collect();
+    assert!(causes.iter().all(|cause| *cause == Cause::Unsubscribed) && !causes.is_empty());
 }
 
 #[tokio::test]

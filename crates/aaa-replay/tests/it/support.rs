@@ -7,9 +7,10 @@ use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
     ledger::{
         Attempt, Book, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger, LedgerError,
-        Outcome, Summary,
+        Outcome, Seen, Summary,
     },
 };
+use aaa_types::WebhookId;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use jiff::{SignedDuration, Timestamp};
@@ -120,6 +121,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn prolong(&self, number: u64, to: Timestamp) -> Result<bool, LedgerError> {
+        self.journal.write(format!("prolong {number}"));
         Ok(self.book().prolong(number, to))
     }
 
@@ -129,6 +131,15 @@ impl Ledger for MemoryLedger {
 
     async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
         Ok(self.book().declared().to_vec())
+    }
+
+    async fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
+        self.book().confirm(webhook, seen);
+        Ok(())
+    }
+
+    async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
+        Ok(self.book().confirmed(webhook))
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
@@ -157,6 +168,9 @@ impl Transport for FakeX {
                 return Ok(refusal);
             }
             r#"{"data":{"job_id":"5","created_at":"2025-11-22T04:00:00.000Z"}}"#
+        } else if request.method() == Method::PUT {
+            self.journal.write("check asked");
+            r#"{"data":{"valid":true}}"#
         } else {
             r#"{"data":[{"id":"12","url":"https://example.com/hook","valid":true}]}"#
         };

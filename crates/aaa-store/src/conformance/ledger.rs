@@ -4,7 +4,7 @@ use aaa_replay::{
     coverage::{Cause, Gap, Heartbeat, Proof, RunId, Span, Tally},
     ledger::{
         Attempt, Declaration, Declared, Holder, Intent, LeaseId, Ledger, LedgerError, Outcome,
-        Purpose, Role,
+        Purpose, Role, Seen,
     },
 };
 use aaa_types::{ReplayWindow, UtcMinute};
@@ -30,6 +30,7 @@ macro_rules! ledger_conformance {
             attempts_come_back_as_they_were_recorded,
             a_job_finds_the_events_it_brought,
             gaps_are_declared_by_anybody,
+            what_was_well_is_remembered,
             old_things_are_trimmed_and_counted,
             an_open_gap_keeps_what_closed_it,
             a_gap_within_coverage_keeps_what_closed_it,
@@ -218,14 +219,42 @@ pub async fn gaps_are_declared_by_anybody(ledger: &impl Ledger) {
     assert!(!ledger.prolong(3, second.gap.to).await.unwrap());
     let longer = Gap { to: second.gap.to + hour, ..second.gap };
     let declared = [
-        Declared { number: 1, declaration: first },
-        Declared { number: 2, declaration: Declaration { gap: longer, ..second } },
+        Declared { number: 1, after: 0, declaration: first },
+        Declared { number: 2, after: 0, declaration: Declaration { gap: longer, ..second } },
     ];
     assert_eq!(ledger.declared().await.unwrap(), declared);
     assert!(ledger.withdraw(1).await.unwrap());
     assert!(!ledger.withdraw(1).await.unwrap());
     assert_eq!(ledger.declared().await.unwrap(), declared[1..]);
+    // What is declared later is closed by later attempts only, also when the last one is gone.
+    let lease = hold(ledger, 1).await;
+    let number = ledger.intend(lease, intent()).await.unwrap();
+    let job = "5".parse().unwrap();
+    ledger.settle(lease, number, Outcome::Recovered { job }, now()).await.unwrap();
+    ledger.withdraw(2).await.unwrap();
+    ledger.trim(now() + SignedDuration::from_hours(10_000)).await.unwrap();
+    assert_eq!(ledger.attempts().await.unwrap(), []);
     assert_eq!(ledger.declare(first).await.unwrap(), 3);
+    assert_eq!(ledger.declared().await.unwrap()[0].after, number);
+}
+
+/// What is seen to be well is kept for each webhook, and what is not said stays.
+pub async fn what_was_well_is_remembered(ledger: &impl Ledger) {
+    let (webhook, other) = ("12".parse().unwrap(), "13".parse().unwrap());
+    assert_eq!(ledger.confirmed(webhook).await.unwrap(), Seen::default());
+    let later = now() + SignedDuration::from_mins(1);
+    let valid = |at| Seen { valid: Some(at), complete: None };
+    let complete = |at| Seen { valid: None, complete: Some(at) };
+    for seen in [valid(now()), complete(now()), valid(later)] {
+        ledger.confirm(webhook, seen).await.unwrap();
+    }
+    ledger.confirm(other, complete(later)).await.unwrap();
+    let expected = Seen { valid: Some(later), complete: Some(now()) };
+    assert_eq!(ledger.confirmed(webhook).await.unwrap(), expected);
+    assert_eq!(ledger.confirmed(other).await.unwrap(), complete(later));
+    // A clock that was ahead is corrected.
+    ledger.confirm(webhook, valid(now())).await.unwrap();
+    assert_eq!(ledger.confirmed(webhook).await.unwrap().valid, Some(now()));
 }
 
 /// What is over goes; the last span, the last sweep and what is open stay.

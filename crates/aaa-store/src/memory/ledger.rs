@@ -4,9 +4,10 @@ use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
     ledger::{
         Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger, LedgerError,
-        Outcome, Summary,
+        Outcome, Seen, Summary,
     },
 };
+use aaa_types::WebhookId;
 use jiff::Timestamp;
 
 use super::{MemoryStore, State};
@@ -83,6 +84,15 @@ impl Ledger for MemoryStore {
 
     async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
         Ok(self.state().book.declared().to_vec())
+    }
+
+    async fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
+        self.state().book.confirm(webhook, seen);
+        Ok(())
+    }
+
+    async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
+        Ok(self.state().book.confirmed(webhook))
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -3,6 +3,7 @@
 mod coverage;
 mod jobs;
 mod lease;
+mod seen;
 mod trim;
 
 use std::sync::{Mutex, PoisonError};
@@ -11,9 +12,10 @@ use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
     ledger::{
         Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger, LedgerError,
-        Outcome, Summary,
+        Outcome, Seen, Summary,
     },
 };
+use aaa_types::WebhookId;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -21,6 +23,7 @@ pub(super) use self::{
     coverage::{proofs, spans_from},
     jobs::{attempts, declared, found},
     lease::lease,
+    seen::confirmed,
     trim::summary,
 };
 use super::{SqliteBeside, SqliteStore, batch::Batch, values::ReadError, writer::Wait};
@@ -100,6 +103,14 @@ impl Ledger for SqliteStore {
 
     async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
         Ok(self.reader().declared().await?)
+    }
+
+    async fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
+        self.change(move |db| seen::confirm(db, webhook, seen).map(Ok)).await
+    }
+
+    async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
+        Ok(self.reader().confirmed(webhook).await?)
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
@@ -244,6 +255,14 @@ impl Ledger for SqliteLedger {
 
     async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
         self.read(declared)
+    }
+
+    async fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
+        self.write(|db| seen::confirm(db, webhook, seen).map(Ok))
+    }
+
+    async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
+        self.read(|db| confirmed(db, webhook))
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

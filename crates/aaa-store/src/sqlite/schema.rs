@@ -41,7 +41,10 @@ const APPLICATION_ID: i64 = 0x4141_4131;
 /// ends of two tables, and keys and lists follow later. The lists take the place of indices by
 /// kind and user: they say in which blocks of numbers such events are. What finds a post is an
 /// index that only a store which redacts has.
-const MIGRATIONS: [&str; 5] = [
+///
+/// Version 6 remembers when all was last seen to be well with a webhook, and after which attempt a
+/// gap was declared: only later ones close it, whatever the clocks said.
+const MIGRATIONS: [&str; 6] = [
     "
 CREATE TABLE deliveries (
     id         INTEGER PRIMARY KEY,
@@ -206,6 +209,17 @@ INSERT INTO user_blocks SELECT DISTINCT seq / 8192, for_user_id FROM events
     WHERE for_user_id IS NOT NULL ORDER BY 1, 2;
 
 INSERT INTO counters SELECT 'filed', max(seq) FROM events HAVING max(seq) IS NOT NULL;
+",
+    "
+CREATE TABLE seen (
+    webhook     TEXT PRIMARY KEY,
+    valid_at    INTEGER,
+    complete_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE declared_gaps ADD COLUMN after INTEGER NOT NULL DEFAULT 0;
+UPDATE declared_gaps SET after =
+    (SELECT ifnull(max(number), 0) FROM attempts WHERE intended_at < declared_at);
 ",
 ];
 

@@ -2,7 +2,9 @@
 
 use aaa_replay::{
     coverage::{Cause, Gap, Heartbeat, RunId, Tally},
-    ledger::{Declaration, Holder, Intent, LeaseId, Ledger, LedgerError, Outcome, Purpose, Role},
+    ledger::{
+        Declaration, Holder, Intent, LeaseId, Ledger, LedgerError, Outcome, Purpose, Role, Seen,
+    },
 };
 use aaa_store::{MemoryStore, SqliteStore};
 use aaa_types::{ReplayWindow, UtcMinute};
@@ -22,6 +24,7 @@ enum Step {
     Declare { from: i64, minutes: i64, cause: u8 },
     Prolong { number: u64, minute: i64 },
     Withdraw { number: u64 },
+    Confirm { webhook: u64, valid: Option<i64>, complete: Option<i64> },
     Trim { minute: i64 },
     Restart,
 }
@@ -43,6 +46,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..5_u64, minute.clone())
             .prop_map(|(number, minute)| Step::Prolong { number, minute }),
         1 => (0..5_u64).prop_map(|number| Step::Withdraw { number }),
+        1 => (12..14_u64, prop::option::of(minute.clone()), prop::option::of(minute.clone()))
+            .prop_map(|(webhook, valid, complete)| Step::Confirm { webhook, valid, complete }),
         2 => minute.prop_map(|minute| Step::Trim { minute }),
         1 => Just(Step::Restart),
     ]
@@ -119,6 +124,10 @@ async fn perform(ledger: &impl Ledger, clock: &mut Clock, step: &Step) -> String
             ledger.prolong(number, at(minute)).await.map(|there| there.to_string())
         }
         Step::Withdraw { number } => ledger.withdraw(number).await.map(|there| there.to_string()),
+        Step::Confirm { webhook, valid, complete } => {
+            let seen = Seen { valid: valid.map(at), complete: complete.map(at) };
+            ledger.confirm(webhook.try_into().unwrap(), seen).await.map(|()| String::new())
+        }
         Step::Trim { minute } => ledger.trim(at(minute)).await.map(|()| String::new()),
         Step::Restart => Ok(String::new()),
     })
@@ -127,12 +136,14 @@ async fn perform(ledger: &impl Ledger, clock: &mut Clock, step: &Step) -> String
 /// All that a ledger knows.
 async fn all(ledger: &impl Ledger) -> String {
     format!(
-        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
+        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}",
         ledger.spans_from(0).await.unwrap(),
         ledger.proofs().await.unwrap(),
         ledger.lease().await.unwrap(),
         ledger.attempts().await.unwrap(),
         ledger.declared().await.unwrap(),
+        ledger.confirmed(12.try_into().unwrap()).await.unwrap(),
+        ledger.confirmed(13.try_into().unwrap()).await.unwrap(),
         ledger.summary().await.unwrap(),
     )
 }

@@ -13,30 +13,37 @@ use aaa_emulator::{
 use aaa_replay::{
     driver::classify,
     engine::{Input, Quota, Refusal, RefusalKind, Webhook},
-    ledger::{Attempt, Outcome},
+    watch::{Errand, Report},
 };
 use aaa_types::{JobId, ReplayWindow, UtcMinute, WebhookId};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{Event, Sim};
+use super::{
+    Event, Sim,
+    driving::{Driver, Who},
+};
 use crate::{
-    clock::{MINUTE, SECOND},
+    clock::{MINUTE, Millis, SECOND},
     disk::Failure,
     fault::Kind,
-    invariant::Invariant,
+    scenario::{Route, Scenario},
     wire::{self, Answered, Wire},
 };
 
 /// Where X is.
 const API: &str = "http://127.0.0.1:7878";
 
+/// The newer of the two routes to a replay.
+const NEW_ROUTE: &str = "/2/webhooks/replay";
+
 /// Tells calls apart.
 pub(super) type CallId = u64;
 
-/// A call of the process that is under way.
+/// A call that is under way.
 pub(super) struct Call {
     id: CallId,
+    pub(super) since: Millis,
     future: Pin<Box<dyn Future<Output = Result<Told, ClientError>>>>,
     purpose: Purpose,
 }
@@ -44,11 +51,14 @@ pub(super) struct Call {
 /// What a call is for.
 enum Purpose {
     Create {
+        webhook: WebhookId,
         request: ReplayWindow,
     },
-    /// The webhook is to be checked; then the refusal is told.
+    /// The webhook is to be checked; then the refusal is told, and the end of the gap moved.
     Validate {
+        webhook: WebhookId,
         refusal: Refusal,
+        recorded: u64,
     },
 }
 
@@ -58,13 +68,13 @@ enum Told {
     Validated,
 }
 
-/// Makes the client of the process.
+/// Makes the client of a process.
 ///
 /// # Errors
 ///
 /// Fails when the emulator's credentials are none.
-pub(super) fn client(wire: Wire, generation: Generation) -> Result<Client<Wire>, Failure> {
-    let version = match generation {
+pub(super) fn client(wire: Wire, scenario: &Scenario) -> Result<Client<Wire>, Failure> {
+    let version = match scenario.generation {
         Generation::V2 => ApiVersion::V2,
         Generation::V1_1 => ApiVersion::V1_1,
     };
@@ -77,6 +87,7 @@ pub(super) fn client(wire: Wire, generation: Generation) -> Result<Client<Wire>,
         ))
         .owner(UserToken::new(owner.token.parse()?, owner.secret.parse()?))
         .bearer(credentials::BEARER_TOKEN.parse()?)
+        .replay_route(scenario.route.first())
         // The driver has its own patience.
         .retry(RetryPolicy::none());
     Ok(builder.build_with(wire))
@@ -86,45 +97,58 @@ impl Sim {
     /// Begins to ask for a job.
     pub(super) fn create(
         &mut self,
+        who: Who,
         webhook: WebhookId,
         request: ReplayWindow,
     ) -> Result<(), Failure> {
         self.asked = self.clocks.now();
-        let Some(process) = &self.process else { return Ok(()) };
-        let app = process.client.app();
+        let Some(driver) = self.driver(who) else { return Ok(()) };
+        let app = driver.client.app();
         let future = async move {
             app.create_replay(webhook, request).await.map(|job| Told::Job(job.job_id))
         };
-        self.begin(Box::pin(future), Purpose::Create { request });
+        self.begin(who, Box::pin(future), Purpose::Create { webhook, request });
+        if who == Who::Command {
+            return Ok(());
+        }
+        let soon = self.rng.i64(1..400);
         if let Some(index) = self.kills.iter().position(|(kind, _)| *kind == Kind::CrashInCall) {
             let (kind, down) = self.kills.swap_remove(index);
-            let soon = self.rng.i64(1..400);
             self.later(soon, Event::Killed { kind, down });
+        } else if let Some(pause) = self.pauses.pop() {
+            self.later(soon, Event::Happening(pause));
         }
         Ok(())
     }
 
     fn begin(
         &mut self,
+        who: Who,
         future: Pin<Box<dyn Future<Output = Result<Told, ClientError>>>>,
         purpose: Purpose,
     ) {
         self.serial += 1;
-        let id = self.serial;
-        let mut call = Call { id, future, purpose };
+        let (id, since) = (self.serial, self.clocks.now());
+        let mut call = Call { id, since, future, purpose };
         // The first step makes the request, and cannot end the call.
         let _ = wire::step(&mut call.future);
-        if let Some(process) = &mut self.process {
-            process.call = Some(call);
+        if let Some(driver) = self.driver(who) {
+            driver.call = Some(call);
         }
-        self.send_request(id);
+        self.send_request(who, id);
     }
 
-    fn send_request(&mut self, call: CallId) {
-        if let Some(request) = self.wire.request() {
+    fn send_request(&mut self, who: Who, call: CallId) {
+        if let Some(request) = self.driver(who).and_then(|driver| driver.wire.request()) {
             let way = self.rng.i64(10..150);
             self.later(way, Event::Called { call, request });
         }
+    }
+
+    /// Returns whose call it is, if anybody still waits for it.
+    pub(super) fn caller(&mut self, call: CallId) -> Option<Who> {
+        let waits = |driver: &mut Driver| driver.call.as_ref().is_some_and(|it| it.id == call);
+        [Who::Listener, Who::Command].into_iter().find(|who| self.driver(*who).is_some_and(waits))
     }
 
     /// A call arrives at X.
@@ -135,6 +159,10 @@ impl Sim {
             return;
         }
         let is_create = request.uri().path().contains("/replay");
+        if self.scenario.route == Route::OldOnly && request.uri().path() == NEW_ROUTE {
+            self.answer_call(call, missing_page());
+            return;
+        }
         let fault = if is_create { self.call_faults.pop_front() } else { None };
         if let Some(kind) = fault {
             self.troubles += 1;
@@ -159,13 +187,13 @@ impl Sim {
         if let Some(status) = status {
             self.planned_calls.push(call);
             let when = Match { operation: Some(Operation::CreateReplay), ..Match::default() };
-            let fault = Fault { when, action: Action::Respond { status }, times: 1 };
+            let fault = Fault { when, action: Action::Respond { status, form: None }, times: 1 };
             if self.world.plan_fault(fault).is_ok() {
                 self.planned.push(None);
             }
         }
         if is_create {
-            self.judge_request(&request);
+            self.judge_request(call, &request);
         }
         let now = self.clocks.x();
         // The client signs by the real clock, which is no part of the history.
@@ -196,136 +224,105 @@ impl Sim {
 
     /// The answer to a call arrives, if somebody still waits for it.
     pub(super) fn answered(&mut self, call: CallId, answer: Answered) -> Result<(), Failure> {
-        let Some(process) = &mut self.process else { return Ok(()) };
-        if process.call.as_ref().is_none_or(|waiting| waiting.id != call) {
-            return Ok(());
-        }
-        if process.still.is_some() {
+        let Some(who) = self.caller(call) else { return Ok(()) };
+        if !self.is_awake(who) {
             self.later(5 * SECOND, Event::Answered { call, answer });
             return Ok(());
         }
-        let Some(mut waiting) = process.call.take() else { return Ok(()) };
-        self.wire.answer(answer);
+        let Some(driver) = self.driver(who) else { return Ok(()) };
+        let Some(mut waiting) = driver.call.take() else { return Ok(()) };
+        driver.wire.answer(answer);
         let Some(result) = wire::step(&mut waiting.future) else {
             // There is a second route.
-            process.call = Some(waiting);
-            self.send_request(call);
+            driver.call = Some(waiting);
+            self.send_request(who, call);
             return Ok(());
         };
-        let input = match (waiting.purpose, result) {
-            (Purpose::Validate { refusal }, _) => Input::Refused(refusal),
-            (Purpose::Create { .. }, Ok(Told::Job(job))) => {
+        let (webhook, input) = match (waiting.purpose, result) {
+            (Purpose::Validate { webhook, refusal, recorded }, _) => {
+                let to = self.moment(who).x;
+                self.record(Errand::Prolong { number: recorded, to });
+                (webhook, Input::Refused(refusal))
+            }
+            (Purpose::Create { webhook, .. }, Ok(Told::Job(job))) => {
                 self.say(|| format!("job {job} was accepted"));
-                Input::Accepted(job)
+                (webhook, Input::Accepted(job))
             }
             (Purpose::Create { .. }, Ok(Told::Validated)) => return Ok(()),
-            (Purpose::Create { request }, Err(error)) => {
-                let kind = classify(&error, process.moment(&self.clocks).x);
+            (Purpose::Create { webhook, request }, Err(error)) => {
+                let kind = classify(&error, self.moment(who).x);
                 self.say(|| format!("no job for {request}: {kind:?}: {error}"));
-                self.judge_refusal(call, kind, &error);
+                self.judge_refusal(who, (call, waiting.since), kind, &error);
                 if kind == RefusalKind::Conflict {
                     self.truth.set_back(15 * MINUTE, self.clocks.now());
                 }
                 let refusal = Refusal { kind, words: error.to_string() };
                 if kind == RefusalKind::Invalid
-                    && let Some(webhook) = self.webhook
+                    && let Some(recorded) = self.record_invalid(who, webhook)
                 {
-                    let Some(process) = &self.process else { return Ok(()) };
-                    let app = process.client.app();
+                    let Some(driver) = self.driver(who) else { return Ok(()) };
+                    let app = driver.client.app();
                     let future =
                         async move { app.validate_webhook(webhook).await.map(|_| Told::Validated) };
-                    self.begin(Box::pin(future), Purpose::Validate { refusal });
+                    let purpose = Purpose::Validate { webhook, refusal, recorded };
+                    self.begin(who, Box::pin(future), purpose);
                     return Ok(());
                 }
-                Input::Refused(refusal)
+                (webhook, Input::Refused(refusal))
             }
         };
-        self.tell_engine(input);
-        let quota = self.process.as_ref().and_then(|process| {
-            let limit = process.client.rate_limit(aaa_client::Operation::CreateReplay)?;
+        self.tell_engine(who, webhook, input);
+        let quota = self.driver(who).and_then(|driver| {
+            let limit = driver.client.rate_limit(aaa_client::Operation::CreateReplay)?;
             Some(Quota { remaining: limit.remaining?, reset: limit.reset? })
         });
         if let Some(quota) = quota {
-            self.tell_engine(Input::Quota(quota));
+            self.tell_engines(who, &Input::Quota(quota));
         }
-        self.drive()
+        self.drive(who)
     }
 
-    /// Looks for the webhook, as a driver does before it has an engine. The answer comes at once.
-    pub(super) fn find_webhook(&mut self) -> Option<Webhook> {
+    /// Records that a webhook is invalid, before it is checked; says under which number.
+    fn record_invalid(&mut self, who: Who, webhook: WebhookId) -> Option<u64> {
+        let seen = self.disk.confirmed(webhook).ok()?;
+        let errand = seen.invalid(webhook, &self.disk.declared().ok()?, self.moment(who).x);
+        match (errand.clone(), self.record(errand)) {
+            (_, Report::Declared(number)) | (Errand::Prolong { number, .. }, Report::Done) => {
+                Some(number)
+            }
+            _ => None,
+        }
+    }
+
+    /// Lists the webhooks, as a driver does before it has engines. The answer comes at once.
+    pub(super) fn find_webhooks(&mut self, who: Who) -> Option<Vec<Webhook>> {
         if self.api_down {
             return None;
         }
-        let app = self.process.as_ref()?.client.app();
+        let driver = self.driver(who)?;
+        let (app, wire) = (driver.client.app(), driver.wire.clone());
         let mut future: Pin<Box<dyn Future<Output = _>>> =
             Box::pin(async move { app.list_webhooks().await });
         let _ = wire::step(&mut future);
         let now = self.clocks.x();
-        let called = self.rest.call(&mut self.world, self.wire.request()?, now, &[now]);
+        let called = self.rest.call(&mut self.world, wire.request()?, now, &[now]);
         let Called::Answered(answer) = called else { return None };
-        self.wire.answer(Ok(answer));
+        wire.answer(Ok(answer));
         let webhooks = wire::step(&mut future)?.ok()?;
-        let [webhook] = webhooks.as_slice() else { return None };
-        Some(Webhook { id: webhook.id, created_at: webhook.created_at })
-    }
-
-    /// What must hold of a request.
-    fn judge_request(&mut self, request: &Request<Bytes>) {
-        let asked = window(request);
-        let attempts = self.disk.attempts().unwrap_or_default();
-        let (open, settled): (Vec<Attempt>, Vec<Attempt>) =
-            attempts.into_iter().partition(|attempt| attempt.outcome.is_open());
-        let Some(asked) = asked else { return };
-        self.say(|| format!("X is asked for {asked}"));
-        if open.len() > 1 {
-            let words = format!("{} attempts are open while {asked} is asked for", open.len());
-            self.violate(Invariant::OneJob, words);
-        }
-        let is_there = self.process.as_ref().is_some_and(|process| process.call.is_some());
-        let Some(attempt) = open.last() else {
-            // One that was killed meanwhile may have been settled by the next run.
-            if is_there {
-                self.violate(Invariant::IntentFirst, format!("nothing in the ledger of {asked}"));
-            }
-            return;
-        };
-        let core = attempt.intent.core;
-        // Before a minute is given up, it is asked for alone.
-        let failed = |attempt: &&Attempt| {
-            attempt.intent.core == core && matches!(attempt.outcome, Outcome::Incomplete { .. })
-        };
-        let may_be_alone =
-            core.minutes() == 1 && settled.iter().filter(failed).count() + 1 >= self.settings.tries;
-        let end = core.to_date().plus(i64::from(!may_be_alone));
-        let covers = asked.from_date() <= core.from_date() && end <= asked.to_date();
-        if is_there && !covers {
-            self.violate(Invariant::Overlap, format!("{asked} was asked for, missing is {core}"));
-        }
-    }
-
-    /// What must hold of a refusal.
-    fn judge_refusal(&mut self, call: CallId, kind: RefusalKind, error: &ClientError) {
-        let planned = self.planned_calls.iter().position(|planned| *planned == call);
-        let planned = planned.map(|index| self.planned_calls.swap_remove(index)).is_some();
-        if matches!(kind, RefusalKind::RateLimited(_)) && !planned {
-            self.violate(Invariant::Rate, error.to_string());
-        }
-        let (x, believed) = self.both_times();
-        let knows_time = (x - believed).abs() <= 2 * SECOND;
-        if kind == RefusalKind::Window && knows_time {
-            self.violate(Invariant::Window, error.to_string());
-        }
+        let webhook =
+            |it: &aaa_types::api::Webhook| Webhook { id: it.id, created_at: it.created_at };
+        Some(webhooks.iter().map(webhook).collect())
     }
 
     /// Says whether X has a job under way.
     pub(super) fn has_running_job(&self) -> bool {
         let jobs = self.world.state(self.clocks.x()).jobs;
-        jobs.last().is_some_and(|job| job.job.state == JobState::Running)
+        jobs.iter().rev().take(crate::sim::MOST).any(|job| job.job.state == JobState::Running)
     }
 
     /// Somebody else asks for a job, one that takes its time.
     pub(super) fn foreign_job(&mut self) {
-        let Some(webhook) = self.webhook else { return };
+        let Some(webhook) = self.some_webhook() else { return };
         let now = self.clocks.x();
         let minute = UtcMinute::floor(now);
         let (from, to) = (minute.plus(-120).to_string(), minute.plus(-11).to_string());
@@ -344,30 +341,26 @@ impl Sim {
         self.carry_out();
     }
 
-    /// Somebody has the webhook checked.
+    /// Somebody has the webhooks checked.
     pub(super) fn validate_by_hand(&mut self) {
-        if let Some(webhook) = self.webhook {
+        for webhook in self.webhooks() {
             let _ = self.world.validate(webhook, self.scenario.generation, self.clocks.x());
-            self.carry_out();
-            let valid = self.world.webhooks().iter().all(|webhook| webhook.valid);
-            if !valid {
-                let again = crate::scenario::Happening::Validate;
-                self.later(10 * MINUTE, Event::Happening(again));
-            }
+        }
+        self.carry_out();
+        if !self.world.webhooks().iter().all(|webhook| webhook.valid) {
+            let again = crate::scenario::Happening::Validate;
+            self.later(10 * MINUTE, Event::Happening(again));
         }
     }
 }
 
-/// Reads the window out of a request of either generation.
-fn window(request: &Request<Bytes>) -> Option<ReplayWindow> {
-    let body = serde_json::from_slice::<serde_json::Value>(request.body()).ok();
-    let minute = |name: &str| {
-        let in_body = body.as_ref().and_then(|body| body.get(name)?.as_str()?.parse().ok());
-        let pairs = request.uri().query().unwrap_or_default().split('&');
-        let mut values = pairs.filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        in_body.or_else(|| values.next()?.parse().ok())
-    };
-    ReplayWindow::new(minute("from_date")?, minute("to_date")?).ok()
+/// What X answers where there is no such route.
+fn missing_page() -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from_static(
+        br#"{"title":"Not Found","type":"about:blank","status":404,"detail":"Not Found"}"#,
+    ));
+    *answer.status_mut() = http::StatusCode::NOT_FOUND;
+    answer
 }
 
 #[expect(clippy::disallowed_methods, reason = "signatures are made by the real clock")]

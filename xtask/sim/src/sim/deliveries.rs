@@ -7,6 +7,7 @@ use aaa_emulator::{
 use aaa_replay::coverage::Tally;
 use aaa_types::{event::Event as Decoded, payload::ReplayJobStatus};
 use aaa_webhook::{
+    app::App,
     crc::CrcToken,
     delivery::{Durable, Received, Rejection, VerifiedDelivery},
     signature::{self, Signature},
@@ -14,7 +15,7 @@ use aaa_webhook::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
-use super::{Event, Sim};
+use super::{Event, Sim, driving::Who};
 use crate::{
     clock::{MINUTE, Millis, SECOND},
     disk::Failure,
@@ -77,17 +78,20 @@ impl Sim {
                     tally.verified += 1;
                     tally.arrived += 1;
                 });
+                self.proved();
                 delivery
             }
             Err(status) => {
                 self.count(|tally| tally.rejected += 1);
                 let (x, believed) = self.both_times();
                 self.truth.reject(x, believed);
+                self.suspected |= self.process.as_ref().is_some_and(|process| process.wrong);
+                self.note_able();
                 self.answer(post.id, status);
                 return Ok(());
             }
         };
-        if self.killed_at(Kind::CrashBeforeCommit)? {
+        if self.killed_at(Who::Listener, Kind::CrashBeforeCommit)? {
             self.closed(post.id);
             return Ok(());
         }
@@ -106,7 +110,7 @@ impl Sim {
             self.refuse(post.id, "the store");
             return Ok(());
         };
-        if self.killed_at(Kind::CrashAfterCommit)? {
+        if self.killed_at(Who::Listener, Kind::CrashAfterCommit)? {
             self.closed(post.id);
             return Ok(());
         }
@@ -117,6 +121,22 @@ impl Sim {
             self.times_out(post.id);
         }
         Ok(())
+    }
+
+    /// Returns the app with the secret that the process has.
+    fn app(&self) -> &App {
+        let wrong = self.process.as_ref().is_some_and(|process| process.wrong);
+        if wrong { &self.wrong_app } else { &self.app }
+    }
+
+    /// Something with a right signature has arrived: what was missed while none was is known with
+    /// the next heartbeat.
+    fn proved(&mut self) {
+        if std::mem::take(&mut self.suspected) {
+            self.say(|| "the secret has proved itself".to_owned());
+            self.look_soon();
+            self.note_able();
+        }
     }
 
     fn count(&mut self, count: impl FnOnce(&mut Tally)) {
@@ -133,7 +153,7 @@ impl Sim {
         }
         let now = self.clocks.wall_at(self.clocks.now());
         let received = Received::new(post.body.clone(), now);
-        received.verify(&headers, std::slice::from_ref(&self.app)).map_err(|why| match why {
+        received.verify(&headers, std::slice::from_ref(self.app())).map_err(|why| match why {
             Rejection::Signature(_) => 401,
             Rejection::WrongSignature => 403,
             _ => 400,
@@ -154,12 +174,8 @@ impl Sim {
             format!("{word}: {}", keys.unwrap_or_default())
         });
         // A copy is not read again.
-        if receipt.stored > 0
-            && !statuses.is_empty()
-            && let Some(process) = &mut self.process
-        {
-            process.completions.extend(statuses);
-            self.look_in(5);
+        if receipt.stored > 0 && !statuses.is_empty() {
+            self.completed(statuses);
         }
         Some(durable)
     }
@@ -195,7 +211,7 @@ impl Sim {
         if status != 200 && status != 503 {
             self.say(|| format!("a delivery is answered {status}"));
         }
-        self.ended(delivery, Ok(Answer { status, body: Bytes::new() }));
+        self.ended(delivery, Ok(Answer::new(status, Bytes::new())));
     }
 
     fn closed(&mut self, delivery: DeliveryId) {
@@ -224,7 +240,7 @@ impl Sim {
             self.troubles += 1;
         }
         self.world.check_ended(check.id, heard, self.clocks.x());
-        self.note_spell();
+        self.note_spells();
         self.carry_out();
     }
 
@@ -232,15 +248,16 @@ impl Sim {
         let query = check.uri.split_once('?').map(|(_, query)| query).unwrap_or_default();
         let is_forged = check.signature.as_deref().is_some_and(|text| {
             let signature = Signature::parse(text).ok();
-            !signature.is_some_and(|it| it.verifies(self.app.active(), query.as_bytes()))
+            !signature.is_some_and(|it| it.verifies(self.app().active(), query.as_bytes()))
         });
         let Ok(token) = CrcToken::from_query(query) else {
-            return Answer { status: 400, body: Bytes::new() };
+            return Answer::new(400, Bytes::new());
         };
         if is_forged {
-            return Answer { status: 403, body: Bytes::new() };
+            return Answer::new(403, Bytes::new());
         }
-        if self.wrong_checks > 0 {
+        // Later nobody watches any more.
+        if self.wrong_checks > 0 && self.clocks.now() < self.scenario.end {
             self.wrong_checks -= 1;
             self.tally.fire(Kind::Invalid);
             self.troubles += 1;
@@ -250,19 +267,22 @@ impl Sim {
             self.later(notice, Event::Happening(Happening::Validate));
             let body =
                 r#"{"response_token":"sha256=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}"#;
-            return Answer { status: 200, body: Bytes::from_static(body.as_bytes()) };
+            return Answer::new(200, Bytes::from_static(body.as_bytes()));
         }
         let signed = u64::from(check.signature.is_some());
         self.count(|tally| {
             tally.verified += signed;
             tally.arrived += 1;
         });
-        Answer { status: 200, body: token.answer(self.app.active()).into() }
+        if signed > 0 {
+            self.proved();
+        }
+        Answer::new(200, token.answer(self.app().active()))
     }
 
     /// Somebody posts what X never signed, and what X once signed for somebody else.
     pub(super) fn forge(&mut self) {
-        let Some(webhook_id) = self.webhook else { return };
+        let Some(webhook_id) = self.some_webhook() else { return };
         self.tally.fire(Kind::Forged);
         self.say(|| "forged deliveries".to_owned());
         let other = "some-other-secret".parse().ok();

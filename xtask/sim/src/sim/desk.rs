@@ -2,9 +2,9 @@
 //! far.
 
 use aaa_replay::{
-    coverage::{Coverage, Gap, RunId},
-    engine::Settings,
-    ledger::{Declared, Holder, Lease, LeaseId, LedgerError, Role},
+    coverage::{Coverage, Gap},
+    engine::{Flaw, Settings},
+    ledger::{Declared, Holder, Lease, LeaseId, LedgerError},
     sweep,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +14,9 @@ use crate::disk::Disk;
 /// How long a lease lasts unless it is taken again.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
 
+/// After how long it is taken again.
+const RENEW: SignedDuration = SignedDuration::from_secs(10);
+
 /// How often what is old is removed.
 const TRIM: SignedDuration = SignedDuration::from_hours(1);
 
@@ -21,11 +24,13 @@ const TRIM: SignedDuration = SignedDuration::from_hours(1);
 const SHOWN: SignedDuration = SignedDuration::from_hours(24);
 
 /// What the driver remembers of the ledger.
-#[derive(Default)]
 pub(super) struct Desk {
+    pub(super) holder: Holder,
     lease: Option<Lease>,
+    /// When it was taken last.
+    taken: SignedDuration,
     trimmed: Option<SignedDuration>,
-    coverage: Coverage,
+    pub(super) coverage: Coverage,
     pub(super) gaps: Vec<Gap>,
     pub(super) declared: Vec<Declared>,
 }
@@ -40,20 +45,46 @@ pub(super) struct Times {
 }
 
 impl Desk {
+    pub(super) fn new(holder: Holder) -> Self {
+        Self {
+            holder,
+            lease: None,
+            taken: SignedDuration::ZERO,
+            trimmed: None,
+            coverage: Coverage::default(),
+            gaps: Vec::new(),
+            declared: Vec::new(),
+        }
+    }
+
     /// Takes or keeps the lease; says whether it is a new one.
-    pub(super) fn hold(
-        &mut self,
-        disk: &Disk,
-        run: RunId,
-        now: Timestamp,
-    ) -> Result<bool, LedgerError> {
+    pub(super) fn hold(&mut self, disk: &Disk, times: Times) -> Result<bool, LedgerError> {
+        let fresh = times.uptime.saturating_sub(self.taken) < RENEW;
+        if self.lease.is_some() && fresh { Ok(false) } else { self.take(disk, times) }
+    }
+
+    /// Takes the lease, or keeps it for longer, as a driver does every few seconds.
+    pub(super) fn take(&mut self, disk: &Disk, times: Times) -> Result<bool, LedgerError> {
         let before = self.lease.take().map(|lease| lease.id);
-        let holder = Holder { name: "aaa listen".to_owned(), run, role: Role::Listener };
-        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
-        let lease = disk.take_lease(holder, now, until)?;
+        let until = times.wall.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        let lease = disk.take_lease(self.holder.clone(), times.wall, until)?;
         let new = before != Some(lease.id);
-        self.lease = Some(lease);
+        (self.lease, self.taken) = (Some(lease), times.uptime);
+        if new {
+            // Whoever had it meanwhile may have removed what closed a gap, and the gap with it.
+            (self.coverage, self.gaps) = (Coverage::default(), Vec::new());
+        }
         Ok(new)
+    }
+
+    /// Says whether it has a lease, as far as it knows.
+    pub(super) fn thinks_it_holds(&self) -> bool {
+        self.lease.is_some()
+    }
+
+    /// Knows that the lease is gone.
+    pub(super) fn lose(&mut self) {
+        self.lease = None;
     }
 
     /// Gives the lease back.
@@ -79,8 +110,8 @@ impl Desk {
         if let (Some(every), Some(began)) = (settings.sweep, self.coverage.began())
             && let Some(due) = sweep::due(every, &declared, began, &settings.limits, times.x)
         {
-            let number = disk.declare(due)?;
-            declared.push(Declared { number, declaration: due });
+            disk.declare(due)?;
+            declared = disk.declared()?;
         }
         changed |= self.declared != declared;
         self.declared = declared;
@@ -108,7 +139,12 @@ impl Desk {
         self.gaps.is_empty() && self.declared.is_empty()
     }
 
-    pub(super) fn lease(&self) -> Result<LeaseId, LedgerError> {
+    /// Returns the lease to write under.
+    pub(super) fn lease(&self, disk: &Disk, settings: &Settings) -> Result<LeaseId, LedgerError> {
+        if settings.flaw == Some(Flaw::BorrowedLease) {
+            // Whichever counts.
+            return disk.lease()?.map(|lease| lease.id).ok_or(LedgerError::NotHeld);
+        }
         self.lease.as_ref().map(|lease| lease.id).ok_or(LedgerError::NotHeld)
     }
 }

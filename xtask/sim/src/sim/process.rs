@@ -1,28 +1,24 @@
 //! The process that receives: what it holds in memory, and what it writes as time goes by.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
-use aaa_client::Client;
 use aaa_replay::{
     coverage::{Heartbeat, RunId, Tally},
-    engine::{Engine, Health, Moment},
+    driver::is_shaken,
+    engine::{Health, Moment},
     watch::Watcher,
 };
-use aaa_types::payload::ReplayJobStatus;
-use jiff::SignedDuration;
+use aaa_types::WebhookId;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Sim,
-    calls::Call,
-    desk::{Desk, Times},
-};
-use crate::{
-    clock::{Clocks, Millis, SECOND, length},
-    wire::Wire,
-};
+use super::{Sim, desk::Times, driving::Driver};
+use crate::clock::{Clocks, Millis, SECOND, length};
 
 /// By how much an assumed offset may turn out to be wrong.
 const TOLERANCE: Millis = 5 * SECOND;
+
+/// How long between two tries to read X's clock once the wall clock was set.
+const SHAKEN: Millis = 5 * SECOND;
 
 /// What is gone when the process is.
 pub(super) struct Process {
@@ -30,24 +26,24 @@ pub(super) struct Process {
     /// When its steady clock began.
     pub(super) started: Millis,
     pub(super) tally: Tally,
-    pub(super) desk: Desk,
-    pub(super) client: Client<Wire>,
+    pub(super) driver: Driver,
+    /// When the run before was there for the last time, on X's clock.
+    pub(super) before: Option<Timestamp>,
+    /// Its secret is not that of the app.
+    pub(super) wrong: bool,
     /// X's clock minus the wall clock, as far as it knows.
     pub(super) offset: SignedDuration,
     pub(super) offset_read: bool,
     /// When it last tried to read X's clock.
     pub(super) clock_tried: Option<Millis>,
+    /// When it did, on its steady and on the wall clock.
+    pub(super) clock_read: Option<(SignedDuration, Timestamp)>,
     pub(super) next_beat: Millis,
     pub(super) last_beat: Option<Heartbeat>,
     pub(super) still: Option<Still>,
     /// X's clock, true and believed, when it began.
     pub(super) began: (Millis, Millis),
-    pub(super) engine: Option<Engine>,
-    pub(super) watcher: Option<Watcher>,
-    /// Not before this does it look for the webhook again.
-    pub(super) look_again: Option<Millis>,
-    pub(super) completions: VecDeque<ReplayJobStatus>,
-    pub(super) call: Option<Call>,
+    pub(super) watchers: BTreeMap<WebhookId, Watcher>,
 }
 
 /// A process that stands still.
@@ -133,13 +129,19 @@ impl Sim {
     pub(super) fn keep_clock(&mut self) {
         let now = self.clocks.now();
         let Some(process) = &mut self.process else { return };
-        if process.clock_tried.is_some_and(|tried| now - tried < self.scenario.pace) {
+        let (steady, wall) = (process.uptime_at(now), self.clocks.wall_at(now));
+        let shaken = process.clock_read.is_some_and(|(steadily, at)| {
+            is_shaken(steady.saturating_sub(steadily), wall.duration_since(at))
+        });
+        let pace = if shaken { SHAKEN } else { self.scenario.pace };
+        if process.clock_tried.is_some_and(|tried| now - tried < pace) {
             return;
         }
         process.clock_tried = Some(now);
         if self.api_down {
             return;
         }
+        process.clock_read = Some((steady, wall));
         let offset = self.clocks.offset_at(now);
         let change = offset.saturating_sub(process.offset).abs();
         let corrected = !process.offset_read && change > length(TOLERANCE);
@@ -153,12 +155,5 @@ impl Sim {
             self.truth.disturb(began.min(believed), x.max(before).max(after));
             self.say(|| "the assumed offset was wrong".to_owned());
         }
-    }
-
-    /// Returns X's clock, true and as the process believes it.
-    pub(super) fn both_times(&self) -> (Millis, Millis) {
-        let x = self.clocks.x_at(self.clocks.now());
-        let believed = self.process.as_ref().map(|process| process.believed(&self.clocks));
-        (x, believed.unwrap_or(x))
     }
 }

@@ -1,11 +1,14 @@
 //! Spells in which something does not work, and what begins and ends them.
 
 use aaa_emulator::control::{Action, Cause, Fault, Match};
-use aaa_replay::coverage::Tally;
+use aaa_replay::{
+    coverage::{RunId, Tally},
+    ledger::{Holder, Role},
+};
 
 use super::{
-    Event, Sim, calls,
-    desk::Desk,
+    Event, Sim,
+    driving::{Driver, Who},
     process::{Process, Still},
 };
 use crate::{
@@ -23,6 +26,8 @@ impl Sim {
             Happening::Crash { .. }
             | Happening::Stop { .. }
             | Happening::Stall { .. }
+            | Happening::TakeOver { .. }
+            | Happening::WrongSecret { .. }
             | Happening::StoreFails { .. }
                 if !can_begin =>
             {
@@ -38,7 +43,7 @@ impl Sim {
                 self.say(|| format!("the process ends for {}", shown(down)));
                 self.beat();
                 if let Some(process) = &mut self.process {
-                    process.desk.leave(&self.disk);
+                    process.driver.desk.leave(&self.disk);
                 }
                 self.disk.reopen()?;
                 self.go_away(down);
@@ -46,17 +51,36 @@ impl Sim {
             Happening::Start => return self.start(),
             Happening::Stall { length, sleeps } => {
                 self.tally.fire(Kind::Stall);
-                self.outages += 1;
-                self.say(|| format!("the process stands still for {}", shown(length)));
-                // A machine that sleeps for less does so unnoticed, and would lose deliveries.
-                let sleeps = sleeps && length > 4 * self.scenario.period;
-                let (since, until) = (self.both_times(), self.clocks.now() + length);
-                if let Some(process) = &mut self.process {
-                    process.still = Some(Still { since, until, sleeps });
-                    // In a machine that sleeps the steady clock stands still, too.
-                    process.started += if sleeps { length } else { 0 };
+                self.stall(length, sleeps);
+            }
+            Happening::TakeOver { length, sleeps, hold, dies } => {
+                self.stall(length, sleeps);
+                // Once the lease is over.
+                let comes = self.rng.i64(35 * SECOND..length.max(36 * SECOND));
+                self.later(comes, Event::Happening(Happening::Command { hold, dies }));
+            }
+            // Later nobody watches any more.
+            Happening::WrongSecret { down, length }
+                if self.clocks.now() + down + length > self.scenario.end => {}
+            Happening::WrongSecret { down, length } => {
+                self.tally.fire(Kind::WrongSecret);
+                self.wrong_secret = true;
+                self.later(down + length, Event::Happening(Happening::RightSecret));
+                return self.crash(down);
+            }
+            Happening::RightSecret => {
+                self.say(|| "the right secret is configured".to_owned());
+                self.wrong_secret = false;
+                if is_up {
+                    let down = self.rng.i64(SECOND..5 * MINUTE);
+                    return self.crash(down);
                 }
-                self.later(length, Event::Happening(Happening::Resume));
+                if let Some(process) = &self.process
+                    && process.still.is_some()
+                {
+                    self.wrong_secret = true;
+                    self.later(10 * MINUTE, Event::Happening(Happening::RightSecret));
+                }
             }
             Happening::Resume => self.resume(),
             Happening::StoreFails { length } => {
@@ -70,7 +94,8 @@ impl Sim {
             Happening::StoreWorks => {
                 self.say(|| "the store works again".to_owned());
                 self.disk.failing = false;
-                let since = self.failing_since.take();
+                self.works_since = self.clocks.now();
+                let since = self.failing_since;
                 self.disturbed_since(since);
                 self.look_soon();
             }
@@ -87,7 +112,10 @@ impl Sim {
             Happening::XJump { by } => {
                 self.tally.fire(Kind::XJump);
                 self.say(|| format!("X's clock jumps by {}", shown(by)));
+                let x = self.clocks.x_at(self.clocks.now());
                 self.clocks.jump(by);
+                // Nobody was there between.
+                self.truth.blind(x, x + by);
                 self.truth.set_back(10 * MINUTE, self.clocks.now());
                 self.look_in(self.scenario.pace + 6 * SECOND);
             }
@@ -114,12 +142,18 @@ impl Sim {
             Happening::XJump { .. } => (Kind::XJump, 1),
             Happening::WallStep { .. } => (Kind::WallStep, 1),
             Happening::WrongCheck => (Kind::Invalid, 1),
+            Happening::TakeOver { dies: true, .. } => (Kind::CommandDied, 1),
+            Happening::TakeOver { .. } => (Kind::CommandTook, 1),
+            Happening::PauseInCall(_) => (Kind::LeaseLost, 1),
+            Happening::Command { .. } => (Kind::CommandBeside, 1),
+            Happening::WrongSecret { .. } => (Kind::WrongSecret, 1),
             Happening::Subscribe { .. } => (Kind::LateSubscription, 1),
             Happening::Revoke { .. } => (Kind::Revoked, 1),
             Happening::Forget { .. } => (Kind::Unsubscribed, 1),
             Happening::Event { .. }
             | Happening::Start
             | Happening::Resume
+            | Happening::RightSecret
             | Happening::StoreWorks
             | Happening::ApiWorks
             | Happening::Validate => return,
@@ -128,7 +162,10 @@ impl Sim {
     }
 
     /// Kills the process, if it was to be killed at this point; says whether it was.
-    pub(super) fn killed_at(&mut self, point: Kind) -> Result<bool, Failure> {
+    pub(super) fn killed_at(&mut self, who: Who, point: Kind) -> Result<bool, Failure> {
+        if who == Who::Command {
+            return Ok(false);
+        }
         let Some(index) = self.kills.iter().position(|(kind, _)| *kind == point) else {
             return Ok(false);
         };
@@ -141,6 +178,13 @@ impl Sim {
     pub(super) fn crash(&mut self, down: Millis) -> Result<(), Failure> {
         self.say(|| format!("the process is killed, and away for {}", shown(down)));
         self.troubles += 1;
+        self.keep_lease(Who::Listener);
+        if let Some((x, _)) = self.failing_since
+            && (self.disk.failing || self.clocks.now() - self.works_since < 10 * SECOND)
+        {
+            // What the process saw meanwhile it could not write.
+            self.truth.forget(x);
+        }
         self.disk.crash()?;
         self.go_away(down);
         self.note_able();
@@ -151,7 +195,7 @@ impl Sim {
         self.outages += 1;
         self.down_since = Some(self.both_times());
         self.process = None;
-        self.looks.clear();
+        self.looks.retain(|(_, who)| *who == Who::Command);
         self.watch_at = None;
         self.later(down, Event::Happening(Happening::Start));
     }
@@ -168,26 +212,25 @@ impl Sim {
         let now = self.clocks.now();
         self.runs += 1;
         let spans = self.disk.spans_from(0)?;
-        let known = spans.last().map(|(_, span)| span.last.x_time());
         let offset = spans.last().map(|(_, span)| span.last.offset).unwrap_or_default();
+        let run = RunId(self.runs);
+        let holder = Holder { name: "aaa listen".to_owned(), run, role: Role::Listener };
         self.process = Some(Process {
             run: self.runs,
             started: now,
             tally: Tally::default(),
-            desk: Desk::default(),
-            client: calls::client(self.wire.clone(), self.scenario.generation)?,
+            driver: Driver::new(holder, None, &self.scenario)?,
+            before: spans.last().map(|(_, span)| span.last.x_time()),
+            wrong: self.wrong_secret,
             offset,
             offset_read: false,
             clock_tried: None,
+            clock_read: None,
             next_beat: now,
             last_beat: None,
             still: None,
             began: (0, 0),
-            engine: None,
-            watcher: None,
-            look_again: None,
-            completions: Default::default(),
-            call: None,
+            watchers: Default::default(),
         });
         let times = self.both_times();
         if let Some(process) = &mut self.process {
@@ -200,10 +243,26 @@ impl Sim {
         let since = self.down_since.take();
         self.disturbed_since(since);
         self.register();
-        self.watch_from(known);
+        self.watch_from();
         self.look_in(1);
         self.note_able();
         Ok(())
+    }
+
+    /// The process stands still.
+    fn stall(&mut self, length: Millis, sleeps: bool) {
+        self.outages += 1;
+        self.say(|| format!("the process stands still for {}", shown(length)));
+        self.keep_lease(Who::Listener);
+        // A machine that sleeps for less does so unnoticed, and would lose deliveries.
+        let sleeps = sleeps && length > 4 * self.scenario.period;
+        let (since, until) = (self.both_times(), self.clocks.now() + length);
+        if let Some(process) = &mut self.process {
+            process.still = Some(Still { since, until, sleeps });
+            // In a machine that sleeps the steady clock stands still, too.
+            process.started += if sleeps { length } else { 0 };
+        }
+        self.later(length, Event::Happening(Happening::Resume));
     }
 
     fn resume(&mut self) {
@@ -245,9 +304,31 @@ impl Sim {
     }
 
     pub(super) fn note_able(&mut self) {
+        let now = self.clocks.now();
+        let x = self.clocks.x_at(now);
         let is_up = self.process.as_ref().is_some_and(|p| p.still.is_none());
-        let able = is_up && !self.disk.failing && !self.api_down;
-        self.truth.able(able, self.clocks.now());
+        let sees = is_up && !self.disk.failing && !self.api_down;
+        match (sees, self.blind_since) {
+            (false, None) => self.blind_since = Some(x),
+            (true, Some(since)) => {
+                self.blind_since = None;
+                self.truth.blind(since, x);
+            }
+            _ => {}
+        }
+        // What was missed with a wrong secret is known once the right one has proved itself.
+        let knows = self.process.as_ref().is_some_and(|p| !p.wrong) && !self.suspected;
+        self.truth.able(sees && knows, now);
+        let wrong = self.process.as_ref().is_some_and(|process| process.wrong);
+        match (wrong, self.wrong_since) {
+            (true, None) => self.wrong_since = Some(x),
+            (false, Some(since)) => {
+                self.wrong_since = None;
+                self.truth.disturb(since, x);
+                self.truth.wrong_secret(since, x);
+            }
+            _ => {}
+        }
     }
 
     /// Plans one of the emulator's faults.

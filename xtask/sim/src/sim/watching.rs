@@ -1,84 +1,112 @@
-//! What the watcher of a process wants done: its questions are answered at once, since nothing
+//! What the watchers of a process want done: their questions are answered at once, since nothing
 //! depends on how long that takes.
 
-use std::collections::BTreeSet;
-
-use aaa_replay::watch::{Errand, Report, Rhythm, Watcher};
-use aaa_types::{UserId, WebhookId};
-use jiff::{SignedDuration, Timestamp};
+use aaa_replay::{
+    engine::Flaw,
+    ledger::Seen,
+    watch::{Errand, Report, Rhythm, Watcher},
+};
+use aaa_types::WebhookId;
+use jiff::SignedDuration;
 
 use super::Sim;
-use crate::{
-    clock::{MINUTE, Millis, SECOND},
-    fault::Kind,
-};
+use crate::clock::{MINUTE, Millis, SECOND};
 
 /// How often the lists are looked at. The real rhythm is a minute; this costs less, and makes
 /// spells longer.
-const RHYTHM: Rhythm = Rhythm {
-    webhooks: SignedDuration::from_mins(5),
-    subscriptions: SignedDuration::from_mins(5),
-    ..Rhythm::v2()
-};
-
-/// Until when before a spell all was surely seen to be well, at the earliest.
-const BEFORE: Millis = 7 * MINUTE;
+pub(crate) const RHYTHM: Millis = 5 * MINUTE;
 
 impl Sim {
-    /// Makes the watcher of a process. `known` is the last heartbeat of the run before.
-    pub(super) fn watch_from(&mut self, known: Option<Timestamp>) {
-        let Some(webhook) = self.webhook else { return };
-        let wanted = self.wanted.clone();
+    /// Makes the watchers of a process that are not there yet, from what the ledger remembers.
+    pub(super) fn watch_from(&mut self) {
+        let rhythm = SignedDuration::from_millis(RHYTHM);
+        let rhythm = Rhythm { webhooks: rhythm, subscriptions: rhythm, ..Rhythm::v2() };
         let clocks = &self.clocks;
-        if let Some(process) = &mut self.process {
-            let mut watcher = Watcher::new(webhook, RHYTHM, known);
-            watcher.on(Report::Wanted(wanted), process.moment(clocks));
-            process.watcher = Some(watcher);
+        let Some(process) = &mut self.process else { return };
+        for hook in &self.hooks {
+            let Some(webhook) = hook.id.filter(|id| !process.watchers.contains_key(id)) else {
+                continue;
+            };
+            let (Ok(seen), Ok(declared)) = (self.disk.confirmed(webhook), self.disk.declared())
+            else {
+                continue;
+            };
+            let before = process.before;
+            let (memory, alive) = match self.settings.flaw {
+                Some(Flaw::ForgetfulWatcher) => {
+                    ((Seen { valid: before, complete: before }, [].as_slice()), None)
+                }
+                _ => ((seen, declared.as_slice()), before),
+            };
+            let mut watcher = Watcher::new(webhook, rhythm, memory, alive);
+            watcher.on(Report::Wanted(hook.wanted.clone()), process.moment(clocks));
+            process.watchers.insert(webhook, watcher);
         }
         self.watch();
     }
 
-    /// Lets the watcher look.
+    /// Lets the watchers look.
     pub(super) fn watch(&mut self) {
+        self.keep_clock();
+        let Some(process) = &self.process else { return };
+        if process.still.is_some() {
+            return;
+        }
+        let ids: Vec<_> = process.watchers.keys().copied().collect();
+        // Once they have ended, a history comes to rest.
+        let mut next = Millis::MAX;
+        for id in ids {
+            let wait = self.watch_one(id);
+            next = next.min(self.clocks.now() + wait.max(SECOND));
+        }
+        let last = self.scenario.end.max(self.troubled) + 60 * MINUTE;
+        self.watch_at = (next < last).then_some(next);
+    }
+
+    /// Lets a watcher look; returns how long to wait then.
+    fn watch_one(&mut self, id: WebhookId) -> Millis {
         loop {
-            let Some(process) = &mut self.process else { return };
-            if process.still.is_some() {
-                return;
-            }
-            let moment = process.moment(&self.clocks);
-            let Some(watcher) = &mut process.watcher else { return };
+            let clocks = &self.clocks;
+            let Some(process) = &mut self.process else { return Millis::MAX / 4 };
+            let moment = process.moment(clocks);
+            let Some(watcher) = process.watchers.get_mut(&id) else { return Millis::MAX / 4 };
             let Some(errand) = watcher.next_errand(moment) else {
-                let wait = i64::try_from(watcher.next_wakeup(moment).as_millis());
-                let next = self.clocks.now() + wait.unwrap_or(0).max(SECOND);
-                self.watch_at = (next < self.scenario.end + 60 * MINUTE).then_some(next);
-                return;
+                let wait = watcher.next_wakeup(moment).as_millis();
+                return i64::try_from(wait).unwrap_or(0);
             };
             let records = matches!(errand, Errand::Declare(_) | Errand::Prolong { .. });
             let report = self.run_errand(errand);
             let failed = matches!(report, Report::Failed(_));
-            self.tell_watcher(report);
+            self.tell_watcher(id, report);
             if records && failed {
                 // The ledger will be there again.
-                self.watch_at = Some(self.clocks.now() + 5 * SECOND);
-                return;
+                return 5 * SECOND;
             }
         }
     }
 
-    pub(super) fn tell_watcher(&mut self, report: Report) {
+    pub(super) fn tell_watcher(&mut self, id: WebhookId, report: Report) {
         let clocks = &self.clocks;
         if let Some(process) = &mut self.process {
             let moment = process.moment(clocks);
-            if let Some(watcher) = &mut process.watcher {
+            if let Some(watcher) = process.watchers.get_mut(&id) {
                 watcher.on(report, moment);
                 watcher.notices();
             }
         }
     }
 
-    fn run_errand(&mut self, errand: Errand) -> Report {
+    /// Tells a watcher who should be subscribed.
+    pub(super) fn tell_wanted(&mut self, id: WebhookId) {
+        let hook = self.hooks.iter().find(|hook| hook.id == Some(id));
+        if let Some(wanted) = hook.map(|hook| hook.wanted.clone()) {
+            self.tell_watcher(id, Report::Wanted(wanted));
+        }
+    }
+
+    /// Records something in the ledger.
+    pub(super) fn record(&mut self, errand: Errand) -> Report {
         let failed = |why: &dyn std::fmt::Display| Report::Failed(why.to_string());
-        let now = self.clocks.x();
         match errand {
             Errand::Declare(declaration) => match self.disk.declare(declaration) {
                 Ok(number) => {
@@ -98,6 +126,21 @@ impl Sim {
                 }
                 Err(error) => failed(&error),
             },
+            Errand::Confirm { webhook, seen } => match self.disk.confirm(webhook, seen) {
+                Ok(()) => Report::Done,
+                Err(error) => failed(&error),
+            },
+            _ => Report::Failed("nothing to record".to_owned()),
+        }
+    }
+
+    fn run_errand(&mut self, errand: Errand) -> Report {
+        let failed = |why: &dyn std::fmt::Display| Report::Failed(why.to_string());
+        let now = self.clocks.x();
+        match errand {
+            Errand::Declare(_) | Errand::Prolong { .. } | Errand::Confirm { .. } => {
+                self.record(errand)
+            }
             _ if self.api_down => Report::Failed("refused".to_owned()),
             Errand::ListWebhooks => {
                 let all = self.world.webhooks();
@@ -117,44 +160,9 @@ impl Sim {
             Errand::Subscribe { webhook, user } => {
                 self.say(|| format!("the watcher subscribes user {user} again"));
                 let asked = self.world.subscribe(webhook, user, now);
-                self.note_spell();
+                self.note_spells();
                 asked.map_or_else(|error| failed(&error), |()| Report::Done)
             }
         }
-    }
-
-    /// X forgets a subscription.
-    pub(super) fn lose_subscription(&mut self, user: UserId) {
-        if let Some(webhook) = self.webhook
-            && self.world.unsubscribe(webhook, user, self.clocks.x()).is_ok()
-        {
-            self.say(|| format!("X forgets the subscription of user {user}"));
-            self.tally.fire(Kind::Unsubscribed);
-        }
-        self.note_spell();
-    }
-
-    /// Notes whether X may attempt nothing for somebody, and when that is over.
-    pub(super) fn note_spell(&mut self) {
-        let Some(webhook) = self.webhook else { return };
-        let x = self.clocks.x_at(self.clocks.now());
-        let valid = self.world.webhooks().iter().all(|webhook| webhook.valid);
-        let all = self.all_subscribed(webhook);
-        match (valid && all, self.spell_since) {
-            (false, None) => self.spell_since = Some(x),
-            (true, Some(since)) => {
-                self.spell_since = None;
-                self.truth.disturb(since - BEFORE, x + BEFORE);
-                self.truth.silent(self.clocks.true_of(since), self.clocks.now());
-            }
-            _ => {}
-        }
-    }
-
-    fn all_subscribed(&self, webhook: WebhookId) -> bool {
-        let list = self.world.subscription_list(webhook);
-        let users: BTreeSet<UserId> =
-            list.map(|list| list.users).unwrap_or_default().into_iter().collect();
-        self.wanted.is_subset(&users)
     }
 }

@@ -17,7 +17,9 @@ fn histories_hold() {
 /// The others take longer; `cargo xtask sim --control` has them.
 #[test]
 fn broken_engines_are_caught() {
-    for caught in control(&[Flaw::TrustedComplete, Flaw::JumpIsGap], 1).unwrap() {
+    for caught in
+        control(&[Flaw::IgnoredIncomplete, Flaw::BorrowedLease, Flaw::ForgetfulWatcher], 1).unwrap()
+    {
         assert!(caught.by.is_some(), "{:?} was not caught", caught.flaw);
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{COULD_NOT_AUTHENTICATE, Forbidden, Reply, Success, v2};
-use crate::{api::route::Access, world::Refusal};
+use crate::{api::route::Access, settings::UrlRefusal, world::Refusal};
 
 pub(super) fn success(success: &Success) -> Reply {
     let ok = |body: &Value| Reply::json(StatusCode::OK, body);
@@ -31,9 +31,12 @@ pub(super) fn success(success: &Success) -> Reply {
     }
 }
 
-pub(super) fn refused(refusal: &Refusal) -> Reply {
+pub(super) fn refused(refusal: &Refusal, url_refusal: UrlRefusal) -> Reply {
     let coded = refusal.coded();
-    let status = StatusCode::from_u16(coded.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let status = match url_refusal {
+        UrlRefusal::BadRequest if coded.code == 214 => StatusCode::BAD_REQUEST,
+        _ => StatusCode::from_u16(coded.status).unwrap_or(StatusCode::BAD_REQUEST),
+    };
     Reply::coded(status, coded.code, &coded.message)
 }
 

@@ -17,8 +17,8 @@ use crate::{
         route::{Access, Call},
     },
     credentials,
-    settings::{Envelope, ReplayAnswer, Settings, ValidationAnswer},
-    world::SubscriptionList,
+    settings::{Envelope, RefusalForm, ReplayAnswer, Settings, ValidationAnswer},
+    world::{Refusal, SubscriptionList},
 };
 
 pub(super) fn success(
@@ -54,6 +54,28 @@ pub(super) fn success(
             Reply::json(StatusCode::CREATED, &body)
         }
     }
+}
+
+/// A refusal with a name.
+pub(super) fn refused(refusal: &Refusal, form: RefusalForm) -> Reply {
+    use aaa_types::api::Failure::{
+        DuplicateSubscriptionFailed, DuplicateUrlFailed, ReplayConflictError,
+    };
+    let mut reply = match form {
+        RefusalForm::Message | RefusalForm::Conflict => invalid(&refusal.to_string()),
+        RefusalForm::Title => {
+            let error = json!({"title": refusal.name(), "message": refusal.words()});
+            Reply::json(StatusCode::BAD_REQUEST, &json!({"errors": [error]}))
+        }
+    };
+    let is_conflict = matches!(
+        refusal.failure(),
+        DuplicateSubscriptionFailed | DuplicateUrlFailed | ReplayConflictError
+    );
+    if form == RefusalForm::Conflict && is_conflict {
+        reply.status = StatusCode::CONFLICT;
+    }
+    reply
 }
 
 /// A refusal: 400, with a name before the colon if it has one.

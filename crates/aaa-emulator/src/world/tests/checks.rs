@@ -2,7 +2,7 @@ use super::*;
 use crate::settings::{Challenge, CheckSchedule, Quota, Revival};
 
 fn heard(status: u16, body: &str) -> Option<Heard> {
-    Some(Ok(Answer { status, body: body.to_owned().into() }))
+    Some(Ok(Answer::new(status, body.to_owned())))
 }
 
 #[test]
@@ -13,7 +13,7 @@ fn a_wrong_answer_invalidates_at_once_and_a_passing_failure_after_28_hours() {
         (heard(200, "hello"), true),
         (heard(204, ""), true),
         (heard(302, ""), true),
-        (Some(Err(Silence::Tls)), true),
+        (Some(Err(Silence::Tls("no certificate".into()))), true),
         (heard(404, ""), false),
         (heard(503, ""), false),
         (Some(Err(Silence::TimedOut)), false),
@@ -30,6 +30,52 @@ fn a_wrong_answer_invalidates_at_once_and_a_passing_failure_after_28_hours() {
         assert_eq!(hours, if at_once { 1 } else { 28 }, "{heard:?}");
         let state = sim.world.state(sim.now);
         assert!(state.webhooks[0].last_check_error.is_some());
+    }
+}
+
+#[test]
+fn what_is_compressed_or_says_so_is_a_wrong_answer() {
+    for (encoding, is_gzip, passes) in [
+        (None, false, true),
+        (Some("identity"), false, true),
+        (Some("gzip"), false, false),
+        (None, true, false),
+        (Some("gzip"), true, false),
+    ] {
+        let (mut sim, webhook) = Sim::subscribed(still());
+        let ticket = sim.world.validate(webhook, Generation::V1_1, sim.now).unwrap();
+        sim.collect();
+        let check = sim.checks.pop().unwrap();
+        let mut answer = right_answer(&check);
+        answer.content_encoding = encoding.map(str::to_owned);
+        if is_gzip {
+            answer.body = bytes::Bytes::from_static(&[0x1f, 0x8b, 8, 0]);
+        }
+        sim.world.check_ended(check.id, Ok(answer), sim.now);
+        sim.collect();
+        assert_eq!(sim.is_valid(), passes, "{encoding:?} {is_gzip}");
+        assert_eq!(matches!(sim.answers[&ticket], Outcome::Validated(Ok(_))), passes);
+    }
+}
+
+#[test]
+fn the_content_type_counts_by_setting() {
+    use crate::settings::ChallengeType;
+    for (challenge_type, content_type, passes) in [
+        (ChallengeType::Any, None, true),
+        (ChallengeType::Any, Some("text/plain"), true),
+        (ChallengeType::Json, Some("Application/JSON; charset=utf-8"), true),
+        (ChallengeType::Json, Some("text/plain"), false),
+        (ChallengeType::Json, None, false),
+    ] {
+        let mut sim = Sim::new(Settings { challenge_type, ..still() });
+        sim.world.register("http://127.0.0.1:1/hook", Generation::V2, sim.now).unwrap();
+        sim.collect();
+        let check = sim.checks.pop().unwrap();
+        let mut answer = right_answer(&check);
+        answer.content_type = content_type.map(str::to_owned);
+        sim.world.check_ended(check.id, Ok(answer), sim.now);
+        assert_eq!(sim.world.webhooks().len() == 1, passes, "{challenge_type:?} {content_type:?}");
     }
 }
 

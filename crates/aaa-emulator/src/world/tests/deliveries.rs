@@ -202,7 +202,7 @@ fn what_comes_back_after_a_reset_means_nothing() {
     sim.world.subscribe(webhook, user(7), sim.now).unwrap();
     sim.trigger("favorite_events", 2);
     for id in old {
-        sim.world.delivery_ended(id, Ok(Answer { status: 200, body: "".into() }), sim.now);
+        sim.world.delivery_ended(id, Ok(Answer::new(200, "")), sim.now);
     }
     let ledger = sim.world.ledger(sim.now);
     assert!(ledger.events.len() == 2 && ledger.events.iter().all(|e| e.acknowledged_at.is_none()));

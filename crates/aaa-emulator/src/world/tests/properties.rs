@@ -1,10 +1,12 @@
 use std::collections::HashSet;
 
 use aaa_types::{ReplayWindow, UtcMinute};
-use proptest::prelude::*;
+use proptest::{option::weighted, prelude::*};
 
 use super::*;
-use crate::control::{Action, Cause, Fault, JobState, Ledger};
+use crate::control::{
+    Action, Cause, CheckCause, Fault, JobState, Ledger, Match, Operation, Probability,
+};
 
 /// What may happen, in any order.
 #[derive(Debug, Clone)]
@@ -33,7 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_u8, 1..4_u64).prop_map(|(w, u)| Step::Unsubscribe(w, u)),
         6 => (0..6_u8, 1..4_u64, 1..5_u32).prop_map(|(k, u, n)| Step::Trigger(k, u, n)),
         4 => (0..4_u8, 0..300_i64, 1..200_i64).prop_map(|(w, f, n)| Step::Replay(w, f, n)),
-        1 => (0..9_u8).prop_map(Step::Fault),
+        1 => (0..17_u8).prop_map(Step::Fault),
         4 => (0..100_000_i64).prop_map(Step::Pass),
         6 => (0..6_u8).prop_map(Step::Checks),
         6 => (0..10_u8, prop_oneof![3 => Just(200_u16), 1 => Just(500), 1 => Just(0)])
@@ -50,7 +52,7 @@ const KINDS: [&str; 6] = [
     "brand_new_events",
 ];
 
-const ACTIONS: [Action; 9] = [
+const ACTIONS: [Action; 17] = [
     Action::Drop,
     Action::LoseAnswer,
     Action::Delay { seconds: 700 },
@@ -60,7 +62,54 @@ const ACTIONS: [Action; 9] = [
     Action::IncompleteJob,
     Action::CompleteJob,
     Action::MissingCompletion,
+    Action::Truncate,
+    Action::Reorder,
+    Action::SlowBody { millis: 10 },
+    Action::Reset,
+    Action::GiveUp,
+    Action::WrongCheck,
+    Action::SilentCheck,
+    Action::DoubleCompletion,
 ];
+
+/// Any fault, also those that are refused.
+fn fault() -> impl Strategy<Value = Fault> {
+    let kind = prop::sample::select(&KINDS[..]).prop_map(str::to_owned);
+    let cause = prop::sample::select(vec![Cause::Live, Cause::Retry, Cause::Replay]);
+    let operation = prop::sample::select(vec![Operation::Subscribe, Operation::CreateReplay]);
+    let check = prop::sample::select(vec![
+        CheckCause::Registration,
+        CheckCause::Request,
+        CheckCause::Replay,
+        CheckCause::Schedule,
+    ]);
+    let when = (
+        weighted(0.3, kind),
+        weighted(0.3, (1..4_u64).prop_map(user)),
+        weighted(0.3, cause),
+        weighted(0.2, operation),
+        weighted(0.2, check),
+        weighted(0.3, 0..4_u32),
+        weighted(0.3, (0.1..1.0).prop_map(|p| Probability::new(p).unwrap())),
+    );
+    let when = when.prop_map(|(kind, user_id, cause, operation, check, nth, probability)| Match {
+        kind,
+        user_id,
+        webhook_id: None,
+        cause,
+        operation,
+        check,
+        nth,
+        probability,
+    });
+    let other = [Action::Respond { status: 503, form: None }, Action::JumpClock { seconds: 60 }];
+    let actions: Vec<_> = ACTIONS.into_iter().chain(other).collect();
+    (when, prop::sample::select(actions), 0..4_u32).prop_map(|(when, action, times)| Fault {
+        when,
+        action,
+        times,
+    })
+}
 
 /// Both, as it comes.
 fn generation(number: i64) -> Generation {
@@ -118,8 +167,8 @@ impl Sim {
             Step::Pass(seconds) => self.pass(SignedDuration::from_secs(seconds / 10)),
             Step::Checks(how) => self.answer_checks(match how {
                 0..3 => None,
-                3 => Some(Ok(Answer { status: 200, body: "{}".into() })),
-                4 => Some(Ok(Answer { status: 500, body: "".into() })),
+                3 => Some(Ok(Answer::new(200, "{}"))),
+                4 => Some(Ok(Answer::new(500, ""))),
                 _ => Some(Err(Silence::TimedOut)),
             }),
             Step::Posts(count, status) => {
@@ -128,7 +177,7 @@ impl Sim {
                 for post in self.posts.drain(..count).collect::<Vec<_>>() {
                     let heard = match status {
                         0 => Err(Silence::TimedOut),
-                        status => Ok(Answer { status, body: "".into() }),
+                        status => Ok(Answer::new(status, "")),
                     };
                     self.world.delivery_ended(post.id, heard, now);
                 }
@@ -248,5 +297,95 @@ proptest! {
         let _ = sim.world.replay(webhook, &from, &to, Generation::V2, sim.now);
         sim.answer_checks(None);
         sim.answer_posts(200);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is planned, and whatever then happens: what fired is in the journal, as often as it
+    /// is counted, never more often than planned, and only on what fits.
+    #[test]
+    fn faults_are_counted(
+        faults in prop::collection::vec(fault(), 0..12),
+        steps in prop::collection::vec(step(), 0..80),
+    ) {
+        let retries = Some([3, 27].map(SignedDuration::from_secs).to_vec());
+        let mut sim = Sim::subscribed(Settings { concurrency: 3, retries, ..still() }).0;
+        for fault in faults {
+            let text = serde_json::to_string(&fault).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Fault>(&text).unwrap(), &fault);
+            // What could never fire is refused.
+            let _ = sim.world.plan_fault(fault);
+        }
+        for step in &steps {
+            sim.perform(step);
+            check(&sim.world.ledger(sim.now));
+            for (operation, id) in [(Operation::Subscribe, 7), (Operation::CreateReplay, 8)] {
+                let _ = sim.world.call_fault(operation, Some(user(id)), sim.now);
+            }
+        }
+        let planned = sim.world.faults();
+        for fault in &planned.faults {
+            let firings: Vec<_> =
+                planned.journal.iter().filter(|firing| firing.fault_id == fault.id).collect();
+            prop_assert_eq!(firings.len(), usize::try_from(fault.fired).unwrap());
+            prop_assert!(fault.fired <= fault.planned);
+            for firing in firings {
+                let fits = fault.when.kind.as_ref().is_none_or(|k| firing.kind.as_ref() == Some(k))
+                    && fault.when.user_id.is_none_or(|u| firing.user_id == Some(u))
+                    && fault.when.webhook_id.is_none_or(|w| firing.webhook_id == Some(w))
+                    && fault.when.cause.is_none_or(|c| firing.cause == Some(c))
+                    && fault.when.operation == firing.operation
+                    && fault.when.check.is_none_or(|c| firing.check == Some(c));
+                prop_assert!(fits, "{fault} on {firing:?}");
+            }
+        }
+        prop_assert!(planned.journal.is_sorted_by_key(|firing| firing.at));
+    }
+
+    #[test]
+    fn a_text_that_is_no_fault_never_panics(text in r#"\{("match":\{.{0,20}\},)?"action":.{0,30}\}"#) {
+        let _ = serde_json::from_str::<Fault>(&text).map(|fault| {
+            let _ = Sim::new(still()).world.plan_fault(fault);
+        });
+    }
+
+    /// Wherever a history stops, the world that is saved is the one that is taken up, and what was
+    /// taken up ends.
+    #[test]
+    fn a_snapshot_is_the_world(steps in prop::collection::vec(step(), 0..60)) {
+        let retries = Some([3, 27].map(SignedDuration::from_secs).to_vec());
+        let settings = Settings { concurrency: 2, retries, ..still() };
+        let mut sim = Sim::subscribed(settings.clone()).0;
+        for step in &steps {
+            sim.perform(step);
+        }
+        let saved = sim.world.snapshot(sim.now);
+        let text = serde_json::to_string(&saved).unwrap();
+        let world = World::restore(settings, serde_json::from_str(&text).unwrap()).unwrap();
+        prop_assert_eq!(&world.snapshot(sim.now), &saved);
+        let mut new = Sim::new(still());
+        (new.world, new.now) = (world, sim.now);
+        new.world.resume(new.now);
+        new.finish();
+        let ledger = new.world.ledger(new.now);
+        check(&ledger);
+        prop_assert!(ledger.jobs.iter().all(|job| job.state != JobState::Running));
+        let counts = new.world.state(new.now).counts;
+        prop_assert_eq!((counts.in_flight, counts.queued), (0, 0));
+    }
+
+    /// The same seed and the same commands give the same ids, tokens and answers.
+    #[test]
+    fn a_history_can_be_repeated(seed in any::<u64>(), steps in prop::collection::vec(step(), 0..60)) {
+        let run = || {
+            let mut sim = Sim::subscribed(Settings { seed, ..still() }).0;
+            steps.iter().for_each(|step| sim.perform(step));
+            let seen: Vec<_> = sim.checks.iter().map(|check| check.uri.clone()).collect();
+            let posted: Vec<_> = sim.posts.iter().map(|p| (p.body.clone(), p.signature.clone())).collect();
+            (sim.world.snapshot(sim.now), seen, posted, sim.world.faults())
+        };
+        prop_assert_eq!(run(), run());
     }
 }

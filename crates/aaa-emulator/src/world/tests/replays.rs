@@ -148,7 +148,7 @@ fn what_was_not_attempted_is_not_replayed_unless_set() {
         sim.trigger("favorite_events", 1);
         sim.answer_posts(500);
         sim.world.validate(webhook, Generation::V2, sim.now).unwrap();
-        sim.answer_checks(Some(Ok(Answer { status: 200, body: "{}".into() })));
+        sim.answer_checks(Some(Ok(Answer::new(200, "{}"))));
         sim.trigger("favorite_events", 1);
         assert!(sim.answer_posts(500).is_empty(), "an invalid webhook receives nothing");
         assert!(sim.world.ledger(sim.now).events[1].attempts.is_empty());
@@ -168,7 +168,7 @@ fn a_job_ends_when_its_webhook_becomes_invalid_or_is_removed() {
     sim.pass(minutes(40));
     sim.replay(webhook, &minute(0), &minute(6)).unwrap();
     sim.world.validate(webhook, Generation::V2, sim.now).unwrap();
-    sim.answer_checks(Some(Ok(Answer { status: 302, body: "".into() })));
+    sim.answer_checks(Some(Ok(Answer::new(302, ""))));
     assert_eq!(sim.answer_posts(200).len(), 2, "no completion either");
     let detail = &sim.world.state(sim.now).jobs[0];
     assert_eq!((detail.job.state, detail.failed), (JobState::Incomplete, 4));

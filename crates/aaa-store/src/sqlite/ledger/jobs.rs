@@ -92,8 +92,9 @@ pub(in crate::sqlite) fn found(db: &Connection, number: u64) -> Result<u64, Read
 pub(super) fn declare(db: &Connection, declaration: &Declaration) -> rusqlite::Result<u64> {
     let Declaration { gap, webhook, at } = declaration;
     db.execute(
-        "INSERT INTO declared_gaps (webhook, from_at, to_at, cause, declared_at) \
-         VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO declared_gaps (webhook, from_at, to_at, cause, declared_at, after) \
+         VALUES (?, ?, ?, ?, ?, \
+         ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'attempts'), 0))",
         params![
             webhook.map(|webhook| webhook.to_string()),
             gap.from.as_microsecond(),
@@ -120,7 +121,7 @@ pub(super) fn withdraw(db: &Connection, number: u64) -> rusqlite::Result<bool> {
 
 pub(in crate::sqlite) fn declared(db: &Connection) -> Result<Vec<Declared>, ReadError> {
     let mut statement = db.prepare(
-        "SELECT number, webhook, from_at, to_at, cause, declared_at FROM declared_gaps \
+        "SELECT number, webhook, from_at, to_at, cause, declared_at, after FROM declared_gaps \
          ORDER BY number",
     )?;
     let mut rows = statement.query([])?;
@@ -132,7 +133,8 @@ pub(in crate::sqlite) fn declared(db: &Connection) -> Result<Vec<Declared>, Read
         let webhook = webhook.map(|id| id.parse().map_err(ReadError::malformed)).transpose()?;
         let gap = Gap { from: timestamp(row.get(2)?)?, to: timestamp(row.get(3)?)?, cause };
         let declaration = Declaration { gap, webhook, at: timestamp(row.get(5)?)? };
-        declared.push(Declared { number: count(row.get(0)?), declaration });
+        let (number, after) = (count(row.get(0)?), count(row.get(6)?));
+        declared.push(Declared { number, after, declaration });
     }
     Ok(declared)
 }

@@ -1,7 +1,7 @@
-use aaa_replay::ledger::{Holder, Intent, LeaseId, Purpose};
 use aaa_types::ReplayWindow;
 
-use super::{super::timeline, *};
+use super::*;
+use crate::ledger::{Holder, Intent, LeaseId, Purpose};
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -66,7 +66,7 @@ fn picture() -> Picture {
 }
 
 #[test]
-fn a_plan_and_its_timeline() {
+fn a_plan_and_its_segments() {
     let (picture, now) = (picture(), at("2025-11-22T07:00:05Z"));
     let plan = picture.plan(webhook(), Settings::v2(), now);
     insta::assert_json_snapshot!(plan, @r#"
@@ -97,13 +97,23 @@ fn a_plan_and_its_timeline() {
       ]
     }
     "#);
-    let look_back = Settings::v2().limits.look_back;
-    let lines = timeline::draw(&picture, &plan, webhook().id, look_back, now);
-    assert!(lines.iter().take(2).all(|line| line.chars().count() == 72));
-    insta::assert_snapshot!(lines.join("\n"), @"
-    2025-11-21T05:00:05Z                                2025-11-22T07:00:05Z
-    xxxxxxoooooo=============================o++>>>>=======================~
-    = covered   + recovered   > being replayed   o missing, can be replayed now   ~ missing, X replays it later   x lost
+    let gaps = picture.gaps(&Settings::v2(), now);
+    let segments = picture.segments(&gaps, &plan, webhook().id, now);
+    let lines = segments.iter().map(|s| format!("{:.0} {:.0} {:?}", s.from, s.to, s.state));
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
+    2025-11-21T02:00:00Z 2025-11-21T05:00:00Z Assumed
+    2025-11-21T09:00:00Z 2025-11-21T20:00:00Z Assumed
+    2025-11-21T22:00:00Z 2025-11-22T06:50:00Z Assumed
+    2025-11-22T06:55:00Z 2025-11-22T07:00:00Z Assumed
+    2025-11-21T04:59:00Z 2025-11-21T09:01:00Z Missed(Down)
+    2025-11-21T19:59:00Z 2025-11-21T22:01:00Z Missed(Down)
+    2025-11-22T06:49:00Z 2025-11-22T06:56:00Z Missed(Down)
+    2025-11-21T20:00:00Z 2025-11-21T21:00:00Z Recovered
+    2025-11-21T21:00:00Z 2025-11-21T22:01:00Z Running
+    2025-11-21T07:02:00Z 2025-11-21T09:01:00Z Now
+    2025-11-21T19:59:00Z 2025-11-21T20:00:00Z Now
+    2025-11-22T06:49:00Z 2025-11-22T06:56:00Z Later
+    2025-11-21T04:59:00Z 2025-11-21T07:02:00Z Lost
     ");
 }
 

@@ -1,0 +1,276 @@
+//! What can be done, each against the emulator or the store.
+
+use aaa_emulator::credentials;
+use aaa_replay::{
+    coverage::{Cause, Heartbeat, RunId, Tally},
+    ledger::{Holder, Ledger, Role},
+};
+use aaa_types::UtcMinute;
+use aaa_webhook::consumer::{Changes, Cursors, DeadLetter, Progress, Totals};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::stage::{HOST, Pages, Stage, now};
+
+#[tokio::test]
+async fn webhooks_are_registered_validated_and_deleted() {
+    let stage = Stage::new().await;
+    let pages = stage.pages();
+    assert!(pages.page("/webhooks").await.contains("The app has none"));
+    let (status, words) = pages.post("/webhooks", json!({ "url": stage.hook })).await;
+    assert_eq!(status, 200, "{words}");
+    let id = stage.client.app().list_webhooks().await.unwrap()[0].id;
+    assert_eq!(words, format!("webhook {id} is registered and valid"));
+    // What changed is seen at once, although answers are kept for a while.
+    let page = pages.page("/webhooks").await;
+    assert!(page.contains(&stage.hook) && page.contains(">valid<"), "{page}");
+    let (status, words) = pages.post("/webhooks", json!({ "url": stage.hook })).await;
+    assert_eq!(status, 502, "{words}");
+    assert!(words.contains("DuplicateUrl") || words.contains("already"), "{words}");
+    for wrong in ["ftp://x", "", "http://example.com/x?y"] {
+        let (status, words) = pages.post("/webhooks", json!({ "url": wrong })).await;
+        assert_eq!(status, 422, "{wrong}: {words}");
+    }
+    let (status, words) = pages.post(&format!("/webhooks/{id}/validate"), json!({})).await;
+    assert_eq!((status, words), (200, format!("webhook {id} is valid")));
+    let (status, _) = pages.post("/webhooks/999/validate", json!({})).await;
+    assert_eq!(status, 502);
+    let (status, _) = pages.post("/webhooks/x/delete", json!({})).await;
+    assert_eq!(status, 404);
+    let (status, words) = pages.post(&format!("/webhooks/{id}/delete"), json!({})).await;
+    assert_eq!(status, 200, "{words}");
+    assert_eq!(stage.client.app().list_webhooks().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn users_are_subscribed_and_removed() {
+    let stage = Stage::new().await;
+    let (pages, id) = (stage.pages(), stage.webhook().await);
+    let (subscribe, page) = (format!("/webhooks/{id}/subscribe"), format!("/webhooks/{id}"));
+    assert!(pages.page(&page).await.contains("Nobody is, so nothing is delivered"));
+    let (status, words) = pages.post(&subscribe, json!({ "user": "7" })).await;
+    assert_eq!((status, words.as_str()), (409, "no token of user 7 is stored"));
+    stage.store_token(7, "seven");
+    stage.store_token(8, "eight");
+    assert!(pages.page(&page).await.contains("<option value=\"8\">8 @eight</option>"));
+    let (status, words) = pages.post(&subscribe, json!({ "user": "7" })).await;
+    assert_eq!((status, words), (200, format!("user 7 is subscribed to webhook {id}")));
+    let (status, words) = pages.post(&subscribe, json!({ "user": "7" })).await;
+    assert_eq!((status, words), (200, format!("user 7 is already subscribed to webhook {id}")));
+    let shown = pages.page(&page).await;
+    assert!(shown.contains("@seven") && shown.contains("<strong>1</strong> of 5000"), "{shown}");
+    assert!(!shown.contains("<option value=\"7\""));
+    let (status, words) = pages.post(&format!("{page}/unsubscribe"), json!({ "user": "7" })).await;
+    assert_eq!((status, words), (200, format!("user 7 is no longer subscribed to webhook {id}")));
+    assert!(pages.page(&page).await.contains("Nobody is, so nothing is delivered"));
+    let (status, _) = pages.post(&format!("{page}/unsubscribe"), json!({ "user": "seven" })).await;
+    assert_eq!(status, 422);
+    // A user whom X refuses is told in X's words.
+    let revoked = stage.tokens.update(|tokens| {
+        let wrong = aaa_auth::UserToken::new("9-wrong".parse().unwrap(), "wrong".parse().unwrap());
+        let stored = aaa_auth::tokens::StoredToken::new(wrong, Timestamp::UNIX_EPOCH);
+        tokens.insert("9".parse().unwrap(), stored).is_none()
+    });
+    assert!(revoked.unwrap());
+    let (status, words) = pages.post(&subscribe, json!({ "user": "9" })).await;
+    assert_eq!(status, 502);
+    assert!(words.contains("could not subscribe") && !words.contains("wrong"), "{words}");
+}
+
+#[tokio::test]
+async fn deliveries_are_sent_again() {
+    let stage = Stage::new().await;
+    let (pages, id) = (stage.pages(), stage.webhook().await);
+    stage.subscribe(id, 7).await;
+    stage.trigger("favorite_events").await;
+    let (status, words) = pages.post("/events/1/resend", json!({})).await;
+    assert_eq!((status, words.as_str()), (200, "sent"));
+    // What stands in the form is the usual place, without what its query may hide.
+    let usual = json!({ "to": "http://127.0.0.1:3000/hook?…" });
+    assert_eq!(pages.post("/events/1/resend", usual).await.0, 200);
+    assert_eq!(pages.post("/events/1/resend", json!({ "to": "http://a.example/b" })).await.0, 200);
+    let (status, words) =
+        pages.post("/events/1/resend", json!({ "to": "http://broken.example/" })).await;
+    assert_eq!((status, words.as_str()), (502, "nobody there"));
+    for wrong in ["file:///etc/passwd", "x", "javascript:alert(1)"] {
+        assert_eq!(pages.post("/events/1/resend", json!({ "to": wrong })).await.0, 422, "{wrong}");
+    }
+    assert_eq!(pages.post("/events/99/resend", json!({})).await.0, 404);
+    let asked = stage.asked.all();
+    assert_eq!(asked.len(), 4);
+    assert!(asked.iter().all(|one| one.starts_with(r#"{"for_user_id":"7""#)), "{asked:?}");
+    assert!(asked[0].ends_with("to the usual place") && asked[1].ends_with("to the usual place"));
+    assert!(asked[2].ends_with("to http://a.example/b"));
+    let without =
+        Pages::new(aaa_dashboard::Dashboard::new(stage.store.clone(), stage.client.clone()));
+    assert_eq!(without.post("/events/1/resend", json!({})).await.0, 409);
+    assert!(without.page("/events/1").await.contains("started without a way to send"));
+}
+
+#[tokio::test]
+async fn replays_are_handed_over() {
+    let stage = Stage::new().await;
+    let (pages, id) = (stage.pages(), stage.webhook().await);
+    let now = now();
+    let minute = |ago: i64| {
+        let time = UtcMinute::floor(now).plus(-ago).start();
+        time.strftime("%Y-%m-%dT%H:%M").to_string()
+    };
+    let window = |from, to| json!({ "webhook": id, "from": minute(from), "to": minute(to) });
+    // Nobody looks after replays, so somebody is asked to.
+    let (status, words) = pages.post("/replay/create", window(90, 60)).await;
+    assert_eq!((status, words.as_str()), (200, "30 minutes are asked for; recovery has begun"));
+    assert_eq!(stage.asked.all(), [format!("recover {id}")]);
+    let declared = stage.store.declared().await.unwrap();
+    let gap = declared[0].declaration.gap;
+    assert_eq!((declared.len(), gap.cause), (1, Cause::Requested));
+    assert_eq!(gap.to.duration_since(gap.from).as_mins(), 30);
+    assert_eq!(declared[0].declaration.webhook, Some(id));
+    // Somebody does, so he finds it.
+    let offset = SignedDuration::ZERO;
+    let uptime = SignedDuration::from_secs(1);
+    let tally = Tally::default();
+    let beat = Heartbeat { run: RunId(1), wall: now, uptime, offset, offset_read: true, tally };
+    stage.store.heartbeat(beat).await.unwrap();
+    let holder = Holder { name: "aaa listen".to_owned(), run: RunId(1), role: Role::Listener };
+    let until = now + SignedDuration::from_mins(5);
+    stage.store.take_lease(holder, now, until).await.unwrap();
+    let (status, words) = pages.post("/replay/create", window(80, 70)).await;
+    let expected = "10 minutes are asked for; aaa listen looks after the replays";
+    assert_eq!((status, words.as_str()), (200, expected));
+    assert_eq!(stage.asked.all().len(), 1);
+    let page = pages.page("/replay").await;
+    assert!(page.contains("looks after the replays") && !page.contains("Recover now"), "{page}");
+    // X's rules are told before X is asked.
+    for (from, to, rule) in [
+        (30, 20, "at least 31 minutes ago"),
+        (60, 9, "at least 10 minutes ago"),
+        (60 * 25, 60, "younger than 24 hours"),
+        (60, 90, "is not before"),
+    ] {
+        let (status, words) = pages.post("/replay/create", window(from, to)).await;
+        assert_eq!(status, 422, "{words}");
+        assert!(words.contains(rule), "{words}");
+    }
+    assert_eq!(stage.store.declared().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn recovery_is_begun_where_nobody_does_it() {
+    let stage = Stage::new().await;
+    let (pages, id) = (stage.pages(), stage.webhook().await);
+    assert!(pages.page("/replay").await.contains("Recover now"));
+    let (status, words) = pages.post("/replay/recover", json!({ "webhook": id })).await;
+    assert_eq!((status, words.as_str()), (200, "recovery has begun"));
+    let without =
+        Pages::new(aaa_dashboard::Dashboard::new(stage.store.clone(), stage.client.clone()));
+    assert!(!without.page("/replay").await.contains("Recover now"));
+    assert_eq!(without.post("/replay/recover", json!({ "webhook": id })).await.0, 409);
+}
+
+#[tokio::test]
+async fn dead_letters_are_tried_again() {
+    let stage = Stage::new().await;
+    let (pages, id) = (stage.pages(), stage.webhook().await);
+    assert!(pages.page("/dead-letters").await.contains("No consumer has read from this store yet"));
+    stage.subscribe(id, 7).await;
+    for _ in 0..3 {
+        stage.trigger("favorite_events").await;
+    }
+    let name = "crm".parse().unwrap();
+    let generation = stage.store.open(&name, 0).await.unwrap().generation;
+    let letter = |seq| DeadLetter {
+        seq,
+        key: None,
+        reason: "<b>no</b>".to_owned(),
+        attempts: 5,
+        first_failed_at: Timestamp::UNIX_EPOCH,
+        last_failed_at: Timestamp::UNIX_EPOCH,
+        redrive: false,
+    };
+    let changes = Changes {
+        generation,
+        progress: Progress::new(3, []),
+        totals: Totals { handled: 1, stale: 0, dead: 2 },
+        deaths: 0,
+        trial: None,
+        dead: vec![letter(1), letter(3)],
+        settled: Vec::new(),
+    };
+    stage.store.save(&name, &changes).await.unwrap();
+    let page = pages.page("/dead-letters").await;
+    assert!(page.contains("&lt;b&gt;no&lt;/b&gt;") && page.contains("favorite_events"), "{page}");
+    assert_eq!(page.matches("Try again").count(), 2);
+    let one = json!({ "consumer": "crm", "first": "3", "last": "3" });
+    let (status, words) = pages.post("/dead-letters/redrive", one).await;
+    assert_eq!((status, words.as_str()), (200, "1 event will be tried again"));
+    let page = pages.page("/dead-letters").await;
+    assert_eq!(page.matches("to be tried again").count(), 1);
+    let (status, words) = pages.post("/dead-letters/redrive", json!({ "consumer": "crm" })).await;
+    assert_eq!((status, words.as_str()), (200, "2 events will be tried again"));
+    let none = json!({ "consumer": "crm", "first": "2", "last": "2" });
+    assert_eq!(pages.post("/dead-letters/redrive", none).await.0, 404);
+    assert_eq!(pages.post("/dead-letters/redrive", json!({ "consumer": "CRM" })).await.0, 422);
+    assert_eq!(
+        pages.post("/dead-letters/redrive", json!({ "consumer": "crm", "first": "x" })).await.0,
+        422
+    );
+}
+
+/// Without the emulator's page, which the browser's tests use.
+#[tokio::test]
+async fn whoever_comes_back_without_having_gone_is_sent_away() {
+    let stage = Stage::new().await;
+    let pages = stage.pages();
+    for query in ["", "?oauth_token=x&oauth_verifier=y", "?denied=x", "?oauth_verifier=y"] {
+        let page = pages.get(&format!("/accounts/callback{query}")).await;
+        assert_eq!(page.status.as_u16(), 400, "{query}");
+        assert!(page.body.contains("Nothing was done"), "{}", page.body);
+    }
+    let (status, words) =
+        pages.post("/accounts/pin", json!({ "request": "x", "pin": "1234567" })).await;
+    assert_eq!((status, words.as_str()), (404, "this sign-in is over: begin again"));
+    let (status, words) = pages.post("/accounts/pin", json!({ "request": "x", "pin": "no" })).await;
+    assert_eq!(status, 422, "{words}");
+    assert!(stage.tokens.read().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_is_forgotten() {
+    let stage = Stage::new().await;
+    let pages = stage.pages();
+    stage.store_token(7, "seven");
+    let page = pages.page("/accounts").await;
+    let token = credentials::user_token(7);
+    assert!(page.contains("@seven"), "{page}");
+    assert!(!page.contains(&token.token) && !page.contains(&token.secret));
+    let (status, words) = pages.post("/accounts/7/forget", json!({})).await;
+    assert_eq!((status, words.as_str()), (200, "the token of user 7 is forgotten"));
+    assert_eq!(pages.post("/accounts/7/forget", json!({})).await.0, 404);
+    assert_eq!(pages.post("/accounts/seven/forget", json!({})).await.0, 404);
+    let without =
+        Pages::new(aaa_dashboard::Dashboard::new(stage.store.clone(), stage.client.clone()));
+    assert_eq!(without.post("/accounts/7/forget", json!({})).await.0, 409);
+    assert!(without.page("/accounts").await.contains("without a file of users"));
+    assert!(HOST.starts_with("127."));
+}
+
+/// The pages show what the store knows while X is away, and say so.
+#[tokio::test]
+async fn x_is_away() {
+    let stage = Stage::new().await;
+    let id = stage.webhook().await;
+    stage.subscribe(id, 7).await;
+    stage.trigger("favorite_events").await;
+    let Stage { emulator, store, client, .. } = stage;
+    emulator.shutdown().await;
+    let pages = Pages::new(aaa_dashboard::Dashboard::new(store, client));
+    for path in ["/", "/webhooks", "/replay"] {
+        let page = pages.page(path).await;
+        assert!(page.contains("X was not reached"), "{path}: {page}");
+    }
+    assert!(pages.page("/events").await.contains("favorite_events"));
+    let (status, words) = pages.post(&format!("/webhooks/{id}/validate"), json!({})).await;
+    assert!(matches!(status, 502 | 504), "{status}");
+    assert!(words.contains("could not validate"), "{words}");
+}

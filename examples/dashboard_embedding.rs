@@ -1,0 +1,59 @@
+//! Pages for people in a program of your own, beside its receiver and under a path of its router.
+//!
+//! ```sh
+//! cargo run --example dashboard_embedding -p examples          # an emulated X calls
+//! X_CONSUMER_SECRET=… X_BEARER_TOKEN=… \
+//!     cargo run --example dashboard_embedding -p examples -- 127.0.0.1:8080
+//! ```
+
+#![allow(clippy::print_stdout, reason = "printing is what this example is for")]
+
+use std::{error::Error, future};
+
+use aaa_auth::tokens::TokenFile;
+use aaa_client::ApiVersion;
+use aaa_dashboard::Dashboard;
+use aaa_store::{Settings, SqliteStore};
+use aaa_webhook::{
+    app::App,
+    receiver::{Receiver, Status},
+    server::Server,
+};
+use axum::{Router, routing::get};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let place = examples::Place::find()?;
+    let account = place.account().await?;
+    let client = account.client(ApiVersion::V2)?;
+    let store = SqliteStore::open(place.directory, Settings::default())?;
+    let committed = store.subscribe();
+    let receiver = Receiver::new(store.clone(), App::new("default", place.secret.clone()));
+    let (status, public) = (receiver.status(), Server::bind(place.bind.parse()?).await?);
+    let url = format!("http://{}/webhooks/twitter", public.local_addr());
+    println!("listening on {url}");
+
+    // Without a password it answers only this machine, and never on the listener that X reaches.
+    let pages = Dashboard::new(store, client.clone())
+        .at("/dashboard")
+        .with_tokens(TokenFile::new(format!("{}/tokens.json", place.directory)))
+        .woken_by(committed)
+        .router()?;
+    let own = Router::new().route("/", get(async || "your own pages")).merge(pages);
+    let private = Server::bind("127.0.0.1:0".parse()?).await?;
+    println!("dashboard on http://{}/dashboard", private.local_addr());
+
+    let router = receiver.router("/webhooks/twitter");
+    tokio::join!(
+        public.serve(router, status, future::pending()),
+        private.serve(own, Status::default(), future::pending()),
+        async {
+            if account.emulator().is_some()
+                && let Err(error) = examples::let_things_happen(&account, &client, url).await
+            {
+                println!("the emulated X failed: {error}");
+            }
+        },
+    );
+    Ok(())
+}
