@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
@@ -112,8 +112,6 @@ impl<T: Transport> Client<T> {
         let now = edge::now();
         let reset = self.rate_limit(operation).and_then(|limit| limit.reset);
         let wait = reset.map(|reset| reset.duration_since(self.inner.clock.at(now)));
-        // X tells whole seconds, and the one it names may not be over.
-        let wait = wait.map(|wait| wait.saturating_add(SignedDuration::from_secs(1)));
         let Some(after) = wait.and_then(|wait| Duration::try_from(wait).ok()) else { return };
         if !self.retry().waits_for(after) {
             return;

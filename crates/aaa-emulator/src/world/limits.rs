@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aaa_types::UserId;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::World;
 use crate::{
@@ -124,7 +124,10 @@ impl World {
 
     fn window_of(&mut self, counted: Counted) -> &mut Window {
         let now = self.now;
-        let fresh = Window { ends: now.saturating_add(counted.length).unwrap_or(now), used: 0 };
+        // Only whole seconds can be told: a window that ended within one would be told too early.
+        let second = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil);
+        let ends = now.saturating_add(counted.length).and_then(|ends| ends.round(second));
+        let fresh = Window { ends: ends.unwrap_or(now), used: 0 };
         let window = self.limits.0.entry(counted).or_insert(fresh);
         if window.ends <= now {
             *window = fresh;
