@@ -97,7 +97,7 @@ pub(crate) fn progress(done: usize, total: usize) {
     }
 }
 
-/// Tells the user something in the place of what [`bar`] shows.
+/// Tells the user something in the place of what [`bar()`] shows.
 pub(crate) fn over(text: impl std::fmt::Display) {
     bar("");
     note(text);
