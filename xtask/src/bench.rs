@@ -4,10 +4,11 @@
 //! Times depend on the machine and on what else it does, so only ratios are judged, of two
 //! functions measured one after the other. All is measured several times over, and the median of
 //! the ratios counts. `cargo xtask bench receiver` measures the whole way instead ([`receiver`]),
-//! `cargo xtask bench recovery` a replay ([`recovery`]), `cargo xtask bench emulator` who sends
-//! ([`emulator`]). None of this is part of the gate: a gate that fails on a busy machine is ignored
-//! soon.
+//! `cargo xtask bench recovery` a replay ([`recovery`]), `cargo xtask bench cluster` receivers that
+//! share a stream ([`cluster`]), `cargo xtask bench emulator` who sends ([`emulator`]). None of this
+//! is part of the gate: a gate that fails on a busy machine is ignored soon.
 
+pub(crate) mod cluster;
 mod emulator;
 mod receiver;
 mod recovery;
@@ -107,14 +108,11 @@ const COMPARISONS: [Comparison; 12] = [
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     match arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
         Some(("receiver", rest)) => return receiver::run(rest),
+        Some(("recovery", rest)) => return recovery::run(rest),
+        Some(("cluster", rest)) => return cluster::run(rest),
         Some(("emulator", rest)) => return emulator::run(rest),
+        Some(("timing", rest)) => return timing(rest),
         _ => {}
-    }
-    if let Some(("recovery", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
-        return recovery::run(rest);
-    }
-    if let Some(("timing", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
-        return timing(rest);
     }
     let (rounds, names) = rounds(arguments, ROUNDS)?;
     let comparisons = select(&names)?;

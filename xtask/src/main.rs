@@ -32,6 +32,7 @@ mod peers;
 mod properties;
 mod reference;
 mod results;
+mod scaling;
 mod screenshots;
 mod sim;
 mod skips;
@@ -53,9 +54,15 @@ usage: cargo xtask COMMAND
   layers                  check who may depend on whom
   bench [--rounds N] [NAME]...
                           measure us beside bare libraries, and judge the ratios; a name may be
-                          the beginning of one: keys, decode, verify, sign
+                          the beginning of one: keys, decode, verify, sign, plan
   bench receiver [--rounds N]
                           measure how fast deliveries are committed, beside a bare axum server
+  bench recovery [--rounds N] [--events N]
+                          measure how fast a replay of N events (default 1000000) is recovered,
+                          beside the same deliveries as a load
+  bench cluster [--rounds N]
+                          measure how far 1, 2 and 4 receivers on one stream go, and what a
+                          delivery and a key cost; needs nats-server
   bench emulator [--rounds N]
                           measure how many deliveries the emulator makes, beside wrk
   bench timing            look whether the time of a verification tells anything of the signature
@@ -71,6 +78,8 @@ usage: cargo xtask COMMAND
                           run N random histories (default 1000) of receiver, store, engine and
                           emulator on a fake clock, from seed S on; with --seed alone, tell that
                           one; with --control, broken engines, each of which must be caught
+  scaling [--measured]    reckon what ten, a hundred and a thousand times X's limits would need, from
+                          the costs in docs/SCALING.md or those of the last `bench cluster`
   campaign [--quick] [STEP]...
                           all that is too long for the gate, one after another, with a table
   conformance --spec FILE check requests and answers against X's description of its API
@@ -102,6 +111,7 @@ fn main() -> ExitCode {
         "fuzz" => plain(fuzz::run(rest)),
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
+        "scaling" => plain(scaling::run(rest)),
         "campaign" => plain(campaign::run(rest)),
         "screenshots" => plain(screenshots::run(rest)),
         "conformance" => plain(conformance::run(rest)),

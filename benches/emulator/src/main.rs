@@ -4,7 +4,6 @@
 
 #![allow(clippy::print_stderr, reason = "people want to know how far it is")]
 
-mod cpu;
 mod wrk;
 
 use std::{
@@ -17,7 +16,7 @@ use std::{
 use aaa_auth::{Consumer, UserToken};
 use aaa_client::Client;
 use aaa_emulator::{Emulator, bodies::Bodies, control::Traffic, credentials};
-use load::{PATH, clock, process::Server};
+use load::{PATH, clock, process::Server, usage};
 use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -111,10 +110,10 @@ async fn emulator(url: &str) -> Result<(Rates, f64), Failure> {
     }
     emulator.set_traffic(Traffic::new(Traffic::MAX_RATE).with_users(1000))?;
     tokio::time::sleep(WARM_UP).await;
-    let (begun, before, cpu) = (clock::steady(), taken(url).await?, cpu::own());
+    let (begun, before, cpu) = (clock::steady(), taken(url).await?, usage::cpu(std::process::id()));
     tokio::time::sleep(TIME).await;
     let (elapsed, after) = (begun.elapsed(), taken(url).await?);
-    let cpu = cpu.zip(cpu::own()).map(|(before, after)| after - before);
+    let cpu = cpu.zip(usage::cpu(std::process::id())).map(|(before, after)| after - before);
     emulator.shutdown().await;
     let count = after.0 - before.0;
     Ok((Rates::new(count, elapsed.as_secs_f64(), cpu), (after.1 - before.1) / count))

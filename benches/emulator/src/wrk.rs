@@ -4,9 +4,10 @@ use std::{fs, path::Path};
 
 use aaa_emulator::credentials;
 use aaa_webhook::signature::{HEADER, Signature};
+use load::usage;
 use tokio::process::Command;
 
-use crate::{CONNECTIONS, Failure, Rates, TIME, cpu};
+use crate::{CONNECTIONS, Failure, Rates, TIME};
 
 /// Returns how many requests it makes; nothing where it is not installed.
 pub(crate) async fn rates(
@@ -22,7 +23,7 @@ pub(crate) async fn rates(
     );
     let file = directory.join("request.lua");
     fs::write(&file, script)?;
-    let before = cpu::children();
+    let before = usage::cpu_of_children();
     let ran = Command::new("wrk")
         .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
         .args(["--duration", &format!("{}s", TIME.as_secs()), "--script"])
@@ -40,7 +41,7 @@ pub(crate) async fn rates(
         let words = String::from_utf8_lossy(&output.stderr);
         return Err(format!("wrk says: {text}{words}").into());
     };
-    let cpu = before.zip(cpu::children()).map(|(before, after)| after - before);
+    let cpu = before.zip(usage::cpu_of_children()).map(|(before, after)| after - before);
     Ok(Some(Rates::new(count, seconds, cpu)))
 }
 

@@ -1,7 +1,8 @@
 //! `receiver-bench --program PATH --out FILE [--rounds N] [--keys N]`, as `cargo xtask bench
 //! receiver` calls it: loads `aaa listen` and a bare axum server in turn, and writes down what both
 //! made of it. With `--events N` it is `cargo xtask bench recovery`: a replay of so many events,
-//! beside the same load ([`recovery`]).
+//! beside the same load ([`recovery`]). With `--cluster` it is `cargo xtask bench cluster`: several
+//! receivers that share a stream ([`cluster`]).
 //!
 //! Who sends is one thread of this process, on the same machine as who receives. Requests are
 //! signed before the clock starts. Nothing is judged here.
@@ -11,6 +12,7 @@
     reason = "a run takes minutes, and people want to know how far it is"
 )]
 
+mod cluster;
 mod figures;
 mod filled;
 mod memory;
@@ -28,6 +30,7 @@ use std::{
 use aaa_store::sqlite::DATABASE;
 use load::{SECRET, clock, delivery::Deliveries, process::Server};
 use rusqlite::{OpenFlags, Transaction, TransactionBehavior};
+use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::{
@@ -59,8 +62,7 @@ async fn main() -> Result<(), Failure> {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1)
     };
-    let usage =
-        "usage: receiver-bench --program PATH --out FILE [--rounds N] [--keys N | --events N]";
+    let usage = "usage: receiver-bench --program PATH --out FILE [--rounds N] [--keys N | --events N | --cluster]";
     let programs = Programs {
         ours: PathBuf::from(option("--program").ok_or(usage)?),
         bare: std::env::current_exe()?.with_file_name("bare"),
@@ -68,16 +70,11 @@ async fn main() -> Result<(), Failure> {
     let rounds = option("--rounds").map_or(Ok(5), |rounds| rounds.parse())?;
     let out = option("--out").ok_or(usage)?;
     if let Some(events) = option("--events") {
-        let mut all = Vec::new();
-        for number in 1..=rounds {
-            let round = recovery::measure(&programs.ours, events.parse()?).await?;
-            eprintln!("round {number}: {}", serde_json::to_string(&round)?);
-            all.push(round);
-        }
-        return Ok(fs::write(
-            out,
-            serde_json::to_string_pretty(&serde_json::json!({ "rounds": all }))?,
-        )?);
+        let events = events.parse()?;
+        return repeat(rounds, out, async || recovery::measure(&programs.ours, events).await).await;
+    }
+    if arguments.iter().any(|argument| argument == "--cluster") {
+        return repeat(rounds, out, async || cluster::measure(&programs.ours).await).await;
     }
     let keys = option("--keys").map_or(Ok(filled::KEYS), |keys| keys.parse())?;
 
@@ -96,6 +93,21 @@ async fn main() -> Result<(), Failure> {
     figures.memory = memory::measure(&programs.ours, &deliveries).await?;
     fs::write(out, serde_json::to_string_pretty(&figures)?)?;
     Ok(())
+}
+
+/// Measures something several times, and writes all of it down.
+async fn repeat<T: Serialize>(
+    rounds: u32,
+    out: &str,
+    mut measure: impl AsyncFnMut() -> Result<T, Failure>,
+) -> Result<(), Failure> {
+    let mut all = Vec::new();
+    for number in 1..=rounds {
+        let round = measure().await?;
+        eprintln!("round {number}: {}", serde_json::to_string(&round)?);
+        all.push(round);
+    }
+    Ok(fs::write(out, serde_json::to_string_pretty(&serde_json::json!({ "rounds": all }))?)?)
 }
 
 struct Programs {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use load::{PATH, SECRET, delivery::Deliveries, http::Connection, process::Server};
+use load::{PATH, SECRET, delivery::Deliveries, http::Connection, process::Server, usage};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -36,7 +36,7 @@ pub(crate) async fn measure(
     }
     senders.full(WARM_UP, TIME).await?;
     slow.shutdown().await;
-    let most = server.id().and_then(most);
+    let most = server.id().and_then(usage::most_memory);
     server.kill().await?;
     Ok(most)
 }
@@ -60,11 +60,4 @@ async fn client(address: SocketAddr) {
         }
         tokio::time::sleep(PER_BYTE).await;
     }
-}
-
-fn most(process: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib / 1024.0)
 }

@@ -99,10 +99,12 @@ impl Latency {
     }
 }
 
-/// Sends to one server.
+/// Sends to one server, or to several that share the work.
 #[derive(Debug)]
 pub(crate) struct Senders {
+    /// The first of them.
     address: SocketAddr,
+    others: Vec<SocketAddr>,
     requests: Requests,
 }
 
@@ -151,7 +153,12 @@ impl Sheet {
 
 impl Senders {
     pub(crate) fn new(address: SocketAddr, requests: Requests) -> Self {
-        Self { address, requests }
+        Self { address, others: Vec::new(), requests }
+    }
+
+    /// The same, whose connections are shared with these. Checks go to the first.
+    pub(crate) fn and_to(self, others: Vec<SocketAddr>) -> Self {
+        Self { others, ..self }
     }
 
     /// Sends on each connection as soon as it is answered, and a check every few milliseconds on
@@ -259,9 +266,10 @@ impl Senders {
     }
 
     async fn connections(&self) -> io::Result<Vec<Connection>> {
+        let servers = std::iter::once(self.address).chain(self.others.iter().copied()).cycle();
         let mut connections = Vec::new();
-        for _ in 0..CONNECTIONS {
-            connections.push(Connection::open(self.address).await?);
+        for server in servers.take(CONNECTIONS) {
+            connections.push(Connection::open(server).await?);
         }
         Ok(connections)
     }
@@ -351,6 +359,16 @@ mod tests {
         // What was due in the second half.
         assert_eq!(load.latency.0.len(), 50);
         assert!(load.latency.at(0.5) > 0.0);
+    }
+
+    #[tokio::test]
+    async fn servers_share_what_is_sent() {
+        let ((one, first), (other, second)) = (server().await, server().await);
+        let senders = Senders::new(one, requests(640)).and_to(vec![other]);
+        senders.all(640).await.unwrap();
+        let counts = (first.load(Relaxed), second.load(Relaxed));
+        assert_eq!(counts.0 + counts.1, 640);
+        assert!(counts.0 > 0 && counts.1 > 0, "{counts:?}");
     }
 
     #[tokio::test]

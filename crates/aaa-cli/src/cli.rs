@@ -9,6 +9,7 @@ mod events;
 mod keeping;
 mod manual;
 mod replay;
+mod shared;
 mod sources;
 pub(crate) mod store;
 mod subscriptions;
@@ -36,6 +37,7 @@ pub(crate) use self::{
     keeping::KeepArgs,
     manual::{CompletionsArgs, ManArgs},
     replay::{CreateArgs, OfArgs, PlanArgs, RecoverArgs, ReplayArgs, ReplayCommand, StatusArgs},
+    shared::{InboxKind, SharedArgs},
     sources::SourceArgs,
     subscriptions::{SubscriptionsArgs, SubscriptionsCommand},
     trigger::{Field, TriggerArgs},
@@ -136,6 +138,8 @@ pub(crate) struct ListenArgs {
     pub(crate) apps: Vec<AppAtPath>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
     /// How to print events as they arrive

@@ -1,6 +1,8 @@
 //! `aaa listen`: the receiver as a process.
 
 mod apps;
+#[cfg(feature = "jetstream")]
+mod cluster;
 mod dashboard;
 mod files;
 mod following;
@@ -12,6 +14,7 @@ mod reading;
 mod recovery;
 mod registering;
 mod sources;
+mod store;
 mod tls;
 mod upkeep;
 mod watching;
@@ -24,7 +27,6 @@ use aaa_replay::{
     engine::Health,
     ledger::{Declaration, Ledger, LedgerError},
 };
-use aaa_store::SqliteStore;
 use aaa_webhook::{
     receiver::{Receiver, Status},
     server::Server,
@@ -38,6 +40,7 @@ use self::{
     forwarding::Forwarding,
     recovery::Recovery,
     registering::{Registered, Registering},
+    store::Store,
 };
 use crate::{
     cli::{Format, ListenArgs, Recover},
@@ -58,14 +61,12 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let tls = tls::load(&args)?;
     let signal = signals::end();
     let format = if args.json { Format::Json } else { args.format };
-    let settings = aaa_store::Settings::from(&args.keep);
-    let period = settings.heartbeat_period;
+    let period = aaa_store::Settings::default().heartbeat_period;
     let forwarding = Forwarding::prepare(&args.forward, &credentials)?;
     let registering = Registering::prepare(&args, &credentials)?;
     // What is registered here is what is recovered.
     args.public_url = args.public_url.or_else(|| args.register.clone());
-    let store = SqliteStore::open(&args.store.data_dir, settings)
-        .map_err(|error| Exit::Failed.of("could not open the store", error))?;
+    let store = Store::open(&args).await?;
     let mut receiver = Receiver::shared(store.clone(), Vec::new());
     if args.strict_crc {
         receiver = receiver.with_strict_crc();
@@ -213,7 +214,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     }
     // Whoever reads our output may have stopped reading; that must not keep us.
     let printed = timeout(LAST_LINES, live).await;
-    let closed = store.close().await;
+    let closed = store.close(serves).await;
     closed.map_err(|error| Exit::Failed.of("the store did not close cleanly", error))?;
     end.and(printed.ok().and_then(Result::ok).unwrap_or(Ok(())))
 }
@@ -284,7 +285,7 @@ fn default_recovery(credentials: &Credentials) -> Recover {
 
 /// Takes over what the last run knew: until X's clock is read, its offset is the best guess.
 /// Returns when it was last alive, on X's clock.
-async fn remember(store: &SqliteStore, clock: &XClock) -> Result<Option<Timestamp>, Failure> {
+async fn remember(store: &Store, clock: &XClock) -> Result<Option<Timestamp>, Failure> {
     let spans = store.spans().await;
     let spans = spans.map_err(|error| Exit::Failed.of("could not read the store", error))?;
     if let Some(span) = spans.last() {
@@ -295,7 +296,7 @@ async fn remember(store: &SqliteStore, clock: &XClock) -> Result<Option<Timestam
 
 /// Records an outage that heartbeats do not tell, unless it is recorded already: a service may be
 /// started with the same flags again and again.
-async fn declare(store: &SqliteStore, clock: &XClock, since: Timestamp) -> Result<(), Failure> {
+async fn declare(store: &Store, clock: &XClock, since: Timestamp) -> Result<(), Failure> {
     let unusable = |error: LedgerError| Exit::Failed.of("could not record the outage", error);
     let began = store.summary().await.map_err(unusable)?.since;
     let to = began.filter(|began| *began > since).unwrap_or_else(|| clock.now());
@@ -312,12 +313,7 @@ async fn declare(store: &SqliteStore, clock: &XClock, since: Timestamp) -> Resul
     store.declare(declaration).await.map(drop).map_err(unusable)
 }
 
-fn spawn_heartbeats(
-    store: &SqliteStore,
-    clock: &XClock,
-    run: &Run,
-    period: Duration,
-) -> JoinHandle<()> {
+fn spawn_heartbeats(store: &Store, clock: &XClock, run: &Run, period: Duration) -> JoinHandle<()> {
     let (store, clock, run) = (store.clone(), clock.clone(), run.clone());
     tokio::spawn(async move {
         heartbeats(&store, &clock, || run.health(), period, run.reached(Phase::Ended)).await;

@@ -12,6 +12,8 @@ mod timeline;
 pub(crate) mod unfollowed;
 mod x;
 
+#[cfg(feature = "jetstream")]
+pub(crate) use self::x::documented;
 pub(crate) use self::{background::Background, x::settings};
 
 use crate::{

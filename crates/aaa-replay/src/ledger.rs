@@ -2,6 +2,7 @@
 
 mod attempt;
 mod book;
+mod cluster;
 mod declared;
 mod lease;
 mod seen;
@@ -16,6 +17,7 @@ use serde::Serialize;
 pub use self::{
     attempt::{Attempt, Intent, Outcome, Purpose},
     book::Book,
+    cluster::ClusterBook,
     declared::{Declaration, Declared},
     lease::{Holder, Lease, LeaseId, Role},
     seen::Seen,

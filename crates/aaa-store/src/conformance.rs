@@ -41,11 +41,12 @@ use jiff::{SignedDuration, Timestamp};
 /// Makes a `#[tokio::test]` of each check.
 ///
 /// Its argument is an asynchronous function that returns what has to live as long as the inbox,
-/// and an empty inbox with a key retention of eight days.
+/// and an empty inbox with a key retention of eight days. With `if` before it, the function returns
+/// an `Option` of that, and without one its tests pass: what they need is missing.
 #[macro_export]
 macro_rules! inbox_conformance {
-    ($make:path) => {
-        $crate::inbox_conformance!(@ $make:
+    (if $make:path) => {
+        $crate::inbox_conformance!(@ $make;
             an_event_comes_back_as_it_came,
             events_tell_their_delivery,
             a_copy_is_a_duplicate,
@@ -63,10 +64,29 @@ macro_rules! inbox_conformance {
             any_deliveries_at_once,
         );
     };
-    (@ $make:path: $($check:ident,)+) => {
+    ($make:path) => {
+        $crate::inbox_conformance!(@ async || Some($make().await);
+            an_event_comes_back_as_it_came,
+            events_tell_their_delivery,
+            a_copy_is_a_duplicate,
+            regrouped_events_are_the_same,
+            a_copy_inside_one_body_counts,
+            the_same_event_for_two_users_is_two,
+            the_same_event_of_two_apps_is_two,
+            pages_follow_the_order_of_arrival,
+            filters_by_kind_and_user,
+            old_captures_are_stale,
+            odd_bodies_are_kept,
+            the_same_delivery_at_once_is_stored_once,
+            a_wait_may_be_given_up,
+            a_copy_is_answered_when_it_is_there,
+            any_deliveries_at_once,
+        );
+    };
+    (@ $make:expr; $($check:ident,)+) => {
         $(#[tokio::test]
         async fn $check() {
-            let (_alive, inbox) = $make().await;
+            let Some((_alive, inbox)) = ($make)().await else { return };
             $crate::conformance::$check(&inbox).await;
         })+
     };

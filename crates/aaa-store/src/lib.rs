@@ -70,6 +70,8 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+#[cfg(feature = "jetstream")]
+pub mod jetstream;
 pub mod memory;
 pub mod sqlite;
 

@@ -131,7 +131,8 @@ pub struct StoredEvent {
 /// The delivery that brought an event.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// Its number in the store. Events of one delivery stand side by side.
+    /// Its number in the store. Events of one delivery stand side by side, unless several
+    /// receivers share the store.
     pub delivery: u64,
     /// Its signature header as it came; empty where the body was changed since.
     pub signature: String,

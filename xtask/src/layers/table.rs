@@ -96,7 +96,12 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "fuzz", may_use: LIBRARIES, ..ROW },
     Row { name: "headless", ..ROW },
     Row { name: "load", may_use: &["aaa-types", "aaa-webhook"], ..ROW },
-    Row { name: "receiver-bench", may_use: &["aaa-types", "aaa-store", "load"], ..ROW },
+    Row { name: "nats-servers", ..ROW },
+    Row {
+        name: "receiver-bench",
+        may_use: &["aaa-types", "aaa-store", "load", "nats-servers"],
+        ..ROW
+    },
     Row { name: "sim", may_use: LIBRARIES, ..ROW },
     Row { name: "xtask", may_use: LIBRARIES, ..ROW },
 ];

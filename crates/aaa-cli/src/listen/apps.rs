@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use aaa_auth::environment::{Environment, Prefix, Variable};
-use aaa_store::SqliteStore;
 use aaa_webhook::{
     app::App,
     receiver::{Paths, Receiver},
 };
 
+use super::store::Store;
 use crate::{
     cli::{AppAtPath, ListenArgs},
     credentials::Credentials,
@@ -97,10 +97,7 @@ impl Apps {
     /// # Errors
     ///
     /// Fails when a path is taken, which it is not.
-    pub(super) fn mount(
-        self,
-        receiver: &Receiver<SqliteStore>,
-    ) -> Result<Paths<SqliteStore>, Failure> {
+    pub(super) fn mount(self, receiver: &Receiver<Store>) -> Result<Paths<Store>, Failure> {
         let mut paths = Paths::new();
         for (path, apps) in self.paths {
             let mounted = paths.at(&path, receiver.for_apps(apps));

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use aaa_dashboard::Dashboard;
-use aaa_store::SqliteStore;
 use aaa_webhook::{receiver::Status, server::Server};
 use axum::Router;
 use tokio::task::JoinHandle;
 
-use super::{Phase, Run, metrics::Look};
+use super::{Phase, Run, metrics::Look, store::Store};
 use crate::{
-    cli::ListenArgs,
+    cli::{InboxKind, ListenArgs},
     credentials::Credentials,
     dashboard::{Again, Door, Pages, Recovery},
     exit::{Exit, Failure},
@@ -34,7 +33,7 @@ impl Board {
     pub(super) async fn bind(
         args: &ListenArgs,
         credentials: &Arc<Credentials>,
-        store: &SqliteStore,
+        store: &Store,
         status: &Status,
         look: impl FnOnce() -> Look,
     ) -> Result<Option<Self>, Failure> {
@@ -54,9 +53,12 @@ impl Board {
             .with_settings(replay::settings(args.api, credentials))
             .with_tokens(credentials.token_file(&args.store.data_dir))
             .with_resend(Again::new(args.forward.forward_to.clone(), secret))
-            .with_recover(recovery.clone())
             .with_figures(status.clone(), look())
             .woken_by(store.subscribe());
+        // What is recovered on request is recovered by a driver on the file, as a command would.
+        if args.shared.inbox == InboxKind::Sqlite {
+            dashboard = dashboard.with_recover(recovery.clone());
+        }
         if let Some(webhook) = args.webhook {
             dashboard = dashboard.with_webhook(webhook);
         }

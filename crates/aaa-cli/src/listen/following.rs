@@ -1,16 +1,15 @@
 //! Follows events of one kind, which are few among all others.
 
-use aaa_store::SqliteStore;
 use aaa_types::event::Event;
 use aaa_webhook::inbox::{EventLog, EventQuery};
 use tokio::{sync::mpsc, time::sleep};
 
-use super::READ_AGAIN;
+use super::{READ_AGAIN, store::Store};
 
 /// Passes on what is stored behind `after` of a kind, as it arrives, until nobody takes it or the
 /// store is closed: whoever runs this ends by itself then.
 pub(super) async fn follow<T>(
-    store: SqliteStore,
+    store: Store,
     kind: &str,
     mut after: u64,
     read: fn(Event) -> Option<T>,

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use aaa_store::SqliteStore;
 use aaa_webhook::consumer::{Consumer, ConsumerName, RetryPolicy, Settings};
 use tokio::task::JoinHandle;
 
-use super::{Phase, Run};
+use super::{Phase, Run, store::Store};
 use crate::{
     cli::ForwardArgs,
     credentials::Credentials,
@@ -51,7 +50,7 @@ impl Forwarding {
     }
 
     /// Forwards until nothing more is received. What is left then is forwarded by the next run.
-    pub(super) fn start(self, store: &SqliteStore, run: &Run) -> JoinHandle<()> {
+    pub(super) fn start(self, store: &Store, run: &Run) -> JoinHandle<()> {
         let settings = Settings {
             retry: RetryPolicy { first: Duration::from_millis(500), ..RetryPolicy::default() },
             // The transport's own limit is shorter, and says more.

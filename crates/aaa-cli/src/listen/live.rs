@@ -5,11 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::SeqCst},
 };
 
-use aaa_store::SqliteStore;
 use aaa_webhook::inbox::{EventLog, EventQuery};
 use tokio::{sync::mpsc, time::sleep};
 
-use super::READ_AGAIN;
+use super::{READ_AGAIN, store::Store};
 use crate::{
     cli::Format,
     events,
@@ -25,7 +24,7 @@ const WAITING: usize = 64;
 
 /// A reader that begins at the end of the inbox.
 pub(super) struct Live {
-    store: SqliteStore,
+    store: Store,
     format: Format,
     after: u64,
     printed: Arc<AtomicU64>,
@@ -33,7 +32,7 @@ pub(super) struct Live {
 
 impl Live {
     /// Remembers where the inbox ends now.
-    pub(super) async fn new(store: SqliteStore, format: Format) -> Result<Self, Failure> {
+    pub(super) async fn new(store: Store, format: Format) -> Result<Self, Failure> {
         let stats = store.stats().await;
         let stats = stats.map_err(|error| Exit::Failed.of("could not read the store", error))?;
         let after = stats.last_seq.unwrap_or(0);

@@ -13,7 +13,6 @@ use aaa_replay::{
     engine::Figures,
     ledger::{Ledger as _, LedgerError, Outcome},
 };
-use aaa_store::SqliteStore;
 use aaa_webhook::{
     consumer::Cursors as _,
     metrics::{self, Behind, Probe, Replay, Transactions},
@@ -23,7 +22,7 @@ use aaa_webhook::{
 use jiff::SignedDuration;
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{Phase, Run};
+use super::{Phase, Run, store::Store};
 use crate::{
     exit::{Exit, Failure},
     output,
@@ -73,7 +72,7 @@ impl Watch {
 
 /// Looks at the store, the disk, and how far what is printed is behind.
 pub(super) struct Look {
-    store: SqliteStore,
+    store: Store,
     directory: PathBuf,
     /// The number of the last event that was printed, if events are.
     printed: Option<Arc<AtomicU64>>,
@@ -83,7 +82,7 @@ pub(super) struct Look {
 
 impl Look {
     pub(super) fn new(
-        store: SqliteStore,
+        store: Store,
         directory: PathBuf,
         printed: Option<Arc<AtomicU64>>,
         figures: Option<watch::Receiver<Figures>>,
@@ -127,11 +126,11 @@ impl Look {
 
 impl Probe for Look {
     async fn look(&self) -> Behind {
-        let (queued, transactions) = (self.store.queued(), self.store.transactions());
+        let queued = self.store.queued();
         let mut behind = Behind {
             queued: Some(queued.deliveries),
             queued_bytes: Some(queued.bytes),
-            transactions: Some(Transactions {
+            transactions: self.store.transactions().map(|transactions| Transactions {
                 deliveries: transactions.deliveries,
                 bytes: transactions.bytes,
                 durations: transactions.durations,
@@ -161,7 +160,7 @@ impl Probe for Look {
                     Err(error) => behind.trouble = Some(error.to_string()),
                 }
             }
-            Err(error) => behind.trouble = Some(error.to_string()),
+            Err(error) => behind.trouble = Some(error),
         }
         behind
     }

@@ -9,7 +9,6 @@ use aaa_replay::{
     ledger::{Holder, Ledger, LedgerError, Role},
     notice::Notice,
 };
-use aaa_store::SqliteStore;
 use aaa_types::{event::Event, payload::ReplayJobStatus};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -18,7 +17,9 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Phase, Run, following::follow, watching::Watching};
+#[cfg(feature = "jetstream")]
+use super::cluster::Others;
+use super::{Phase, Run, following::follow, store::Store, watching::Watching};
 use crate::{
     cli::ListenArgs,
     credentials::Credentials,
@@ -41,8 +42,8 @@ const LEASE: SignedDuration = SignedDuration::from_secs(30);
 
 /// A driver that is ready to start.
 pub(super) struct Recovery {
-    driver: Driver<SqliteStore, ReqwestTransport>,
-    store: SqliteStore,
+    driver: Driver<Store, ReqwestTransport>,
+    store: Store,
     clock: XClock,
     settings: Settings,
     watching: Watching,
@@ -58,7 +59,7 @@ impl Recovery {
     pub(super) async fn prepare(
         args: &ListenArgs,
         credentials: &Credentials,
-        store: &SqliteStore,
+        store: &Store,
         clock: &XClock,
         known: Option<Timestamp>,
         notices: Option<mpsc::Sender<Notice>>,
@@ -126,12 +127,26 @@ impl Recovery {
         let stats = self.store.stats().await;
         let stats = stats.map_err(|error| Exit::Failed.of("could not read the store", error))?;
         let last = stats.last_seq.unwrap_or(0);
+        let (own, ended) = (run.clone(), run.reached(Phase::Ended));
+        #[cfg(feature = "jetstream")]
+        let (others, completions) = match &self.store {
+            Store::JetStream(inbox) => {
+                let (others, complete) = Others::watch(inbox, run.id, completions);
+                (Some(others), complete)
+            }
+            Store::Sqlite(_) => (None, completions),
+        };
         let follow = follow(self.store, JOB_STATUS, last, completion, sender);
-        let (health, ended) = (run.clone(), run.reached(Phase::Ended));
+        let health = move || {
+            let own = own.health();
+            #[cfg(feature = "jetstream")]
+            let own = others.as_ref().map_or(own, |others| others.with(own));
+            own
+        };
         let watching = self.watching.start(run);
         Ok(tokio::spawn(async move {
             tokio::select! {
-                () = self.driver.run(completions, move || health.health(), ended) => {}
+                () = self.driver.run(completions, health, ended) => {}
                 () = follow => {}
             }
             let _ = watching.await;
@@ -142,7 +157,7 @@ impl Recovery {
 /// Notes what became of jobs that nobody followed to their end: those of a command that did not
 /// wait, and those of the run before. Whoever holds the lease does it otherwise.
 async fn settle_open(
-    store: &SqliteStore,
+    store: &Store,
     clock: &XClock,
     settings: &Settings,
     run: &Run,

@@ -3,10 +3,12 @@
 use std::{pin::pin, time::Duration};
 
 use aaa_replay::{driver::XClock, ledger::Ledger};
-use aaa_store::{SqliteStore, sqlite::Pruned};
+use aaa_store::sqlite::Pruned;
 use aaa_webhook::consumer::{ConsumerName, CursorError, Cursors};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{sleep, timeout};
+
+use super::store::Store;
 
 /// From one time to the next.
 const PERIOD: Duration = Duration::from_secs(5 * 60);
@@ -19,7 +21,7 @@ const COVERAGE: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 /// Prunes the store.
 pub(super) struct Upkeep {
-    store: SqliteStore,
+    store: Store,
     clock: XClock,
     /// Consumers of this run, and after which event they begin if they have no cursor yet.
     expected: Vec<(ConsumerName, u64)>,
@@ -30,7 +32,7 @@ pub(super) struct Upkeep {
 impl Upkeep {
     /// Prepares to prune what neither the expected consumers nor any others wait for.
     pub(super) fn new(
-        store: &SqliteStore,
+        store: &Store,
         clock: &XClock,
         expected: impl IntoIterator<Item = (ConsumerName, u64)>,
     ) -> Self {
@@ -103,7 +105,7 @@ impl Upkeep {
         if !self.awaits_x {
             self.trim(now).await;
         }
-        Ok(self.store.prune(now, keep_from).await?)
+        self.store.prune(now, keep_from).await
     }
 
     /// Removes coverage that is older than any replay reaches. Who recovers does that as well, by
@@ -118,7 +120,7 @@ impl Upkeep {
 
 #[cfg(test)]
 mod tests {
-    use aaa_store::Settings;
+    use aaa_store::{Settings, SqliteStore};
     use aaa_webhook::{
         app::App,
         consumer::Cursors,
@@ -130,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    async fn arrive(store: &SqliteStore, id: u64, at: Timestamp) {
+    async fn arrive(store: &Store, id: u64, at: Timestamp) {
         let body = format!(
             r#"{{"for_user_id":"7","follow_events":[{{"type":"follow","created_timestamp":"{}",
             "source":{{"id":"{id}"}},"target":{{"id":"7"}}}}]}}"#,
@@ -147,13 +149,14 @@ mod tests {
     async fn it_begins_when_xs_clock_was_read() {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(directory.path().join("data"), Settings::default()).unwrap();
+        let store = Store::Sqlite(store);
         let clock = XClock::new();
         Upkeep::new(&store, &clock, []).clock_is_read().await;
         let upkeep = Upkeep::new(&store, &clock, []).after_x();
         assert!(timeout(Duration::ZERO, upkeep.clock_is_read()).await.is_err());
         clock.observe(clock.wall());
         upkeep.clock_is_read().await;
-        store.close().await.unwrap();
+        store.close(true).await.unwrap();
     }
 
     #[tokio::test]
@@ -163,6 +166,7 @@ mod tests {
         let settings =
             Settings { key_retention: hour, body_retention: Some(hour), ..Settings::default() };
         let store = SqliteStore::open(directory.path().join("data"), settings).unwrap();
+        let store = Store::Sqlite(store);
         let start: Timestamp = "2025-11-22T04:13:00Z".parse().unwrap();
         arrive(&store, 1, start).await;
         arrive(&store, 2, start).await;
@@ -181,6 +185,6 @@ mod tests {
         assert_eq!((pruned.events, pruned.held_back), (0, Some(1)));
         let pruned = upkeep(&[(slow, 0)]).prune(later).await.unwrap();
         assert_eq!((pruned.events, pruned.held_back), (1, Some(2)));
-        store.close().await.unwrap();
+        store.close(true).await.unwrap();
     }
 }

@@ -9,7 +9,6 @@ use aaa_replay::{
     notice::Notice,
     watch::{Report, Rhythm},
 };
-use aaa_store::SqliteStore;
 use aaa_types::{ConsumerSecret, UserId, WebhookId, event::Event};
 use aaa_webhook::signature::{HEADER, Signature};
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use http::{HeaderValue, Request, Uri};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{Phase, Run, following::follow};
+use super::{Phase, Run, following::follow, store::Store};
 use crate::{
     cli::{Api, ListenArgs},
     credentials::Credentials,
@@ -33,8 +32,8 @@ const TIMEOUTS: Timeouts =
 
 /// A watch that is ready to start.
 pub(super) struct Watching {
-    watch: Watch<SqliteStore, ReqwestTransport, Helper>,
-    store: SqliteStore,
+    watch: Watch<Store, ReqwestTransport, Helper>,
+    store: Store,
     wanted: BTreeSet<UserId>,
 }
 
@@ -47,7 +46,7 @@ impl Watching {
     pub(super) fn prepare(
         args: &ListenArgs,
         credentials: &Credentials,
-        (store, clock, client): (&SqliteStore, &XClock, &Client),
+        (store, clock, client): (&Store, &XClock, &Client),
         target: Target,
         known: Option<Timestamp>,
         notices: Option<mpsc::Sender<Notice>>,

@@ -125,12 +125,17 @@ impl X {
     }
 }
 
-/// Returns what is known of a generation's limits. An emulator may be asked again sooner than X.
-pub(crate) fn settings(api: Api, credentials: &Credentials) -> Settings {
-    let settings = match api {
+/// Returns what X's documents say of a generation's limits.
+pub(crate) fn documented(api: Api) -> Settings {
+    match api {
         Api::V2 => Settings::v2(),
         Api::V1_1 => Settings::v1_1(),
-    };
+    }
+}
+
+/// Returns what is known of a generation's limits. An emulator may be asked again sooner than X.
+pub(crate) fn settings(api: Api, credentials: &Credentials) -> Settings {
+    let settings = documented(api);
     if credentials.api().is_loopback() {
         let (pause, long_pause) = (SignedDuration::from_secs(2), SignedDuration::from_secs(20));
         return Settings { pause, long_pause, ..settings };

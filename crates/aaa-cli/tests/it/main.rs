@@ -16,6 +16,8 @@ mod beside;
 #[cfg(unix)]
 mod between;
 mod browser;
+#[cfg(feature = "jetstream")]
+mod cluster;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]

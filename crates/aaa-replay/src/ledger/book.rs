@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use aaa_types::WebhookId;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, LedgerError, Outcome, Seen,
@@ -10,6 +11,7 @@ use super::{
 use crate::coverage::{Gap, Heartbeat, Proof, Span, before, gaps};
 
 /// A ledger as plain data: what a store in memory wraps, and what every other one has to do.
+/// A store that keeps documents keeps it as JSON.
 ///
 /// # Examples
 ///
@@ -24,7 +26,7 @@ use crate::coverage::{Gap, Heartbeat, Proof, Span, before, gaps};
 /// assert_eq!(book.lease(), Some(&lease));
 /// # Ok::<(), jiff::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Book {
     period: SignedDuration,
     spans: Vec<Span>,
@@ -36,11 +38,13 @@ pub struct Book {
     declared: Vec<Declared>,
     numbers: u64,
     declarations: u64,
+    #[serde(default)]
     seen: BTreeMap<WebhookId, Seen>,
+    #[serde(with = "whole")]
     summary: Summary,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
     attempt: Attempt,
     /// The newest event at the time of the intent.
@@ -63,6 +67,16 @@ impl Book {
             seen: BTreeMap::new(),
             summary: Summary::default(),
         }
+    }
+
+    /// Returns how often heartbeats come.
+    pub fn period(&self) -> SignedDuration {
+        self.period
+    }
+
+    /// Returns the last heartbeat.
+    pub fn last_heartbeat(&self) -> Option<&Heartbeat> {
+        self.spans.last().map(|span| &span.last)
     }
 
     /// See [`Ledger::heartbeat`](super::Ledger::heartbeat).
@@ -162,6 +176,13 @@ impl Book {
         Ok(kept.attempt.found)
     }
 
+    /// Returns what an attempt asked for, and the number of the newest event at that time: what
+    /// is to be counted when it has ended.
+    pub fn intent(&self, attempt: u64) -> Option<(Intent, u64)> {
+        let kept = self.attempts.iter().find(|kept| kept.attempt.number == attempt)?;
+        Some((kept.attempt.intent, kept.after))
+    }
+
     /// See [`Ledger::attempts`](super::Ledger::attempts).
     pub fn attempts(&self) -> Vec<Attempt> {
         self.attempts.iter().map(|kept| kept.attempt.clone()).collect()
@@ -255,6 +276,31 @@ impl Book {
     fn holds(&self, lease: LeaseId) -> Result<(), LedgerError> {
         let held = self.lease.as_ref().is_some_and(|current| current.id == lease);
         if held { Ok(()) } else { Err(LedgerError::NotHeld) }
+    }
+}
+
+/// A summary with every digit: people are shown whole seconds.
+mod whole {
+    use jiff::{SignedDuration, Timestamp};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Summary;
+
+    type Parts = (Option<Timestamp>, SignedDuration, [u64; 4]);
+
+    pub(super) fn serialize<S: Serializer>(
+        summary: &Summary,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let Summary { since, covered, spans, attempts, found, swept } = *summary;
+        (since, covered, [spans, attempts, found, swept]).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Summary, D::Error> {
+        let (since, covered, [spans, attempts, found, swept]) = Parts::deserialize(deserializer)?;
+        Ok(Summary { since, covered, spans, attempts, found, swept })
     }
 }
 

@@ -15,6 +15,7 @@ mod damage;
 mod directory;
 mod full_disk;
 mod helper;
+mod jetstream;
 mod killing;
 mod ledger;
 mod ledger_model;

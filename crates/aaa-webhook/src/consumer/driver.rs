@@ -336,7 +336,8 @@ where
         if W::WHOLE && page.len() == PAGE {
             // The last delivery may go on behind the page; if there is another, it can wait.
             let last = page.last().map(|event| event.origin.delivery);
-            let whole = page.partition_point(|event| Some(event.origin.delivery) != last);
+            let other = page.iter().rposition(|event| Some(event.origin.delivery) != last);
+            let whole = other.map_or(0, |other| other + 1);
             if whole > 0 {
                 page.truncate(whole);
             }

@@ -176,6 +176,11 @@ impl Failed {
         self.retry == Retry::ForEver
     }
 
+    /// Says whether it is tried no more.
+    pub fn is_poison(&self) -> bool {
+        self.retry == Retry::Never
+    }
+
     pub(super) fn retry(&self) -> Retry {
         self.retry
     }

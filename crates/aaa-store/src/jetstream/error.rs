@@ -1,0 +1,91 @@
+use aaa_replay::ledger::LedgerError;
+use aaa_webhook::{consumer::CursorError, inbox::InboxError};
+
+/// An inbox on JetStream cannot be opened, written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JetStreamError {
+    /// What was asked for would lose events, or store them twice.
+    #[error("{reason}")]
+    Settings {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// No server answers.
+    #[error("cannot connect to NATS at {server}: {reason}")]
+    Unreachable {
+        /// The server, without what is secret in its URL.
+        server: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The server or its account cannot do what is needed.
+    #[error("the NATS server is not fit: {reason}")]
+    Unfit {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The stream that is there would lose events, or store them twice.
+    #[error(
+        "the stream `{stream}` is not safe: {}; change it with `nats stream edit`, or choose \
+         another name",
+        .problems.join("; ")
+    )]
+    Unsafe {
+        /// The stream.
+        stream: String,
+        /// What is wrong with it.
+        problems: Vec<String>,
+    },
+    /// A request failed.
+    #[error("NATS could not {action}: {reason}")]
+    Failed {
+        /// What was tried.
+        action: &'static str,
+        /// What came back.
+        reason: String,
+    },
+    /// What is kept in the bucket is not what this program writes.
+    #[error("`{key}` in the bucket `{bucket}` cannot be read ({reason}): was it edited?")]
+    Malformed {
+        /// The bucket.
+        bucket: String,
+        /// The key in it.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The inbox was closed.
+    #[error("the inbox is closed")]
+    Closed,
+}
+
+impl JetStreamError {
+    pub(super) fn failed(action: &'static str, error: impl std::fmt::Display) -> Self {
+        Self::Failed { action, reason: error.to_string() }
+    }
+}
+
+impl From<JetStreamError> for InboxError {
+    fn from(error: JetStreamError) -> Self {
+        match error {
+            JetStreamError::Closed => Self::Closed,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<JetStreamError> for CursorError {
+    fn from(error: JetStreamError) -> Self {
+        match error {
+            JetStreamError::Closed => Self::Closed,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<JetStreamError> for LedgerError {
+    fn from(error: JetStreamError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

@@ -1,0 +1,169 @@
+//! The ledger of all receivers, as one document.
+
+use std::convert::Infallible;
+
+use aaa_replay::{
+    coverage::{Heartbeat, Proof, Span},
+    ledger::{
+        Attempt, Book, ClusterBook, Declaration, Declared, Holder, Intent, Lease, LeaseId, Ledger,
+        LedgerError, Outcome, Seen, Summary,
+    },
+};
+use aaa_types::WebhookId;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{JetStreamInbox, error::JetStreamError};
+
+/// The document.
+const KEY: &str = "ledger";
+
+impl JetStreamInbox {
+    async fn book(&self) -> Result<ClusterBook, JetStreamError> {
+        self.shared.check_open()?;
+        Ok(self.shared.bucket.read(KEY).await?.unwrap_or_else(|| self.empty()))
+    }
+
+    fn empty(&self) -> ClusterBook {
+        let settings = &self.shared.settings;
+        let signed = |time| SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+        ClusterBook::new(signed(settings.heartbeat_period), signed(settings.gone_after))
+    }
+
+    async fn change<R>(
+        &self,
+        change: impl FnMut(&mut ClusterBook) -> Result<R, LedgerError>,
+    ) -> Result<R, LedgerError> {
+        self.shared.check_open()?;
+        self.shared.bucket.change(KEY, || self.empty(), change).await?
+    }
+
+    async fn always<R>(&self, mut change: impl FnMut(&mut Book) -> R) -> Result<R, LedgerError> {
+        self.change(|cluster| Ok(change(cluster.book_mut()))).await
+    }
+
+    /// Says that this receiver ends by itself: everything that it took was answered, and it takes
+    /// nothing more. Then its absence is no gap, as long as another one is there.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the servers do not answer; then its end is an unclean one.
+    pub async fn leave(&self) -> Result<(), JetStreamError> {
+        self.shared.check_open()?;
+        let leave = |cluster: &mut ClusterBook| {
+            cluster.leave(&self.shared.settings.node);
+            Ok::<(), Infallible>(())
+        };
+        let left = self.shared.bucket.change(KEY, || self.empty(), leave).await?;
+        left.map_err(|never| match never {})
+    }
+
+    /// Returns the receivers that have not said that they end, with their last heartbeats.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the servers do not answer.
+    pub async fn nodes(&self) -> Result<Vec<(String, Heartbeat)>, JetStreamError> {
+        let book = self.book().await?;
+        Ok(book.nodes().map(|(name, last)| (name.to_owned(), *last)).collect())
+    }
+}
+
+impl Ledger for JetStreamInbox {
+    /// Publishes into the stream of events first, so that it proves that a delivery could have
+    /// been stored.
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), LedgerError> {
+        self.shared.check_open()?;
+        self.shared.prove().await?;
+        self.change(|cluster| {
+            cluster.heartbeat(&self.shared.settings.node, heartbeat);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn spans_from(&self, number: u64) -> Result<Vec<(u64, Span)>, LedgerError> {
+        Ok(self.book().await?.book().spans_from(number))
+    }
+
+    async fn proofs(&self) -> Result<Vec<Proof>, LedgerError> {
+        Ok(self.book().await?.book().proofs().to_vec())
+    }
+
+    async fn take_lease(
+        &self,
+        holder: Holder,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, LedgerError> {
+        let node = &self.shared.settings.node;
+        self.change(|cluster| cluster.take_lease(node, holder.clone(), now, until)).await
+    }
+
+    async fn release_lease(&self, lease: LeaseId) -> Result<(), LedgerError> {
+        self.always(|book| book.release_lease(lease)).await
+    }
+
+    async fn lease(&self) -> Result<Option<Lease>, LedgerError> {
+        Ok(self.book().await?.book().lease().cloned())
+    }
+
+    async fn intend(&self, lease: LeaseId, intent: Intent) -> Result<u64, LedgerError> {
+        let newest = self.shared.newest().await?;
+        self.change(|cluster| cluster.book_mut().intend(lease, intent, newest)).await
+    }
+
+    async fn settle(
+        &self,
+        lease: LeaseId,
+        attempt: u64,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> Result<u64, LedgerError> {
+        let mut found = 0;
+        if !outcome.is_open()
+            && let Some((intent, after)) = self.book().await?.book().intent(attempt)
+        {
+            found = self.shared.count(after, &intent).await?;
+        }
+        self.change(|cluster| {
+            cluster.book_mut().settle(lease, attempt, outcome.clone(), at, |_, _| found)
+        })
+        .await
+    }
+
+    async fn attempts(&self) -> Result<Vec<Attempt>, LedgerError> {
+        Ok(self.book().await?.book().attempts())
+    }
+
+    async fn declare(&self, declaration: Declaration) -> Result<u64, LedgerError> {
+        self.always(|book| book.declare(declaration)).await
+    }
+
+    async fn prolong(&self, number: u64, to: Timestamp) -> Result<bool, LedgerError> {
+        self.always(|book| book.prolong(number, to)).await
+    }
+
+    async fn withdraw(&self, number: u64) -> Result<bool, LedgerError> {
+        self.always(|book| book.withdraw(number)).await
+    }
+
+    async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
+        Ok(self.book().await?.book().declared().to_vec())
+    }
+
+    async fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
+        self.always(|book| book.confirm(webhook, seen)).await
+    }
+
+    async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
+        Ok(self.book().await?.book().confirmed(webhook))
+    }
+
+    async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.always(|book| book.trim(before)).await
+    }
+
+    async fn summary(&self) -> Result<Summary, LedgerError> {
+        Ok(self.book().await?.book().summary())
+    }
+}

@@ -1,0 +1,148 @@
+//! Reading events, from the leader of the stream.
+
+use aaa_webhook::inbox::{EventLog, EventQuery, InboxError, StoredEvent};
+use async_nats::jetstream::message::StreamMessage;
+use futures_util::{StreamExt, stream};
+
+use super::{
+    JetStreamInbox, Shared,
+    error::JetStreamError,
+    message::{self, Subjects},
+};
+
+/// How many messages are asked for at once.
+const AT_ONCE: usize = 64;
+
+/// A page ends behind so many bytes of bodies.
+const PAGE_BYTES: usize = 16 * 1024 * 1024;
+
+impl EventLog for JetStreamInbox {
+    async fn events(&self, query: EventQuery) -> Result<Vec<StoredEvent>, InboxError> {
+        self.shared.check_open()?;
+        if query.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let Subset { first, last } = self.shared.bounds().await?;
+        let first = query.after.saturating_add(1).max(first);
+        if query.after == u64::MAX || first > last {
+            return Ok(Vec::new());
+        }
+        let shared = &self.shared;
+        let page = match Subjects::filter(&shared.settings.stream, shared.settings.keys, &query) {
+            None => shared.range(first, last, query.limit).await,
+            Some(subject) => shared.matching(&subject, first, last, &query).await,
+        };
+        Ok(page?)
+    }
+}
+
+/// The numbers of the messages that there are.
+struct Subset {
+    first: u64,
+    last: u64,
+}
+
+impl Shared {
+    async fn bounds(&self) -> Result<Subset, JetStreamError> {
+        let info = self.events.get_info().await;
+        let state =
+            info.map_err(|error| JetStreamError::failed("look at the stream", error))?.state;
+        let known = *self.last_seq.borrow();
+        if state.last_sequence < known {
+            // Only a server that has not noticed that it leads no more says that.
+            return Err(JetStreamError::Failed {
+                action: "read events",
+                reason: format!(
+                    "a server that is behind answers: it knows of {}, and {known} was \
+                     acknowledged",
+                    state.last_sequence
+                ),
+            });
+        }
+        self.saw(state.last_sequence);
+        Ok(Subset { first: state.first_sequence.max(1), last: state.last_sequence })
+    }
+
+    async fn range(
+        &self,
+        first: u64,
+        last: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, JetStreamError> {
+        let mut messages = stream::iter(first..=last)
+            .map(|seq| async move { (seq, self.events.get_raw_message(seq).await) })
+            .buffered(AT_ONCE.min(limit));
+        let (mut events, mut bytes) = (Vec::new(), 0_usize);
+        while let Some((_, message)) = messages.next().await {
+            match message {
+                Ok(message) => bytes += take(&self.settings.stream, &message, &mut events),
+                Err(error) if super::is_missing(&error) => {}
+                Err(error) => return Err(JetStreamError::failed("read events", error)),
+            }
+            if events.len() >= limit || bytes >= PAGE_BYTES {
+                break;
+            }
+        }
+        Ok(events)
+    }
+
+    async fn matching(
+        &self,
+        subject: &str,
+        mut next: u64,
+        last: u64,
+        query: &EventQuery,
+    ) -> Result<Vec<StoredEvent>, JetStreamError> {
+        let (mut events, mut bytes) = (Vec::new(), 0_usize);
+        while next <= last && events.len() < query.limit && bytes < PAGE_BYTES {
+            match self.events.get_first_raw_message_by_subject(subject, next).await {
+                Ok(message) => {
+                    next = message.sequence.saturating_add(1);
+                    bytes += take(&self.settings.stream, &message, &mut events);
+                    // A long name is cut in a subject.
+                    if events.last().is_some_and(|event| !is_wanted(event, query)) {
+                        events.pop();
+                    }
+                }
+                Err(error) if super::is_missing(&error) => break,
+                Err(error) => return Err(JetStreamError::failed("read events", error)),
+            }
+        }
+        Ok(events)
+    }
+}
+
+impl Shared {
+    /// Reads one event, if it is there.
+    pub(super) async fn event(&self, seq: u64) -> Result<Option<StoredEvent>, JetStreamError> {
+        match self.events.get_raw_message(seq).await {
+            Ok(message) => {
+                let mut events = Vec::new();
+                take(&self.settings.stream, &message, &mut events);
+                Ok(events.pop())
+            }
+            Err(error) if super::is_missing(&error) => Ok(None),
+            Err(error) => Err(JetStreamError::failed("read an event", error)),
+        }
+    }
+}
+
+fn is_wanted(event: &StoredEvent, query: &EventQuery) -> bool {
+    query.kind.as_ref().is_none_or(|kind| *kind == event.kind)
+        && query.user.as_ref().is_none_or(|user| Some(user) == event.for_user_id.as_ref())
+}
+
+/// Reads a message, if it is that of an event; returns how many bytes it has.
+fn take(stream: &str, message: &StreamMessage, events: &mut Vec<StoredEvent>) -> usize {
+    if !Subjects::is_event(stream, &message.subject) {
+        return 0;
+    }
+    match message::read(message.sequence, &message.headers, &message.payload) {
+        Ok(event) => events.push(event),
+        Err(reason) => {
+            let seq = message.sequence;
+            tracing::error!(seq, reason, "a message of the stream is no event; it is passed over");
+        }
+    }
+    message.payload.len()
+}

@@ -1,0 +1,72 @@
+//! What is refused, and why.
+
+use aaa_store::jetstream::{JetStreamInbox, Keys, Replicas, Settings};
+use aaa_webhook::inbox::Inbox;
+use async_nats::jetstream::stream;
+
+use super::nats::Nats;
+use crate::helper::{delivery, favorites, keys};
+
+#[tokio::test]
+async fn a_server_alone_is_no_three_replicas() {
+    let Some(nats) = Nats::one() else { return };
+    let settings = Settings { replicas: Replicas::Three, ..nats.settings() };
+    let error = nats.try_open(settings).await.unwrap_err();
+    insta::assert_snapshot!(error, @"NATS could not make the stream: jetstream error: replicas > 1 not supported in non-clustered mode (code 500, error code 10074); three replicas need a cluster of three servers, and a single one keeps only what survives its process");
+}
+
+#[tokio::test]
+async fn the_largest_body_has_to_fit() {
+    let Some(nats) = Nats::start(1, "") else { return };
+    let error = nats.try_open(nats.settings()).await.unwrap_err();
+    insta::assert_snapshot!(error, @"the NATS server is not fit: its `max_payload` is 1048576 bytes, and a delivery of 1048576 with its headers needs 1052672: set `max_payload: 2MB` in its configuration");
+    let smaller = Settings { largest_body: 900_000, ..nats.settings() };
+    nats.open_with(smaller).await;
+}
+
+/// The largest body comes back, as do all others.
+#[tokio::test]
+async fn a_body_of_a_mebibyte_is_stored_and_read() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    let empty = favorites("7", &[""]).len();
+    let id = "x".repeat(1024 * 1024 - empty);
+    inbox.commit(delivery(&favorites("7", &[&id]))).await.unwrap();
+    assert_eq!(keys(&inbox).await, [format!("7/favorite_events:{id}")]);
+}
+
+#[tokio::test]
+async fn a_stream_that_forgets_is_refused() {
+    let Some(nats) = Nats::one() else { return };
+    let config = stream::Config {
+        name: "aaa".to_owned(),
+        subjects: vec!["aaa.>".to_owned()],
+        retention: stream::RetentionPolicy::WorkQueue,
+        ..stream::Config::default()
+    };
+    nats.client().await.create_stream(config).await.unwrap();
+    let error = nats.try_open(nats.settings()).await.unwrap_err();
+    insta::assert_snapshot!(error, @"the stream `aaa` is not safe: its retention is not `limits`, so what one consumer has read is forgotten, with its key; it discards old messages when it is full, not new ones (`discard: new`), so stored events disappear; it knows copies for 120 s (`duplicate_window`), and 8 days 1 h are needed; change it with `nats stream edit`, or choose another name");
+}
+
+/// Neither kind of stream is taken for the other.
+#[tokio::test]
+async fn keys_stay_where_they_are() {
+    let Some(nats) = Nats::one() else { return };
+    nats.open().await;
+    let other = Settings { keys: Keys::Subjects, ..nats.settings() };
+    let error = nats.try_open(other).await.unwrap_err();
+    insta::assert_snapshot!(error, @"the stream `aaa` is not safe: it keeps -1 messages per subject (`max_msgs_per_subject`), and 1 are needed here; `discard_new_per_subject` is false, and keys are kept otherwise here; change it with `nats stream edit`, or choose another name");
+}
+
+#[tokio::test]
+async fn without_jetstream_or_a_server_nothing_is_stored() {
+    let Some(mut nats) = Nats::start(1, "max_payload: 2MB\njetstream: disabled") else { return };
+    let error = nats.try_open(nats.settings()).await.unwrap_err();
+    insta::assert_snapshot!(error, @"the NATS server is not fit: JetStream is not enabled: start it with `-js`, or with a `jetstream` block in its configuration");
+    nats.0.kill(0).unwrap();
+    let error = nats.try_open(nats.settings()).await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot connect to NATS at 127.0.0.1:"), "{error}");
+    let bad = JetStreamInbox::open("nats://secret@", nats.settings()).await.unwrap_err();
+    insta::assert_snapshot!(bad, @"cannot connect to NATS at the given address: that is no URL such as nats://host:4222");
+}
