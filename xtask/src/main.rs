@@ -26,6 +26,7 @@ mod crash;
 mod fuzz;
 mod layers;
 mod lint;
+mod newcomer;
 mod outcome;
 mod parity;
 mod peers;
@@ -82,6 +83,8 @@ usage: cargo xtask COMMAND
                           the costs in docs/SCALING.md or those of the last `bench cluster`
   campaign [--quick] [STEP]...
                           all that is too long for the gate, one after another, with a table
+  newcomer [--no-tests]   do in a fresh clone what the README and the first guide say, nothing built
+                          before: demo, installation, every command of theirs, every test
   conformance --spec FILE check requests and answers against X's description of its API
   screenshots             make the pictures in docs/images anew, with a headless Chromium
   reference               write docs/REFERENCE.md from what `aaa` says of its commands; a test
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
         "sim" => plain(sim::run(rest)),
         "scaling" => plain(scaling::run(rest)),
         "campaign" => plain(campaign::run(rest)),
+        "newcomer" => plain(newcomer::run(rest)),
         "screenshots" => plain(screenshots::run(rest)),
         "conformance" => plain(conformance::run(rest)),
         "reference" => plain(reference::run(rest)),

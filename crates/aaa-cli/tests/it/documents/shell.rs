@@ -1,6 +1,7 @@
 //! The terminals of somebody who follows a document.
 
 use std::{
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     process::Stdio,
@@ -49,6 +50,12 @@ trigger)
 esac
 exec "$AAA" "$@"
 "#;
+
+/// The binary under test, unless another one is named: `cargo xtask newcomer` names what it has
+/// installed.
+fn program() -> OsString {
+    std::env::var_os("AAA_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_aaa").into())
+}
 
 /// A directory, what runs in it, and what was said so far.
 pub(super) struct Shell {
@@ -161,7 +168,7 @@ impl Shell {
             .args(["-c", line])
             .current_dir(self.home())
             .env("PATH", format!("{}:{path}", self.programs().display()))
-            .env("AAA", env!("CARGO_BIN_EXE_aaa"))
+            .env("AAA", program())
             .env("ROOT", &self.root)
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
