@@ -7,13 +7,14 @@
 
 mod keys;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use aaa_store::jetstream::{JetStreamInbox, Settings};
 use load::{PATH, SECRET, clock, delivery::Deliveries, process::Server, usage};
 use nats_servers::{PAYLOAD, Servers};
 use serde::Serialize;
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     Failure, TIME, WARM_UP, figures,
@@ -25,6 +26,10 @@ const RECEIVERS: [usize; 3] = [1, 2, 4];
 
 /// As many as keep what is acknowledged when one is lost.
 const SERVERS: usize = 3;
+
+/// How long they may take until they agree on a leader, and how often to look.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// More than are taken in the time.
 const REQUESTS: usize = 60_000;
@@ -84,6 +89,7 @@ async fn file(program: &Path, requests: &Requests) -> Result<Point, Failure> {
 
 async fn shared(program: &Path, requests: &Requests, count: usize) -> Result<Point, Failure> {
     let servers = Servers::start(SERVERS, PAYLOAD)?;
+    let inbox = opened(&servers).await?;
     let directories =
         (0..count).map(|_| tempfile::tempdir()).collect::<Result<Vec<TempDir>, _>>()?;
     let mut receivers = Vec::new();
@@ -103,8 +109,6 @@ async fn shared(program: &Path, requests: &Requests, count: usize) -> Result<Poi
     let load = senders.full(WARM_UP, TIME).await?;
     let after = (cpu(&ours), cpu(&theirs));
 
-    let looks = Settings { node: "looks".to_owned(), ..Settings::default() };
-    let inbox = JetStreamInbox::open(&servers.urls(0), looks).await?;
     let stored = inbox.stats().await?.events;
     if stored < load.acknowledged {
         let acknowledged = load.acknowledged;
@@ -115,6 +119,20 @@ async fn shared(program: &Path, requests: &Requests, count: usize) -> Result<Poi
         receiver.kill().await?;
     }
     Ok(Point::new(count, &load, [before.0, after.0], [before.1, after.1], Some(bytes)))
+}
+
+/// Looks into the stream from outside, as soon as the servers have a leader.
+async fn opened(servers: &Servers) -> Result<JetStreamInbox, Failure> {
+    let opened = async {
+        loop {
+            let looks = Settings { node: "looks".to_owned(), ..Settings::default() };
+            match JetStreamInbox::open(&servers.urls(0), looks).await {
+                Ok(inbox) => return inbox,
+                Err(_) => sleep(LOOK).await,
+            }
+        }
+    };
+    Ok(timeout(PATIENCE, opened).await?)
 }
 
 fn start(program: &Path, directory: &Path, urls: &str, number: usize) -> Result<Server, Failure> {

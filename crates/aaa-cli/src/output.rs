@@ -18,7 +18,9 @@ use crate::exit::{Exit, Failure};
 
 /// Starts the log on stderr; `AAA_LOG` sets what it shows.
 pub(crate) fn start_log() {
-    let filter = EnvFilter::try_from_env("AAA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // What the client of NATS tells of its connections, we tell in words of our own.
+    let usual = || EnvFilter::new("info,async_nats=warn");
+    let filter = EnvFilter::try_from_env("AAA_LOG").unwrap_or_else(|_| usual());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
