@@ -163,7 +163,7 @@ fn health(id: RunId, status: &Status) -> Health {
     let tally = Tally {
         refusals: counts.refusals,
         verified: counts.verified + counts.signed_checks,
-        rejected: counts.rejections,
+        rejected: counts.doubtful,
         arrived: counts.verified + counts.checks,
     };
     Health::new(id, tally)

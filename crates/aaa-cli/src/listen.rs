@@ -251,7 +251,7 @@ impl Run {
         let tally = Tally {
             refusals: counts.refusals,
             verified: counts.verified.saturating_add(counts.signed_checks),
-            rejected: counts.rejections,
+            rejected: counts.doubtful,
             arrived: counts.verified.saturating_add(counts.checks),
         };
         Health::new(self.id, tally)

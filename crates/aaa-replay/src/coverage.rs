@@ -53,8 +53,8 @@ pub struct Tally {
     /// Deliveries, and signed checks, with a right signature: they show that the secrets are
     /// right.
     pub verified: u64,
-    /// Requests whose signature was missing or wrong. Anybody can send those, but X's own are
-    /// among them while a secret is wrong.
+    /// Requests whose signature was missing or wrong, but for those between two that were right.
+    /// Anybody can send those, but X's own are among them while a secret is wrong.
     pub rejected: u64,
     /// Verified deliveries and answered checks: they show that requests arrive.
     pub arrived: u64,

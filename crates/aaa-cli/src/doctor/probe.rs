@@ -129,9 +129,7 @@ impl Probes {
             Some(own) => format!("{own}&{query}"),
             None => query,
         };
-        let signature = self.secret.as_ref().map(|secret| Signature::of(secret, query.as_bytes()));
-        let mut signed = Vec::new();
-        signed.extend(signature.map(|signature| (signature::HEADER, signature.to_string())));
+        let signed = self.signed(&query);
         let check = self.get(Some(&query), &signed).await?;
         let mut challenge =
             Challenge { encoded, token, check, again: None, unsigned: None, bare: None };
@@ -145,8 +143,9 @@ impl Probes {
         Ok(challenge)
     }
 
-    /// Posts what is no delivery, signed in different ways. The signed ones come last: between two
-    /// that fit, a receiver knows that its secret is right.
+    /// Posts what is no delivery, signed in different ways, and ends with a signed challenge: between
+    /// that one and those before, a receiver knows that its secret was right, and that nothing of X's
+    /// was rejected.
     ///
     /// # Errors
     ///
@@ -166,7 +165,25 @@ impl Probes {
             }
             None => None,
         };
+        self.prove().await?;
         Ok(Deliveries { forged, missing, signed })
+    }
+
+    /// Sends a signed challenge, where there is a secret, whatever is answered.
+    async fn prove(&self) -> Result<(), Failure> {
+        if self.secret.is_some() {
+            let query = format!("crc_token={}", token()?.replace('+', "%2B").replace('/', "%2F"));
+            // Whoever could be asked once can be asked again, or has nothing to prove.
+            let _ = self.get(Some(&query), &self.signed(&query)).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the header with the signature of a query, where there is a secret.
+    fn signed(&self, query: &str) -> Vec<(HeaderName, String)> {
+        let signature = |secret| (signature::HEADER, Signature::of(secret, query.as_bytes()));
+        let header = self.secret.as_ref().map(signature);
+        header.map(|(name, signature)| (name, signature.to_string())).into_iter().collect()
     }
 
     async fn get(

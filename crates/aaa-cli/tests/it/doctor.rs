@@ -10,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-use aaa_emulator::credentials;
+use aaa_emulator::{control::Trigger, credentials};
+use aaa_store::SqliteStore;
 use aaa_webhook::signature::HEADER;
 use axum::{
     Json, Router,
@@ -19,12 +20,17 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, process::Command};
+use tokio::{
+    net::TcpListener,
+    process::Command,
+    time::{sleep, timeout},
+};
 
 use crate::{
     lab::Lab,
-    support::{Done, Server, aaa, run, send},
+    support::{Done, PATIENCE, Server, aaa, run, send},
 };
 
 /// What the proxy before the receiver does.
@@ -143,7 +149,7 @@ async fn pass(
         Way::WritesJsonAnew if is_post => {
             body = serde_json::from_str::<Value>(&body).unwrap().to_string();
         }
-        Way::IsSlow if !is_post => tokio::time::sleep(Duration::from_millis(3100)).await,
+        Way::IsSlow if !is_post => sleep(Duration::from_millis(3100)).await,
         Way::RefusesPosts if is_post => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
         _ => {}
     }
@@ -251,6 +257,21 @@ async fn a_sound_receiver_is_fit() {
     insta::assert_snapshot!(done.stderr, @"the webhook is fit, with 2 warnings");
     let report = place.lab.json(&["doctor", &url]).await;
     assert_eq!((&report["fit"], &report["url"]), (&json!(true), &json!(url)));
+    // What it forged is no reason to replay anything.
+    let trigger = Trigger::new("follow_events", "1".parse().unwrap());
+    place.lab.emulator.trigger_and_wait(&trigger).await.unwrap();
+    let stored = Timestamp::now();
+    let reader = SqliteStore::open_reader(place.lab.directory.path().join("aaa-data")).unwrap();
+    let told = async {
+        while reader.spans().await.unwrap().last().is_none_or(|span| span.last.wall < stored) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, told).await.expect("no heartbeat tells of it");
+    let plan = place.lab.json(&["replay", "plan"]).await;
+    for missing in ["now", "later", "lost"] {
+        assert_eq!(plan[missing], json!([]), "{plan}");
+    }
     place.end().await;
 }
 

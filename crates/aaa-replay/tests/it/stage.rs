@@ -133,7 +133,7 @@ impl Stage {
         let tally = Tally {
             refusals: counts.refusals,
             verified: counts.verified + counts.signed_checks,
-            rejected: counts.rejections,
+            rejected: counts.doubtful,
             arrived: counts.verified + counts.checks,
         };
         Heartbeat {

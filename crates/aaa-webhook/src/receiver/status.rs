@@ -59,6 +59,10 @@ pub struct Counts {
     /// Requests without a usable signature, with a wrong one, or signed without being a delivery.
     /// Anybody can cause these, so they say nothing about missed events.
     pub rejections: u64,
+    /// Of these, the ones before the first and after the last request that was signed with one of
+    /// our secrets: while those are wrong, X's own are among them. Between two that fit the secrets
+    /// were right.
+    pub doubtful: u64,
     /// Requests whose body was not read: too large, too slow, encoded, cut off, framed in an
     /// unclear way, or too many at once. Nobody knows who sent them, so they say nothing about
     /// missed events either; but X's own could be among them, and many are worth a look.
@@ -109,6 +113,7 @@ struct Cells {
     duplicates: AtomicU64,
     refusals: AtomicU64,
     rejections: AtomicU64,
+    proof: Proof,
     unread: AtomicU64,
     checks: AtomicU64,
     signed_checks: AtomicU64,
@@ -128,6 +133,7 @@ impl Status {
     /// Returns the counts.
     pub fn counts(&self) -> Counts {
         let cells = &self.cells;
+        let rejections = cells.rejections.load(SeqCst);
         Counts {
             verified: cells.verified.load(SeqCst),
             verified_by_previous: cells.verified_by_previous.load(SeqCst),
@@ -135,7 +141,8 @@ impl Status {
             stored: cells.stored.load(SeqCst),
             duplicates: cells.duplicates.load(SeqCst),
             refusals: cells.refusals.load(SeqCst),
-            rejections: cells.rejections.load(SeqCst),
+            rejections,
+            doubtful: cells.proof.doubtful(rejections),
             unread: cells.unread.load(SeqCst),
             checks: cells.checks.load(SeqCst),
             signed_checks: cells.signed_checks.load(SeqCst),
@@ -190,6 +197,7 @@ impl Status {
 
     pub(super) fn verified(&self, slot: SecretSlot) {
         self.cells.verified.fetch_add(1, SeqCst);
+        self.prove();
         if slot == SecretSlot::Previous {
             self.cells.verified_by_previous.fetch_add(1, SeqCst);
         }
@@ -217,6 +225,11 @@ impl Status {
         self.cells.rejections.fetch_add(1, SeqCst);
     }
 
+    /// Notes that a secret is right.
+    fn prove(&self) {
+        self.cells.proof.note(self.cells.rejections.load(SeqCst));
+    }
+
     /// Counts a body that was not read, and returns how many there are now.
     pub(super) fn unread(&self) -> u64 {
         self.cells.unread.fetch_add(1, SeqCst).wrapping_add(1)
@@ -238,6 +251,7 @@ impl Status {
         self.cells.checks.fetch_add(1, SeqCst);
         if signed == Signed::Yes {
             self.cells.signed_checks.fetch_add(1, SeqCst);
+            self.prove();
         }
         self.cells.check_times.add(took);
         self.cells.last_check.set(now);
@@ -308,6 +322,34 @@ impl Moment {
 
     fn read(&self) -> Option<Timestamp> {
         Timestamp::from_millisecond(self.0.load(SeqCst)).ok()
+    }
+}
+
+/// How many requests had been rejected when something fitted a secret for the first time, and for the
+/// last.
+struct Proof {
+    first: AtomicU64,
+    last: AtomicU64,
+}
+
+impl Default for Proof {
+    fn default() -> Self {
+        Self { first: AtomicU64::new(u64::MAX), last: AtomicU64::new(0) }
+    }
+}
+
+impl Proof {
+    fn note(&self, rejections: u64) {
+        // Of two threads the one that saw more was the later one.
+        self.last.fetch_max(rejections, SeqCst);
+        self.first.fetch_min(rejections, SeqCst);
+    }
+
+    fn doubtful(&self, rejections: u64) -> u64 {
+        match self.first.load(SeqCst) {
+            u64::MAX => rejections,
+            first => first.saturating_add(rejections.saturating_sub(self.last.load(SeqCst))),
+        }
     }
 }
 

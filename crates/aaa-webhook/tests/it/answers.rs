@@ -58,6 +58,35 @@ async fn a_copy_is_acknowledged_and_counted() {
     assert_eq!((counts.committed, counts.stored, counts.duplicates), (1, 0, 1));
 }
 
+/// While a secret is wrong, what X sends is rejected; what is rejected between two requests that fit
+/// was somebody else's.
+#[tokio::test]
+async fn what_is_rejected_while_the_secret_is_right_is_nobody_s_loss() {
+    let (receiver, _) = receiver();
+    let forge = async |times: u64| {
+        for _ in 0..times {
+            assert_eq!(send(&receiver, full(Request::post(PATH), BODY)).await.status(), 401);
+        }
+        let counts = receiver.status().counts();
+        (counts.rejections, counts.doubtful)
+    };
+    assert_eq!(forge(2).await, (2, 2));
+    assert_eq!(send(&receiver, full(post(BODY), BODY)).await.status(), 200);
+    assert_eq!(forge(0).await, (2, 2));
+    assert_eq!(forge(3).await, (5, 5));
+    // A check that X has signed says as much as a delivery.
+    let query = format!("crc_token={TOKEN}");
+    let signature = Signature::of(app().active(), query.as_bytes()).to_string();
+    let check = Request::get(format!("{PATH}?{query}")).header(HEADER, signature);
+    assert_eq!(send(&receiver, full(check, "")).await.status(), 200);
+    assert_eq!(forge(0).await, (5, 2));
+    // One that anybody can send says nothing.
+    assert_eq!(forge(1).await, (6, 3));
+    let check = Request::get(format!("{PATH}?{query}"));
+    assert_eq!(send(&receiver, full(check, "")).await.status(), 200);
+    assert_eq!(forge(0).await, (6, 3));
+}
+
 #[tokio::test]
 async fn what_x_did_not_sign_is_never_stored() {
     let (receiver, inbox) = receiver();
