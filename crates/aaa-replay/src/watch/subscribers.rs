@@ -3,7 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aaa_types::{UserId, WebhookId};
 use jiff::Timestamp;
 
-use super::{Errand, Rhythm, Spell, Tries, Well, unwatched};
+use super::{
+    Errand, Rhythm, Spell, Tries,
+    well::{Well, unwatched},
+};
 use crate::{
     coverage::Cause,
     engine::Moment,
@@ -66,6 +69,11 @@ impl Subscribers {
         known.then_some(Notice::SubscriptionGone { webhook, user, since, how: Gone::Revoked })
     }
 
+    /// The machine slept.
+    pub(super) fn wake(&mut self, rhythm: Rhythm, now: Moment) {
+        self.well.wake(rhythm.subscriptions, now);
+    }
+
     /// These users are subscribed.
     pub(super) fn seen(
         &mut self,
@@ -77,7 +85,7 @@ impl Subscribers {
     ) -> Vec<Errand> {
         let mut errands = Vec::new();
         // What stands in the ledger from an earlier run may have ended for some.
-        let mut back = self.well.looked.is_none();
+        let mut back = !self.well.looked;
         for user in users {
             if let Some(missing) = self.missing.remove(user) {
                 back = true;
