@@ -212,7 +212,7 @@ impl Watcher {
             Report::Webhooks(_) | Report::Subscriptions(_) if woke => {
                 self.errands.pop_front();
             }
-            Report::Wanted(wanted) => self.subscribers.want(wanted),
+            Report::Wanted(wanted) => self.subscribers.want(wanted, now),
             Report::Revoked(user) => {
                 let notice = self.subscribers.revoke(self.webhook, user);
                 self.notices.extend(notice);

@@ -361,6 +361,27 @@ fn what_nobody_could_see_is_declared() {
 }
 
 #[test]
+fn who_is_wanted_later_is_missed_since_then() {
+    let mut world = World::new();
+    world.watcher.on(Report::Wanted(users(&[7])), at(0));
+    for minute in 0..=60 {
+        world.run(at(minute * 60));
+    }
+    // X takes the subscription, and loses it before it was ever seen.
+    world.watcher.on(Report::Wanted(users(&[7, 9])), at(3630));
+    world.run(at(3660));
+    assert_eq!(world.spell(), (3630, 3660));
+    // The same with somebody who had taken the permission back.
+    world.subscribed = users(&[7, 8, 9]);
+    world.run(at(3720));
+    world.watcher.on(Report::Revoked(user(8)), at(3730));
+    world.watcher.on(Report::Wanted(users(&[7, 8, 9])), at(3750));
+    world.subscribed = users(&[7, 9]);
+    world.run(at(3780));
+    assert_eq!(world.spell(), (3750, 3780));
+}
+
+#[test]
 fn after_a_sleep_it_looks_at_once() {
     let mut world = World::new();
     world.run(at(0));
