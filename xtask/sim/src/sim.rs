@@ -84,8 +84,6 @@ pub(crate) struct Sim {
     looks: BTreeSet<(Millis, Who)>,
     /// When the watchers look again.
     watch_at: Option<Millis>,
-    /// When something was wrong with a webhook for the last time.
-    troubled: Millis,
     /// When the store began to work again.
     works_since: Millis,
     /// Since when nobody could ask X or write, on X's clock.
@@ -203,7 +201,6 @@ impl Sim {
             commands: 0,
             looks: BTreeSet::new(),
             watch_at: None,
-            troubled: 0,
             works_since: 0,
             blind_since: None,
             down_since: None,

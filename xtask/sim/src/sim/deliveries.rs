@@ -256,7 +256,7 @@ impl Sim {
         if is_forged {
             return Answer::new(403, Bytes::new());
         }
-        // Later nobody watches any more.
+        // Later a history may come to rest before the webhook is valid again.
         if self.wrong_checks > 0 && self.clocks.now() < self.scenario.end {
             self.wrong_checks -= 1;
             self.tally.fire(Kind::Invalid);

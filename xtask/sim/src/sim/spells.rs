@@ -59,7 +59,7 @@ impl Sim {
                 let comes = self.rng.i64(35 * SECOND..length.max(36 * SECOND));
                 self.later(comes, Event::Happening(Happening::Command { hold, dies }));
             }
-            // Later nobody watches any more.
+            // Later a history may come to rest before the secret is right again.
             Happening::WrongSecret { down, length }
                 if self.clocks.now() + down + length > self.scenario.end => {}
             Happening::WrongSecret { down, length } => {
