@@ -9,6 +9,7 @@ mod hooks;
 mod judging;
 mod process;
 mod spells;
+mod troubles;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -32,7 +33,9 @@ use fastrand::Rng;
 use http::Request;
 use jiff::Timestamp;
 
-use self::{beside::Command, calls::CallId, driving::Who, hooks::Hook, process::Process};
+use self::{
+    beside::Command, calls::CallId, driving::Who, hooks::Hook, process::Process, troubles::Asked,
+};
 pub(crate) use self::{hooks::MOST, watching::RHYTHM};
 use crate::{
     clock::{Clocks, HOUR, Millis, SECOND, length, shown, timestamp},
@@ -109,8 +112,10 @@ pub(crate) struct Sim {
     /// How much had gone wrong when the last attempt was settled.
     troubles: u64,
     seen_troubles: u64,
-    /// When the job was asked for that is under way.
-    asked: Millis,
+    /// How many failures were put down to what had gone wrong.
+    excused: u64,
+    /// How things stood when the last attempt of each webhook began.
+    asked: BTreeMap<WebhookId, Asked>,
     idle_looks: u32,
     planned_calls: Vec<CallId>,
     /// Which minutes of which webhook were ever named as lost, and why, last.
@@ -217,7 +222,8 @@ impl Sim {
             lossy: Vec::new(),
             troubles: 0,
             seen_troubles: 0,
-            asked: 0,
+            excused: 0,
+            asked: BTreeMap::new(),
             idle_looks: 0,
             planned_calls: Vec::new(),
             named: BTreeMap::new(),

@@ -373,20 +373,4 @@ impl Sim {
             }
         }
     }
-
-    /// Returns how much has gone wrong so far that may hold up an engine.
-    pub(super) fn troubles(&self) -> u64 {
-        let fired: u32 = self.world.faults().faults.iter().map(|fault| fault.fired).sum();
-        self.troubles + u64::from(fired)
-    }
-
-    /// Notes that an attempt failed because of a fault.
-    pub(super) fn note_failure(&mut self) {
-        let troubles = self.troubles();
-        if troubles > self.seen_troubles {
-            self.seen_troubles = troubles;
-            let took = self.clocks.now() - self.asked;
-            self.truth.set_back(took + 15 * MINUTE, self.asked);
-        }
-    }
 }
