@@ -75,7 +75,8 @@ pub(crate) struct Sim {
     /// What somebody configures by mistake.
     wrong_app: App,
     wrong_secret: bool,
-    wrong_since: Option<Millis>,
+    /// Which run has it, and since when, on X's clock, true and believed.
+    wrong_since: Option<(u64, Millis, Millis)>,
     /// A wrong secret may have cost something, and the right one has not proved itself yet.
     suspected: bool,
     hooks: Vec<Hook>,
@@ -123,7 +124,7 @@ pub(crate) struct Sim {
     /// What an engine has named last, so that only news are noted.
     lost: BTreeMap<WebhookId, Vec<Lost>>,
     gaps_seen: BTreeSet<(Timestamp, Timestamp)>,
-    /// Gaps that wrong signatures have opened, on X's clock.
+    /// Gaps that wrong signatures have opened, on X's clock, without their margins.
     pub(crate) signature_gaps: Vec<(Millis, Millis)>,
 }
 

@@ -84,7 +84,7 @@ impl Sim {
             Err(status) => {
                 self.count(|tally| tally.rejected += 1);
                 let (x, believed) = self.both_times();
-                self.truth.reject(x, believed);
+                self.truth.reject(process_run(self), x, believed);
                 self.suspected |= self.process.as_ref().is_some_and(|process| process.wrong);
                 self.note_able();
                 self.answer(post.id, status);

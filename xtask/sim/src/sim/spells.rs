@@ -16,6 +16,7 @@ use crate::{
     disk::Failure,
     fault::Kind,
     scenario::Happening,
+    truth::WrongSecret,
 };
 
 impl Sim {
@@ -321,11 +322,17 @@ impl Sim {
         self.truth.able(sees && knows, now);
         let wrong = self.process.as_ref().is_some_and(|process| process.wrong);
         match (wrong, self.wrong_since) {
-            (true, None) => self.wrong_since = Some(x),
-            (false, Some(since)) => {
+            (true, None) => {
+                let (x, believed) = self.both_times();
+                self.wrong_since = Some((self.runs, x, believed));
+            }
+            (false, Some((run, from, since))) => {
                 self.wrong_since = None;
-                self.truth.disturb(since, x);
-                self.truth.wrong_secret(since, x);
+                self.truth.disturb(from, x);
+                // A run keeps its secret, so it is gone by now.
+                let until = self.down_since.map_or(x, |(_, believed)| believed);
+                let believed = (since.min(until), since.max(until));
+                self.truth.wrong_secret(WrongSecret { run, from, to: x, believed });
             }
             _ => {}
         }
