@@ -20,16 +20,20 @@
 //!   something may be missing. A run that looks at once knows that nothing became right while
 //!   nobody was there: X makes a webhook valid only when somebody answers its check. But the run
 //!   before may have been there without being able to ask, which its last heartbeat tells.
+//! * A machine that wakes is like a run that starts: its steady clock stood still, but all may have
+//!   gone wrong meanwhile, and may be right again before that clock says that it is time to look.
+//!   So it looks at once, and forgets what it was answered before.
 
 mod subscribers;
 mod validity;
+mod well;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 
-use self::{subscribers::Subscribers, validity::Validity};
+use self::{subscribers::Subscribers, validity::Validity, well::Well};
 use crate::{
     coverage::{Cause, Gap},
     engine::Moment,
@@ -143,6 +147,8 @@ pub struct Watcher {
     notices: Vec<Notice>,
     /// When the lists were asked for last, in the time since the run started.
     looked: (Option<SignedDuration>, Option<SignedDuration>),
+    /// When it was last asked or told something.
+    last: Option<Moment>,
 }
 
 impl Watcher {
@@ -169,12 +175,14 @@ impl Watcher {
             errands: VecDeque::new(),
             notices: Vec::new(),
             looked: (None, None),
+            last: None,
         }
     }
 
     /// Returns what is to be done now, or `None` when there is nothing to do but wait. The same
     /// errand is returned until its result is told.
     pub fn next_errand(&mut self, now: Moment) -> Option<Errand> {
+        self.wake(now);
         if self.errands.is_empty() {
             if self.wait(self.looked.0, self.rhythm.webhooks, now).is_zero() {
                 self.looked.0 = Some(now.uptime);
@@ -189,7 +197,7 @@ impl Watcher {
 
     /// Returns after how long to ask again although nothing happened.
     pub fn next_wakeup(&self, now: Moment) -> SignedDuration {
-        if !self.errands.is_empty() {
+        if !self.errands.is_empty() || self.slept(now) {
             return SignedDuration::ZERO;
         }
         let webhooks = self.wait(self.looked.0, self.rhythm.webhooks, now);
@@ -198,8 +206,13 @@ impl Watcher {
 
     /// Takes note of what happened.
     pub fn on(&mut self, report: Report, now: Moment) {
+        let woke = self.wake(now);
         match report {
-            Report::Wanted(wanted) => self.subscribers.want(wanted),
+            // X said so before.
+            Report::Webhooks(_) | Report::Subscriptions(_) if woke => {
+                self.errands.pop_front();
+            }
+            Report::Wanted(wanted) => self.subscribers.want(wanted, now),
             Report::Revoked(user) => {
                 let notice = self.subscribers.revoke(self.webhook, user);
                 self.notices.extend(notice);
@@ -265,6 +278,27 @@ impl Watcher {
         }
     }
 
+    /// Begins anew after a sleep; says whether there was one since the last call.
+    fn wake(&mut self, now: Moment) -> bool {
+        let slept = self.slept(now);
+        self.last = Some(now);
+        if slept {
+            self.looked = (None, None);
+            self.validity.wake(self.rhythm, now);
+            self.subscribers.wake(self.rhythm, now);
+        }
+        slept
+    }
+
+    /// Says whether the machine slept since the last call. A jump of X's clock looks the same, and
+    /// costs a look.
+    fn slept(&self, now: Moment) -> bool {
+        self.last.is_some_and(|last| {
+            let passed = now.x.duration_since(last.x);
+            passed.saturating_sub(now.uptime.saturating_sub(last.uptime)) > NAP
+        })
+    }
+
     fn wait(
         &self,
         looked: Option<SignedDuration>,
@@ -276,47 +310,9 @@ impl Watcher {
     }
 }
 
-/// Until when all was well, and when that was seen in this run.
-#[derive(Debug, Clone, Copy)]
-struct Well {
-    until: Option<Timestamp>,
-    /// In the time since the run started; `None` before it looked.
-    looked: Option<SignedDuration>,
-    /// The run before was there for long without seeing it.
-    blind: bool,
-}
-
-/// How many rhythms may lie between two looks that cover the time between them.
-const LOOKS: i32 = 3;
-
-impl Well {
-    /// `alive` is when the run before was there for the last time.
-    fn new(until: Option<Timestamp>, alive: Option<Timestamp>, every: SignedDuration) -> Self {
-        let unseen = until.zip(alive).map(|(until, alive)| alive.duration_since(until));
-        let longest = every.checked_mul(LOOKS).unwrap_or(SignedDuration::MAX);
-        // Where nothing is remembered, all counts as well until then.
-        let until = until.or(alive);
-        Self { until, looked: None, blind: unseen.is_some_and(|unseen| unseen > longest) }
-    }
-
-    /// All is well; returns since when nobody can say so, if nobody looked for too long.
-    fn is(&mut self, every: SignedDuration, now: Moment) -> Option<Timestamp> {
-        let seen = Self { until: Some(now.x), looked: Some(now.uptime), blind: false };
-        let before = std::mem::replace(self, seen);
-        // A run that looks at once has seen what is left of the time before it.
-        let (since, looks) =
-            before.looked.map_or((SignedDuration::ZERO, 1), |looked| (looked, LOOKS));
-        let longest = every.checked_mul(looks).unwrap_or(SignedDuration::MAX);
-        let unwatched = before.blind || now.uptime.saturating_sub(since) > longest;
-        before.until.filter(|until| unwatched && *until < now.x)
-    }
-}
-
-/// Declares that nobody could ask X since a time.
-fn unwatched(webhook: WebhookId, since: Timestamp, now: Moment) -> Errand {
-    let gap = Gap::new(since, now.x, Cause::Unwatched);
-    Errand::Declare(Declaration { gap, webhook: Some(webhook), at: now.x })
-}
+/// How much further X's clock has to be than the steady clock for a sleep: offsets are exact to a
+/// second or two.
+const NAP: SignedDuration = SignedDuration::from_secs(10);
 
 /// A time in which X may not have attempted to deliver, as it stands in the ledger.
 #[derive(Debug, Clone, Copy)]

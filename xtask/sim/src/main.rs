@@ -12,7 +12,7 @@
 
 use std::process::ExitCode;
 
-use sim::{Failure, Flaw, Options, control, run, tell};
+use sim::{Broken, Failure, Flaw, Options, control, run, tell};
 
 const USAGE: &str = "usage: sim [--seeds N] [--seed S] [--sqlite] [--control] [--json] [--verbose]";
 
@@ -95,20 +95,21 @@ fn many(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         print!("{report}");
         for broken in report.broken.iter().take(TOLD) {
-            let disk = if broken.is_on_disk() { " --sqlite" } else { "" };
-            println!("seed {}{disk}:", broken.seed());
+            println!("seed {}:", called(broken));
             for violation in broken.violations().iter().take(TOLD) {
                 println!("  {violation}");
             }
         }
     }
     if let Some(broken) = report.broken.first() {
-        let disk = if broken.is_on_disk() { " --sqlite" } else { "" };
+        // Only a few are told, but each can be looked at.
+        let all: Vec<_> = report.broken.iter().map(called).collect();
         let words = format!(
-            "something did not hold in {} histories: `cargo xtask sim --seed {}{disk}` tells the \
+            "something did not hold in {} histories, {}: `cargo xtask sim --seed {}` tells the \
              first",
-            report.broken.len(),
-            broken.seed(),
+            all.len(),
+            all.join(", "),
+            called(broken),
         );
         return Err(words.into());
     }
@@ -118,6 +119,12 @@ fn many(arguments: &Arguments) -> Result<(), Failure> {
         return Err(format!("these never happened: {}", names.join(", ")).into());
     }
     Ok(())
+}
+
+/// Returns what `--seed` is told to have a history again.
+fn called(broken: &Broken) -> String {
+    let disk = if broken.is_on_disk() { " --sqlite" } else { "" };
+    format!("{}{disk}", broken.seed())
 }
 
 fn controls(arguments: &Arguments) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use crate::{
     clock::{HOUR, MINUTE, Millis, SECOND, timestamp},
     invariant::Invariant,
     sim::{RHYTHM, Sim},
-    truth::Spell,
+    truth::{Spell, WrongSecret},
 };
 
 /// How long a time in which X attempts nothing has to be so that it must be seen: longer than three
@@ -141,7 +141,7 @@ fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
 fn is_lost_on_the_way(sim: &Sim, attempt: &Attempt) -> bool {
     let by_fault = attempt.error.as_deref().is_some_and(|error| error.starts_with("lost on its"));
     let x = attempt.at.as_millisecond();
-    let wrong = |(from, to): &(Millis, Millis)| *from - MINUTE <= x && x <= *to + MINUTE;
+    let wrong = |it: &WrongSecret| it.from - MINUTE <= x && x <= it.to + MINUTE;
     let by_us = sim.truth.wrong_secrets().iter().any(wrong);
     by_fault || matches!(attempt.status, Some(400 | 401 | 403)) && !by_us
 }
@@ -164,14 +164,14 @@ fn judge_spells(sim: &mut Sim) {
     }
 }
 
-/// Each time in which the secret was wrong has opened one gap, if anything was rejected then.
+/// Each time in which the secret was wrong has opened one gap, if anything was rejected then and
+/// is known. Gaps are told apart by the clock that they are written in.
 fn judge_secrets(sim: &mut Sim) {
-    for (from, to) in sim.truth.wrong_secrets().to_vec() {
-        let gaps = sim.signature_gaps.iter().filter(|gap| gap.0 <= to && from <= gap.1);
+    for WrongSecret { run, from, to, believed } in sim.truth.wrong_secrets().to_vec() {
+        let (since, until) = believed;
+        let gaps = sim.signature_gaps.iter().filter(|gap| gap.0 <= until && since <= gap.1);
         let ends: BTreeSet<_> = gaps.map(|gap| gap.1).collect();
-        // What came after the last heartbeat is behind it in any case.
-        let told = to - 3 * sim.scenario.period;
-        let missed = sim.truth.rejected(from, told, 0) && !sim.is_suspected();
+        let missed = sim.truth.was_rejection_told(run) && !sim.is_suspected();
         if ends.len() > 1 || (missed && ends.is_empty()) {
             let (from, to) = (timestamp(from), timestamp(to));
             let words = format!("{} gaps for {from:.0} to {to:.0}", ends.len());

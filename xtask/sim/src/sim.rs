@@ -9,6 +9,7 @@ mod hooks;
 mod judging;
 mod process;
 mod spells;
+mod troubles;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -32,7 +33,9 @@ use fastrand::Rng;
 use http::Request;
 use jiff::Timestamp;
 
-use self::{beside::Command, calls::CallId, driving::Who, hooks::Hook, process::Process};
+use self::{
+    beside::Command, calls::CallId, driving::Who, hooks::Hook, process::Process, troubles::Asked,
+};
 pub(crate) use self::{hooks::MOST, watching::RHYTHM};
 use crate::{
     clock::{Clocks, HOUR, Millis, SECOND, length, shown, timestamp},
@@ -72,7 +75,8 @@ pub(crate) struct Sim {
     /// What somebody configures by mistake.
     wrong_app: App,
     wrong_secret: bool,
-    wrong_since: Option<Millis>,
+    /// Which run has it, and since when, on X's clock, true and believed.
+    wrong_since: Option<(u64, Millis, Millis)>,
     /// A wrong secret may have cost something, and the right one has not proved itself yet.
     suspected: bool,
     hooks: Vec<Hook>,
@@ -84,8 +88,6 @@ pub(crate) struct Sim {
     looks: BTreeSet<(Millis, Who)>,
     /// When the watchers look again.
     watch_at: Option<Millis>,
-    /// When something was wrong with a webhook for the last time.
-    troubled: Millis,
     /// When the store began to work again.
     works_since: Millis,
     /// Since when nobody could ask X or write, on X's clock.
@@ -111,8 +113,10 @@ pub(crate) struct Sim {
     /// How much had gone wrong when the last attempt was settled.
     troubles: u64,
     seen_troubles: u64,
-    /// When the job was asked for that is under way.
-    asked: Millis,
+    /// How many failures were put down to what had gone wrong.
+    excused: u64,
+    /// How things stood when the last attempt of each webhook began.
+    asked: BTreeMap<WebhookId, Asked>,
     idle_looks: u32,
     planned_calls: Vec<CallId>,
     /// Which minutes of which webhook were ever named as lost, and why, last.
@@ -120,7 +124,7 @@ pub(crate) struct Sim {
     /// What an engine has named last, so that only news are noted.
     lost: BTreeMap<WebhookId, Vec<Lost>>,
     gaps_seen: BTreeSet<(Timestamp, Timestamp)>,
-    /// Gaps that wrong signatures have opened, on X's clock.
+    /// Gaps that wrong signatures have opened, on X's clock, without their margins.
     pub(crate) signature_gaps: Vec<(Millis, Millis)>,
 }
 
@@ -203,7 +207,6 @@ impl Sim {
             commands: 0,
             looks: BTreeSet::new(),
             watch_at: None,
-            troubled: 0,
             works_since: 0,
             blind_since: None,
             down_since: None,
@@ -220,7 +223,8 @@ impl Sim {
             lossy: Vec::new(),
             troubles: 0,
             seen_troubles: 0,
-            asked: 0,
+            excused: 0,
+            asked: BTreeMap::new(),
             idle_looks: 0,
             planned_calls: Vec::new(),
             named: BTreeMap::new(),

@@ -11,18 +11,42 @@ pub(crate) struct Truth {
     /// When deliveries could not be taken, on X's clock; the clock being uncertain, too. For all
     /// webhooks, or one.
     disturbed: Vec<(Option<WebhookId>, Millis, Millis)>,
-    /// When signatures were wrong, on X's clock.
-    rejected: Vec<(Millis, Millis)>,
+    /// When signatures were wrong.
+    rejected: Vec<Rejected>,
     /// From when on an engine could ask, or could not, in true time.
     able: Vec<(Millis, bool)>,
     /// When X attempted nothing for somebody.
     silent: Vec<Spell>,
     /// When nobody could ask X or write down what it said, on X's clock.
     blind: Vec<(Millis, Millis)>,
-    /// When the secret was wrong, on X's clock.
-    wrong: Vec<(Millis, Millis)>,
+    /// When the secret was wrong.
+    wrong: Vec<WrongSecret>,
     /// When an engine was held up, and by how much at most.
     setbacks: Vec<(Millis, Millis)>,
+}
+
+/// A signature that was wrong.
+#[derive(Debug, Clone, Copy)]
+struct Rejected {
+    /// The run that saw it.
+    run: u64,
+    /// When, on X's clock, true and believed.
+    from: Millis,
+    to: Millis,
+    /// A heartbeat after it was written: without one nobody hears of it, and the time up to the
+    /// next run is a gap in any case.
+    is_told: bool,
+}
+
+/// A run with a wrong secret.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WrongSecret {
+    pub(crate) run: u64,
+    /// On X's clock.
+    pub(crate) from: Millis,
+    pub(crate) to: Millis,
+    /// The same as the run believed it, which is what its heartbeats say.
+    pub(crate) believed: (Millis, Millis),
 }
 
 /// A time in which X attempted nothing for somebody.
@@ -62,25 +86,39 @@ impl Truth {
         self.blind.push((from.min(to), from.max(to)));
     }
 
-    /// Notes that the secret was wrong between two times of X.
-    pub(crate) fn wrong_secret(&mut self, from: Millis, to: Millis) {
-        self.wrong.push((from, to));
+    /// Notes that the secret was wrong.
+    pub(crate) fn wrong_secret(&mut self, wrong: WrongSecret) {
+        self.wrong.push(wrong);
     }
 
     /// Returns when the secret was wrong.
-    pub(crate) fn wrong_secrets(&self) -> &[(Millis, Millis)] {
+    pub(crate) fn wrong_secrets(&self) -> &[WrongSecret] {
         &self.wrong
     }
 
     /// Notes that a signature was wrong.
-    pub(crate) fn reject(&mut self, one: Millis, other: Millis) {
-        self.rejected.push((one.min(other), one.max(other)));
+    pub(crate) fn reject(&mut self, run: u64, one: Millis, other: Millis) {
+        let (from, to) = (one.min(other), one.max(other));
+        self.rejected.push(Rejected { run, from, to, is_told: false });
+    }
+
+    /// A run has written a heartbeat, which tells what it has rejected.
+    pub(crate) fn tell_rejected(&mut self, run: u64) {
+        let rejected = self.rejected.iter_mut().rev();
+        for rejected in rejected.take_while(|it| it.run == run && !it.is_told) {
+            rejected.is_told = true;
+        }
+    }
+
+    /// Says whether a run has rejected something, and a heartbeat tells of it.
+    pub(crate) fn was_rejection_told(&self, run: u64) -> bool {
+        self.rejected.iter().any(|rejected| rejected.run == run && rejected.is_told)
     }
 
     /// Says whether a signature was wrong in a stretch of X's time.
     pub(crate) fn rejected(&self, from: Millis, to: Millis, tolerance: Millis) -> bool {
         let mut rejected = self.rejected.iter();
-        rejected.any(|(since, until)| since - tolerance <= to && from <= until + tolerance)
+        rejected.any(|it| it.from - tolerance <= to && from <= it.to + tolerance)
     }
 
     /// Says whether a stretch of X's time is within `tolerance` of a disturbance of a webhook, or,
@@ -224,5 +262,20 @@ mod tests {
         assert_eq!(truth.over(webhook, 203, 5), Some(200));
         truth.ask(webhook, 1000, 1100);
         assert!(truth.touches(Some(webhook), 1100, 1200, 0) && !truth.touches(None, 1100, 1200, 0));
+    }
+
+    #[test]
+    fn what_was_rejected_is_known_when_a_heartbeat_of_its_run_tells() {
+        let mut truth = Truth::default();
+        truth.reject(1, 100, 90);
+        // The store failed until the run was killed.
+        truth.tell_rejected(2);
+        assert!(!truth.was_rejection_told(1));
+        truth.reject(2, 200, 200);
+        truth.reject(2, 210, 210);
+        assert!(!truth.was_rejection_told(2));
+        truth.tell_rejected(2);
+        assert!(truth.was_rejection_told(2) && !truth.was_rejection_told(1));
+        assert!(truth.rejected(95, 95, 0) && !truth.rejected(101, 199, 0));
     }
 }

@@ -12,6 +12,10 @@ use crate::{
     watch::{Errand, Report, Rhythm, Watcher},
 };
 
+/// How long a watch waits at most before it looks at the clocks: timers stand still while the
+/// machine sleeps, and what went wrong meanwhile has to be seen soon after.
+const WAKEFUL: Duration = Duration::from_secs(5);
+
 /// What a watch needs from elsewhere.
 pub trait Aid: Send + Sync {
     /// Sees whether the webhook's URL answers a check as X wants it; says what is wrong.
@@ -104,7 +108,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
             tokio::select! {
                 () = &mut shutdown => return,
                 Some(report) = news.recv() => self.hear(&report),
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(wait.min(WAKEFUL)) => {}
             }
         }
     }

@@ -3,7 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aaa_types::{UserId, WebhookId};
 use jiff::Timestamp;
 
-use super::{Errand, Rhythm, Spell, Tries, Well, unwatched};
+use super::{
+    Errand, Rhythm, Spell, Tries,
+    well::{Well, unwatched},
+};
 use crate::{
     coverage::Cause,
     engine::Moment,
@@ -15,6 +18,9 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Subscribers {
     wanted: BTreeSet<UserId>,
+    /// Since when those are wanted who were not when this run was first told of anybody.
+    since: BTreeMap<UserId, Timestamp>,
+    told: bool,
     /// Everybody who was seen, and when last.
     seen: BTreeMap<UserId, Timestamp>,
     missing: BTreeMap<UserId, Missing>,
@@ -38,6 +44,8 @@ impl Subscribers {
     pub(super) fn new(well: Well, open: Option<Spell>) -> Self {
         Self {
             wanted: BTreeSet::new(),
+            since: BTreeMap::new(),
+            told: false,
             seen: BTreeMap::new(),
             missing: BTreeMap::new(),
             well,
@@ -52,8 +60,13 @@ impl Subscribers {
     }
 
     /// These users should be subscribed. Nobody waits any more for others that are missing.
-    pub(super) fn want(&mut self, wanted: BTreeSet<UserId>) {
+    pub(super) fn want(&mut self, wanted: BTreeSet<UserId>, now: Moment) {
         self.missing.retain(|user, _| wanted.contains(user));
+        if std::mem::replace(&mut self.told, true) {
+            // That all was well before says nothing of them.
+            let new = wanted.difference(&self.wanted);
+            self.since.extend(new.map(|user| (*user, now.x)));
+        }
         self.wanted = wanted;
     }
 
@@ -64,6 +77,11 @@ impl Subscribers {
         let missing = self.missing.remove(&user).is_some();
         let known = wanted || since.is_some() || missing;
         known.then_some(Notice::SubscriptionGone { webhook, user, since, how: Gone::Revoked })
+    }
+
+    /// The machine slept.
+    pub(super) fn wake(&mut self, rhythm: Rhythm, now: Moment) {
+        self.well.wake(rhythm.subscriptions, now);
     }
 
     /// These users are subscribed.
@@ -77,7 +95,7 @@ impl Subscribers {
     ) -> Vec<Errand> {
         let mut errands = Vec::new();
         // What stands in the ledger from an earlier run may have ended for some.
-        let mut back = self.well.looked.is_none();
+        let mut back = !self.well.looked;
         for user in users {
             if let Some(missing) = self.missing.remove(user) {
                 back = true;
@@ -92,7 +110,7 @@ impl Subscribers {
         let mut begins: Option<Timestamp> = None;
         for user in &gone {
             let last = self.seen.remove(user);
-            let since = last.or(self.known);
+            let since = last.or_else(|| self.since.get(user).copied()).or(self.known);
             notices.push(Notice::SubscriptionGone { webhook, user: *user, since, how: Gone::Lost });
             // Those whom nobody wants were taken away by somebody.
             if self.wanted.contains(user) {

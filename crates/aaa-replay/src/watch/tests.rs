@@ -339,7 +339,8 @@ fn what_nobody_could_see_is_declared() {
     // Three periods without an answer are few enough.
     world.run(at(180));
     assert_eq!(world.declared, []);
-    // X's clock and the machine's sleep are no time in which something could happen.
+    // A jump of X's clock, and a sleep that ends with a look, are no time in which something could
+    // become right again.
     let slept = Moment { uptime: at(240).uptime, ..at(9000) };
     world.run(slept);
     assert_eq!(world.declared, []);
@@ -357,6 +358,69 @@ fn what_nobody_could_see_is_declared() {
     let later = Moment { uptime: SignedDuration::from_secs(120), ..at(30_000) };
     world.run(later);
     assert_eq!(world.declared.len(), 4);
+}
+
+#[test]
+fn who_is_wanted_later_is_missed_since_then() {
+    let mut world = World::new();
+    world.watcher.on(Report::Wanted(users(&[7])), at(0));
+    for minute in 0..=60 {
+        world.run(at(minute * 60));
+    }
+    // X takes the subscription, and loses it before it was ever seen.
+    world.watcher.on(Report::Wanted(users(&[7, 9])), at(3630));
+    world.run(at(3660));
+    assert_eq!(world.spell(), (3630, 3660));
+    // The same with somebody who had taken the permission back.
+    world.subscribed = users(&[7, 8, 9]);
+    world.run(at(3720));
+    world.watcher.on(Report::Revoked(user(8)), at(3730));
+    world.watcher.on(Report::Wanted(users(&[7, 8, 9])), at(3750));
+    world.subscribed = users(&[7, 9]);
+    world.run(at(3780));
+    assert_eq!(world.spell(), (3750, 3780));
+}
+
+#[test]
+fn after_a_sleep_it_looks_at_once() {
+    let mut world = World::new();
+    world.run(at(0));
+    // The webhook became invalid meanwhile, and may be valid again before the steady clock, which
+    // stood still, says that it is time.
+    (world.valid, world.heals) = (Some(false), false);
+    let woke = Moment { uptime: at(10).uptime, ..at(3600) };
+    assert_eq!(world.watcher.next_wakeup(woke), SignedDuration::ZERO);
+    assert_eq!(world.run(woke).1, ["webhook_invalid"]);
+    assert_eq!(world.spell(), (0, 3600));
+    // X's clock was set back: no sleep.
+    let back = Moment { uptime: at(20).uptime, ..at(1800) };
+    assert_eq!(world.run(back).0, [""; 0]);
+}
+
+#[test]
+fn a_sleep_is_declared_when_nobody_could_ask_right_after_it() {
+    let mut world = World::new();
+    world.run(at(0));
+    let woke = Moment { uptime: at(10).uptime, ..at(3600) };
+    assert_eq!(world.watcher.next_errand(woke), Some(Errand::ListWebhooks));
+    world.watcher.on(Report::Failed("unreachable".to_owned()), woke);
+    let later = Moment { uptime: at(75).uptime, ..at(3665) };
+    world.run(later);
+    let gap = Gap::new(at(0).x, later.x, Cause::Unwatched);
+    assert_eq!(world.declared.iter().map(|it| it.gap).collect::<Vec<_>>(), [gap]);
+}
+
+#[test]
+fn an_answer_from_before_a_sleep_says_nothing() {
+    let mut world = World::new();
+    world.run(at(0));
+    assert_eq!(world.watcher.next_errand(at(60)), Some(Errand::ListWebhooks));
+    let woke = Moment { uptime: at(70).uptime, ..at(3600) };
+    world.watcher.on(Report::Webhooks(vec![(webhook(), true)]), woke);
+    assert_eq!(world.seen, well(0));
+    (world.valid, world.heals) = (Some(false), false);
+    world.run(woke);
+    assert_eq!(world.spell(), (0, 3600));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 use aaa_types::WebhookId;
 use jiff::SignedDuration;
 
-use super::{Errand, Rhythm, Spell, Tries, Well, unwatched};
+use super::{
+    Errand, Rhythm, Spell, Tries,
+    well::{Well, unwatched},
+};
 use crate::{coverage::Cause, engine::Moment, ledger::Seen, notice::Notice};
 
 /// How often the end of a spell that goes on is recorded.
@@ -25,6 +28,11 @@ impl Validity {
     /// `open` is a spell that an earlier run has declared, and that may go on.
     pub(super) fn new(well: Well, open: Option<Spell>) -> Self {
         Self { well, spell: open, said: false, missing: false, tries: Tries::default(), told: None }
+    }
+
+    /// The machine slept.
+    pub(super) fn wake(&mut self, rhythm: Rhythm, now: Moment) {
+        self.well.wake(rhythm.webhooks, now);
     }
 
     /// The list says that it is valid, or not, or it is not there.

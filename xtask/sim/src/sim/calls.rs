@@ -101,7 +101,6 @@ impl Sim {
         webhook: WebhookId,
         request: ReplayWindow,
     ) -> Result<(), Failure> {
-        self.asked = self.clocks.now();
         let Some(driver) = self.driver(who) else { return Ok(()) };
         let app = driver.client.app();
         let future = async move {

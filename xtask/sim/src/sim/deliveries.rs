@@ -84,7 +84,7 @@ impl Sim {
             Err(status) => {
                 self.count(|tally| tally.rejected += 1);
                 let (x, believed) = self.both_times();
-                self.truth.reject(x, believed);
+                self.truth.reject(process_run(self), x, believed);
                 self.suspected |= self.process.as_ref().is_some_and(|process| process.wrong);
                 self.note_able();
                 self.answer(post.id, status);
@@ -256,7 +256,7 @@ impl Sim {
         if is_forged {
             return Answer::new(403, Bytes::new());
         }
-        // Later nobody watches any more.
+        // Later a history may come to rest before the webhook is valid again.
         if self.wrong_checks > 0 && self.clocks.now() < self.scenario.end {
             self.wrong_checks -= 1;
             self.tally.fire(Kind::Invalid);

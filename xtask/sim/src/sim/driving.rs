@@ -217,6 +217,7 @@ impl Sim {
                     };
                     self.say(|| format!("intent {number}: {} for {}", intent.request, intent.core));
                     self.judge_write(who, "an intent");
+                    self.note_asked(webhook);
                     if self.killed_at(who, Kind::CrashAfterIntent)? {
                         return Ok(Left::Killed);
                     }
@@ -237,7 +238,7 @@ impl Sim {
                     self.say(|| format!("outcome of attempt {attempt}: {outcome:?}"));
                     self.judge_write(who, "an outcome");
                     if !matches!(outcome, Outcome::Recovered { .. } | Outcome::Running { .. }) {
-                        self.note_failure();
+                        self.note_failure(webhook);
                     }
                     if self.killed_at(who, Kind::CrashAfterOutcome)? {
                         return Ok(Left::Killed);

@@ -171,11 +171,6 @@ impl Sim {
                 }
             }
         }
-        let troubled =
-            self.hooks.iter().any(|hook| hook.invalid.is_some() || !hook.missing.is_empty());
-        if troubled || !spells.is_empty() {
-            self.troubled = now;
-        }
         spells.into_iter().for_each(|spell| self.truth.silent(spell));
     }
 }

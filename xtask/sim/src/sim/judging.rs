@@ -98,7 +98,9 @@ impl Sim {
             }
             let (from, to) = (gap.from.as_millisecond(), gap.to.as_millisecond());
             if gap.cause == Cause::Signatures {
-                self.signature_gaps.push((from, to));
+                // The next spell may begin within the margin of the one before.
+                let margin = i64::try_from(self.settings.margin.as_millis()).unwrap_or(0);
+                self.signature_gaps.push((from + margin, to - margin));
                 if self.truth.rejected(from, to, TOLERANCE) {
                     // Nobody can tell a forgery from a delivery that was signed with another
                     // secret.

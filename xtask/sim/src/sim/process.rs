@@ -119,7 +119,9 @@ impl Sim {
         let is_news = process.last_beat.is_none_or(|last| !last.covers_until(&heartbeat, period));
         process.last_beat = Some(heartbeat);
         // One that cannot be written is left out.
-        let _ = self.disk.heartbeat(heartbeat);
+        if self.disk.heartbeat(heartbeat).is_ok() {
+            self.truth.tell_rejected(heartbeat.run.0);
+        }
         if is_news {
             self.look_in(1);
         }

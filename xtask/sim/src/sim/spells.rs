@@ -16,6 +16,7 @@ use crate::{
     disk::Failure,
     fault::Kind,
     scenario::Happening,
+    truth::WrongSecret,
 };
 
 impl Sim {
@@ -59,7 +60,7 @@ impl Sim {
                 let comes = self.rng.i64(35 * SECOND..length.max(36 * SECOND));
                 self.later(comes, Event::Happening(Happening::Command { hold, dies }));
             }
-            // Later nobody watches any more.
+            // Later a history may come to rest before the secret is right again.
             Happening::WrongSecret { down, length }
                 if self.clocks.now() + down + length > self.scenario.end => {}
             Happening::WrongSecret { down, length } => {
@@ -321,11 +322,17 @@ impl Sim {
         self.truth.able(sees && knows, now);
         let wrong = self.process.as_ref().is_some_and(|process| process.wrong);
         match (wrong, self.wrong_since) {
-            (true, None) => self.wrong_since = Some(x),
-            (false, Some(since)) => {
+            (true, None) => {
+                let (x, believed) = self.both_times();
+                self.wrong_since = Some((self.runs, x, believed));
+            }
+            (false, Some((run, from, since))) => {
                 self.wrong_since = None;
-                self.truth.disturb(since, x);
-                self.truth.wrong_secret(since, x);
+                self.truth.disturb(from, x);
+                // A run keeps its secret, so it is gone by now.
+                let until = self.down_since.map_or(x, |(_, believed)| believed);
+                let believed = (since.min(until), since.max(until));
+                self.truth.wrong_secret(WrongSecret { run, from, to: x, believed });
             }
             _ => {}
         }
@@ -371,22 +378,6 @@ impl Sim {
                 let fired = u64::from(fault.fired);
                 self.tally.count(kind, crate::fault::Count { planned: 0, fired });
             }
-        }
-    }
-
-    /// Returns how much has gone wrong so far that may hold up an engine.
-    pub(super) fn troubles(&self) -> u64 {
-        let fired: u32 = self.world.faults().faults.iter().map(|fault| fault.fired).sum();
-        self.troubles + u64::from(fired)
-    }
-
-    /// Notes that an attempt failed because of a fault.
-    pub(super) fn note_failure(&mut self) {
-        let troubles = self.troubles();
-        if troubles > self.seen_troubles {
-            self.seen_troubles = troubles;
-            let took = self.clocks.now() - self.asked;
-            self.truth.set_back(took + 15 * MINUTE, self.asked);
         }
     }
 }
