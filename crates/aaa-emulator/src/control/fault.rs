@@ -148,7 +148,8 @@ pub enum Action {
     /// X has trouble of its own and gives the delivery up: it is attempted, nothing is sent, and
     /// no retry follows.
     GiveUp,
-    /// The emulator's clock jumps forward; what became due on the way happens then.
+    /// The emulator's clock jumps forward; what became due on the way happens then, but for acts
+    /// of traffic, which are left out and counted.
     JumpClock {
         /// How far, at most a year.
         seconds: u64,

@@ -327,7 +327,11 @@ impl Shared {
                 }
                 Effect::JumpClock(by) => {
                     self.clock.advance(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
-                    inner.world.wake(self.clock.now());
+                    let now = self.clock.now();
+                    // One jump can bring the next: with all acts of the time between there would
+                    // be no end of it, and nobody else has a turn meanwhile.
+                    inner.world.leave_out_traffic(now);
+                    inner.world.wake(now);
                 }
             }
         }

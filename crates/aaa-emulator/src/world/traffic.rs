@@ -104,6 +104,13 @@ impl World {
         }
     }
 
+    /// Leaves out everything that is due by a time.
+    pub(crate) fn leave_out_traffic(&mut self, by: Timestamp) {
+        if let Some(running) = &mut self.traffic {
+            running.leave_out(running.due_by(by));
+        }
+    }
+
     /// Returns when the next act is.
     pub(super) fn next_act(&self) -> Option<Timestamp> {
         self.traffic.as_ref().map(|running| running.next)

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aaa_emulator::{
     Emulator,
-    control::{Action, CheckCause, Fault, Match, Trigger},
+    control::{Action, CheckCause, Fault, Match, Traffic, Trigger},
     settings::{Settings, TimeMode},
 };
 use aaa_types::UtcMinute;
@@ -118,4 +118,27 @@ async fn a_silent_webhook_does_not_stop_the_clock() {
     let before = emulator.now();
     let moved = tokio::time::timeout(crate::support::PATIENCE, emulator.advance(HOUR * 28)).await;
     assert!(moved.expect("in time").unwrap().duration_since(before).as_hours() >= 28);
+}
+
+/// A jump is no time in which users do something, so it takes no longer than without them.
+#[tokio::test]
+async fn a_jump_leaves_out_traffic() {
+    for time in [TimeMode::Virtual, TimeMode::Running] {
+        let settings = Settings { time, ..virtual_from("2025-11-22T04:00:00Z") };
+        let emulator = Emulator::builder().settings(settings).start().await.unwrap();
+        let receiver = Receiver::start().await;
+        let webhook = register(&emulator, &receiver).await;
+        subscribe(&emulator, webhook, 7).await;
+        emulator.set_traffic(Traffic::new(100.0)).unwrap();
+        let fault = Fault::new(Action::JumpClock { seconds: 3600 });
+        // Traffic makes none of these.
+        let when = Match { kind: Some("jump_events".to_owned()), ..Match::default() };
+        emulator.plan_fault(fault.when(when)).unwrap();
+        let before = emulator.now();
+        let jump = Trigger::new("jump_events", user(7)).with_payload(serde_json::json!({}));
+        emulator.trigger(&jump).await.unwrap();
+        assert!(emulator.now().duration_since(before).as_hours() >= 1);
+        let traffic = emulator.traffic();
+        assert!(traffic.left_out >= 359_000 && traffic.acts < 1000, "{time:?}: {traffic:?}");
+    }
 }
