@@ -63,6 +63,9 @@ struct Told {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// A retry is due, or the delivery is delayed; what is told is how the last attempt ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    under_way: bool,
 }
 
 /// How events come to receivers.
@@ -130,8 +133,10 @@ fn print(told: &Told, json: bool) -> Result<(), Failure> {
     let became = match (told.status, &told.error) {
         (Some(status), _) => tally::named(status),
         (None, Some(error)) => format!("no answer: {error}"),
+        (None, None) if told.under_way => "not answered".to_owned(),
         (None, None) => "not sent".to_owned(),
     };
+    let became = if told.under_way { format!("under way, so far: {became}") } else { became };
     output::line(output::printable(&format!("{}  {became}", told.key))).map(drop)
 }
 

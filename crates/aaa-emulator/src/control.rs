@@ -7,7 +7,7 @@
 //!
 //! | Call | Body | Answer |
 //! |---|---|---|
-//! | `POST events`, `?wait=true` | [`Trigger`] | [`Triggered`], once logged, or once delivered or failed |
+//! | `POST events`, `?wait=true`, `&patience=SECONDS` | [`Trigger`] | [`Triggered`], once logged, or once delivered or failed |
 //! | `GET ledger`, `?id=A&id=B` | | [`Ledger`], or what it says of these events |
 //! | `POST deliver` | [`Deliver`] | [`Delivered`] |
 //! | `POST clock` | [`Advance`] | [`Clock`] |
@@ -25,6 +25,9 @@
 //! ```
 //!
 //! # Events
+//!
+//! Who waits with `wait=true` waits for a minute at most, or for as many seconds as `patience` says.
+//! What is then still under way, or due for a retry, is named in the answer.
 //!
 //! `user_id` is the user who acts. The event is delivered for that user and for the others who are
 //! concerned, as far as they are subscribed: who is followed, liked, mentioned, answered, written
@@ -150,6 +153,18 @@ impl Trigger {
 pub struct Triggered {
     /// In the order in which they are delivered.
     pub events: Vec<TriggeredEvent>,
+    /// For whoever waited until his patience was over: the ids of those that were neither
+    /// delivered nor have failed for good by then. Retries and delays can take longer than anybody
+    /// waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub under_way: Vec<String>,
+}
+
+impl Triggered {
+    /// Says that events were made.
+    pub fn new(events: Vec<TriggeredEvent>) -> Self {
+        Self { events, under_way: Vec::new() }
+    }
 }
 
 /// One event for one user.

@@ -14,8 +14,8 @@ pub(super) const HELP: &str = "Examples:
   aaa trigger favorite_events --user 7 --count 1000 --rate 50 --to http://127.0.0.1:8080/webhooks/twitter
 
 Without --to the events happen in an emulator, for everybody who is subscribed there and concerned.
-It ends with 0 when each was answered 200, with 5 when one was refused, and with 4 when nobody
-answered.";
+It ends with 0 when each was answered 200, with 5 when one was refused, with 4 when nobody
+answered, and with 1 when after a minute some are still under way.";
 
 #[derive(Debug, Args)]
 pub(crate) struct TriggerArgs {

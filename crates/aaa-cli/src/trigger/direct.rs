@@ -68,7 +68,7 @@ impl Way for Direct {
         })?;
         let status = Some(answer.status().as_u16());
         let (id, key, kind, for_user_id) = (event.id, event.key, event.kind, event.for_user_id);
-        Ok(vec![Told { id, key, kind, for_user_id, status, error: None }])
+        Ok(vec![Told { id, key, kind, for_user_id, status, error: None, under_way: false }])
     }
 
     fn advice(&self, status: u16) -> Option<&'static str> {

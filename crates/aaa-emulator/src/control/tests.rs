@@ -54,7 +54,7 @@ fn events() {
         for_user_id: Some(user(7)),
     };
     insta::assert_snapshot!(
-        json(&Triggered { events: vec![event] }),
+        json(&Triggered::new(vec![event])),
         @r#"{"events":[{"id":"1992085043712345677","key":"7/follow_events:follow:7:8:1763784800123","kind":"follow_events","for_user_id":"7"}]}"#
     );
 }

@@ -12,7 +12,7 @@ use axum::{
 use http::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{ControlError, guard::refuse, handle, shared::Shared};
+use super::{ControlError, guard::refuse, orders, shared::Shared};
 use crate::control::{Advance, Clock, Deliver, Fault, Traffic, Trigger};
 
 type Core = State<Arc<Shared>>;
@@ -37,13 +37,24 @@ async fn events(State(shared): Core, RawQuery(query): RawQuery, body: Bytes) -> 
         Err(refusal) => return *refusal,
     };
     let query = query.unwrap_or_default();
+    let Some(patience) = patience(&query) else {
+        return refuse(StatusCode::BAD_REQUEST, "`patience` is a number of seconds, at most 60");
+    };
     let waits = query.split('&').any(|pair| pair == "wait=true");
     let made = if waits {
-        handle::trigger_and_wait(&shared, &ask).await
+        orders::trigger_and_wait(&shared, &ask, patience).await
     } else {
-        handle::trigger(&shared, &ask).await
+        orders::trigger(&shared, &ask).await
     };
     answer(made)
+}
+
+/// How long a query has somebody wait.
+fn patience(query: &str) -> Option<Duration> {
+    let Some(asked) = query.split('&').find_map(|pair| pair.strip_prefix("patience=")) else {
+        return Some(orders::PATIENCE);
+    };
+    asked.parse().ok().map(Duration::from_secs).filter(|asked| *asked <= orders::PATIENCE)
 }
 
 async fn ledger(State(shared): Core, RawQuery(query): RawQuery) -> Response {
@@ -61,7 +72,7 @@ async fn ledger(State(shared): Core, RawQuery(query): RawQuery) -> Response {
 
 async fn deliver(State(shared): Core, body: Bytes) -> Response {
     match parse::<Deliver>(&body) {
-        Ok(ask) => answer(handle::deliver(&shared, ask).await),
+        Ok(ask) => answer(orders::deliver(&shared, ask).await),
         Err(refusal) => *refusal,
     }
 }
@@ -70,7 +81,7 @@ async fn clock(State(shared): Core, body: Bytes) -> Response {
     match parse::<Advance>(&body) {
         Ok(ask) => {
             let by = Duration::from_secs(ask.advance_seconds);
-            answer(handle::advance(&shared, by).await.map(|now| Clock { now }))
+            answer(orders::advance(&shared, by).await.map(|now| Clock { now }))
         }
         Err(refusal) => *refusal,
     }
@@ -89,7 +100,7 @@ async fn faults(State(shared): Core) -> Response {
 
 async fn plan_fault(State(shared): Core, body: Bytes) -> Response {
     match parse::<Fault>(&body) {
-        Ok(fault) => answer(handle::plan_fault(&shared, fault)),
+        Ok(fault) => answer(orders::plan_fault(&shared, fault)),
         Err(refusal) => *refusal,
     }
 }
@@ -100,7 +111,7 @@ async fn traffic(State(shared): Core) -> Response {
 
 async fn set_traffic(State(shared): Core, body: Bytes) -> Response {
     match parse::<Traffic>(&body) {
-        Ok(ask) => answer(handle::set_traffic(&shared, ask)),
+        Ok(ask) => answer(orders::set_traffic(&shared, ask)),
         Err(refusal) => *refusal,
     }
 }
@@ -132,8 +143,7 @@ fn answer<T: Serialize>(result: Result<T, ControlError>) -> Response {
                 | ControlError::Traffic(_)
                 | ControlError::TooMuch(_) => StatusCode::BAD_REQUEST,
                 ControlError::Refused(_) => StatusCode::NOT_FOUND,
-                ControlError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-                ControlError::Gone => StatusCode::SERVICE_UNAVAILABLE,
+                ControlError::Gone => StatusCode::CONFLICT,
             };
             refuse(status, error.to_string())
         }

@@ -48,10 +48,7 @@ pub enum ControlError {
         max = crate::control::Traffic::MAX_STEP
     )]
     TooMuch(u64),
-    /// What was waited for did not end in time.
-    #[error("not everything was delivered within a minute: look at the ledger")]
-    TimedOut,
     /// What was waited for is gone.
-    #[error("the emulator was reset or stopped meanwhile")]
+    #[error("the emulator was reset or stopped meanwhile: what was asked for is gone")]
     Gone,
 }

@@ -81,6 +81,14 @@ impl World {
         }
     }
 
+    /// Returns the ids of those events whose end somebody waits for who has asked for them.
+    pub(crate) fn under_way(&self, events: &[TriggeredEvent]) -> Vec<String> {
+        let is_under_way = |event: &&TriggeredEvent| {
+            event.id.parse().is_ok_and(|id| self.records.is_waited_for(id))
+        };
+        events.iter().filter(is_under_way).map(|event| event.id.clone()).collect()
+    }
+
     fn make(
         &mut self,
         ask: &Trigger,
@@ -105,7 +113,7 @@ impl World {
         }
         let webhooks: Vec<_> = self.hooks.keys().copied().collect();
         webhooks.into_iter().for_each(|webhook| self.pump(webhook));
-        Ok(Triggered { events })
+        Ok(Triggered::new(events))
     }
 
     fn fresh(&mut self, ask: &Trigger) -> Fresh {

@@ -190,6 +190,13 @@ impl Records {
         self.entries.get_mut(entry)?.wait.take()
     }
 
+    /// Says whether somebody waits for an event.
+    pub(super) fn is_waited_for(&self, id: u64) -> bool {
+        // Ids rise from one event to the next.
+        let found = self.entries.binary_search_by_key(&id, |entry| entry.id).ok();
+        found.and_then(|place| self.entries.get(place)).is_some_and(|entry| entry.wait.is_some())
+    }
+
     pub(super) fn add_job(
         &mut self,
         id: JobId,

@@ -212,3 +212,32 @@ async fn traffic_from_the_beginning() {
     let fast = Emulator::builder().traffic(Traffic::new(1e9)).start().await.unwrap_err();
     assert!(fast.to_string().starts_with("the traffic cannot begin: `rate`"), "{fast}");
 }
+
+/// Retries and delays take longer than anybody waits: who waits is told how it stands.
+#[tokio::test]
+async fn patience_ends_with_what_is_known() {
+    let retries = Some(vec![jiff::SignedDuration::from_secs(3)]);
+    let settings = aaa_emulator::settings::Settings { retries, ..crate::support::quiet() };
+    let emulator = Emulator::builder().settings(settings).start().await.unwrap();
+    let receiver = Receiver::start().await;
+    let webhook = register(&emulator, &receiver).await;
+    subscribe(&emulator, webhook, 7).await;
+    receiver.answer_deliveries(503);
+    let ask = json!({"kind": "favorite_events", "user_id": "7", "count": 2});
+    let made = control(&emulator, "events?wait=true&patience=1", &[], ask.clone()).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let ids: Vec<_> =
+        made.body["events"].as_array().unwrap().iter().map(|e| e["id"].clone()).collect();
+    assert_eq!((ids.len(), &made.body["under_way"]), (2, &json!(ids)));
+    // What ends in time is waited for, and nothing is left to tell.
+    receiver.answer_deliveries(200);
+    let made = control(&emulator, "events?wait=true&patience=20", &[], ask).await;
+    assert_eq!((made.status, made.body.get("under_way")), (200, None));
+    for bad in ["61", "-1", "soon"] {
+        let path = format!("events?wait=true&patience={bad}");
+        let ask = json!({"kind": "favorite_events", "user_id": "7"});
+        let got = control(&emulator, &path, &[], ask).await;
+        assert_eq!(got.status, 400, "{bad}");
+        assert!(got.body["error"].is_string());
+    }
+}
