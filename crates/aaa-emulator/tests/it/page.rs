@@ -141,7 +141,8 @@ async fn hostile_text_is_text() {
     for ask in events {
         emulator.trigger_and_wait(&ask).await.unwrap();
     }
-    let fault = json!({"match": {"kind": HOSTILE}, "action": {"type": "drop"}});
+    let kind = format!("{HOSTILE}_events");
+    let fault = json!({"match": {"kind": kind}, "action": {"type": "drop"}});
     emulator.plan_fault(serde_json::from_value(fault).unwrap()).unwrap();
     browser.open(&emulator.url()).await.unwrap();
     // As it was loaded, and as it is put in place later.
