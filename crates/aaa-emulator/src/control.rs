@@ -31,7 +31,8 @@
 //!
 //! `user_id` is the user who acts. The event is delivered for that user and for the others who are
 //! concerned, as far as they are subscribed: who is followed, liked, mentioned, answered, written
-//! to. Another side than a stranger is named in `payload`, which is merged deeply into the item:
+//! to. When a subscription ends, what was still to be delivered for it is given up; the ledger says
+//! so of each event (`abandoned`). Another side than a stranger is named in `payload`, which is merged deeply into the item:
 //! `{"message_create":{"target":{"recipient_id":"8"}}}` writes to user 8. Without a payload, posts
 //! and direct messages come in several varieties, in turn. A kind that the emulator does not know
 //! is taken when its name ends in `_events`; the payload is then the item.
@@ -210,6 +211,19 @@ pub struct LedgerEvent {
     pub attempts: Vec<Attempt>,
     /// When the first 200 came.
     pub acknowledged_at: Option<Timestamp>,
+    /// Why nothing more was tried, besides replays, if something was still to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abandoned: Option<Abandoned>,
+}
+
+/// Why a delivery that waited for its turn, or for its retry, was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Abandoned {
+    /// The user's subscription had ended.
+    Unsubscribed,
+    /// The webhook had been removed.
+    WebhookRemoved,
 }
 
 /// One attempt. While it is under way it has neither status nor error.

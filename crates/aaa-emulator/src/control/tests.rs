@@ -78,6 +78,7 @@ fn ledger() {
             attempt(Cause::Replay, Some(job().id), Some(200), None),
         ],
         acknowledged_at: Some(time()),
+        abandoned: None,
     };
     let ledger = Ledger { now: time(), events: vec![event], jobs: vec![job()] };
     json(&ledger);

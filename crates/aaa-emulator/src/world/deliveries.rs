@@ -12,7 +12,7 @@ use super::{
     faults::{Class, Occasion},
 };
 use crate::{
-    control::{Action, Cause, Completion, Deliver, Delivered},
+    control::{Abandoned, Action, Cause, Completion, Deliver, Delivered},
     settings::{DeliveryHeaders, WhileInvalid},
 };
 
@@ -126,12 +126,15 @@ impl World {
         if self.hooks.contains_key(&webhook) {
             self.enqueue(webhook, work);
         } else {
-            self.abandon(work);
+            self.abandon(work, Some(Abandoned::WebhookRemoved));
         }
     }
 
     /// Begins a delivery, unless a fault delays it.
     pub(super) fn begin(&mut self, webhook: WebhookId, work: Work) {
+        if self.is_unsubscribed(webhook, &work) {
+            return self.abandon(work, Some(Abandoned::Unsubscribed));
+        }
         let fault = self.fault_of(webhook, &work);
         match fault {
             Some(Action::Delay { seconds: seconds @ 1.. }) => {
@@ -189,7 +192,7 @@ impl World {
     /// Begins a delivery that was delayed; its fault has fired.
     pub(super) fn begin_late(&mut self, webhook: WebhookId, work: Work) {
         if !self.hooks.contains_key(&webhook) {
-            return self.abandon(work);
+            return self.abandon(work, Some(Abandoned::WebhookRemoved));
         }
         self.start_late(webhook, work);
         self.resume_replay(webhook);
@@ -199,13 +202,31 @@ impl World {
         if let Some(job) = self.job_of(webhook, &work) {
             job.delayed -= 1;
         }
+        if self.is_unsubscribed(webhook, &work) {
+            return self.abandon(work, Some(Abandoned::Unsubscribed));
+        }
         self.start(webhook, work, None);
     }
 
-    /// What will not be delivered any more is waited for no longer.
-    pub(super) fn abandon(&mut self, work: Work) {
+    /// Says whether something is for a user whose subscription has ended since it happened. What
+    /// was attempted before, a replay sends all the same.
+    fn is_unsubscribed(&self, webhook: WebhookId, work: &Work) -> bool {
+        let Work::Event { entry, job: None, .. } = work else {
+            return false;
+        };
+        let user = self.records.entry(*entry).and_then(|entry| entry.for_user);
+        let hook = self.hooks.get(&webhook);
+        user.zip(hook).is_some_and(|(user, hook)| !hook.subscribers.contains(&user))
+    }
+
+    /// What will not be delivered any more is waited for no longer. The ledger says why, where it
+    /// is not the webhook that is invalid.
+    pub(super) fn abandon(&mut self, work: Work, why: Option<Abandoned>) {
         match work {
-            Work::Event { entry, .. } => {
+            Work::Event { entry, job, .. } => {
+                if let (Some(why), None) = (why, job) {
+                    self.records.abandon(entry, why);
+                }
                 if let Some(ticket) = self.records.take_wait(entry) {
                     self.settle(ticket);
                 }
@@ -224,7 +245,7 @@ impl World {
         match work {
             Work::Event { entry, job, .. } if !is_valid => {
                 self.skip(webhook, entry, job);
-                self.abandon(work);
+                self.abandon(work, None);
             }
             Work::Event { entry, cause, job } => {
                 let attempted = self.attempt(webhook, entry, cause, job);
