@@ -211,6 +211,9 @@ pub struct SavedWindow {
     pub operation: Operation,
     /// Of which user, where X counts so.
     pub user_id: Option<UserId>,
+    /// By the deprecated route of v2, which is counted apart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deprecated: bool,
     /// How long it is.
     pub seconds: i64,
     /// When it ends.
