@@ -149,7 +149,7 @@ pub enum Action {
     /// no retry follows.
     GiveUp,
     /// The emulator's clock jumps forward; what became due on the way happens then, but for acts
-    /// of traffic, which are left out and counted.
+    /// of traffic, which are left out and counted. Where the clock can go no further it stays.
     JumpClock {
         /// How far, at most a year.
         seconds: u64,

@@ -71,11 +71,12 @@ fn parts(ask: &Trigger) -> Vec<Trigger> {
 }
 
 pub(super) async fn deliver(shared: &Arc<Shared>, ask: Deliver) -> Result<Delivered, ControlError> {
+    let webhook = ask.webhook_id;
     let (asked, answer) = shared.visit_and_wait(|v| match v.world.deliver(ask, v.now) {
         Ok(ticket) => (Ok(()), Some(ticket)),
         Err(refusal) => (Err(refusal), None),
     });
-    asked?;
+    asked.map_err(|_| ControlError::Webhook(webhook))?;
     let answer = answer.ok_or(ControlError::Gone)?;
     match tokio::time::timeout(PATIENCE, answer).await {
         Ok(Ok(Outcome::Delivered(delivered))) => Ok(delivered),

@@ -30,6 +30,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/_emulator/page", get(shown))
         .route("/_emulator/page.css", get(style))
         .route("/_emulator/page.js", get(script))
+        .method_not_allowed_fallback(super::control::other_method)
 }
 
 async fn page(State(shared): State<Arc<Shared>>) -> Response {

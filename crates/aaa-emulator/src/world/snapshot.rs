@@ -97,6 +97,9 @@ impl World {
             let version = snapshot.version;
             return Err(SnapshotError(format!("its version is {version}, expected 1")));
         }
+        if !(Settings::EARLIEST..=Settings::LATEST).contains(&snapshot.now) {
+            return Err(refuse("its time is not between 2011 and 2080"));
+        }
         let count = snapshot.events.len();
         let mut world = Self::new(settings, snapshot.now);
         let Counters { random, last_id, last_millis, generated } = snapshot.counters;
@@ -305,6 +308,7 @@ mod tests {
             World::restore(Settings::default(), snapshot).map(|_| ()).unwrap_err().to_string()
         };
         assert!(World::restore(Settings::default(), good.clone()).is_ok());
+        assert!(take(&|s| s.now = Timestamp::MAX).contains("not between 2011 and 2080"));
         assert!(take(&|s| s.version = 2).contains("its version is 2"));
         let work = SavedWork::Event { event: 3, cause: Cause::Live, job: None };
         let webhook_id = "5".parse().unwrap();

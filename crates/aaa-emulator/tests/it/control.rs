@@ -241,3 +241,45 @@ async fn patience_ends_with_what_is_known() {
         assert!(got.body["error"].is_string());
     }
 }
+
+/// Whatever is refused under `/_emulator/` says why, in one form.
+#[tokio::test]
+async fn every_refusal_says_why() {
+    let emulator = Emulator::start().await.unwrap();
+    let mut told = Vec::new();
+    for (method, path, body) in [
+        (Method::POST, "/_emulator/events", "x".repeat(3 * 1024 * 1024)),
+        (Method::GET, "/_emulator/events", String::new()),
+        (Method::DELETE, "/_emulator/faults", String::new()),
+        (Method::POST, "/_emulator/page", String::new()),
+        (Method::GET, "/_emulator/", String::new()),
+        (Method::GET, "/_emulator", String::new()),
+        (Method::GET, "/_emulator/nothing", String::new()),
+        (Method::POST, "/_emulator/deliver", json!({"webhook_id": "12", "body": ""}).to_string()),
+        (Method::POST, "/_emulator/deliver", "{".to_owned()),
+        (Method::GET, "/_emulator/ledger?id=seven", String::new()),
+    ] {
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(format!("{}{path}", emulator.url()))
+            .header("content-type", "application/json");
+        let got = send(request, body).await;
+        assert_eq!(got.headers["content-type"], "application/json", "{method} {path}: {got:?}");
+        if got.status == 405 {
+            assert!(got.headers.contains_key("allow"), "{method} {path}");
+        }
+        told.push(format!("{} {}", got.status, got.body["error"].as_str().unwrap()));
+    }
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    413 the body is larger than 2 MiB
+    405 this control call has another method: see the documentation of `control`
+    405 this control call has another method: see the documentation of `control`
+    405 this control call has another method: see the documentation of `control`
+    404 there is no such control call: see the documentation of `control`
+    404 there is no such control call: see the documentation of `control`
+    404 there is no such control call: see the documentation of `control`
+    404 there is no webhook 12: `GET /_emulator/state` has all of them
+    400 the body: EOF while parsing an object at line 1 column 1
+    400 an id in the query is not a number
+    "#);
+}

@@ -142,3 +142,28 @@ async fn a_jump_leaves_out_traffic() {
         assert!(traffic.left_out >= 359_000 && traffic.acts < 1000, "{time:?}: {traffic:?}");
     }
 }
+
+/// Ids carry their time, and have no room for all of it.
+#[tokio::test]
+async fn the_clock_stays_within_what_ids_can_hold() {
+    for start in ["2010-06-01T00:00:00Z", "2080-06-01T00:00:00Z", "9999-12-30T00:00:00Z"] {
+        let started = Emulator::builder().settings(virtual_from(start)).start().await;
+        let error = started.unwrap_err().to_string();
+        assert!(error.contains("`start`") && error.contains("between 2011 and 2080"), "{error}");
+    }
+    let settings = virtual_from("2079-12-31T00:00:00Z");
+    let emulator = Emulator::builder().settings(settings).start().await.unwrap();
+    let receiver = Receiver::start().await;
+    let webhook = register(&emulator, &receiver).await;
+    subscribe(&emulator, webhook, 7).await;
+    let made = emulator.trigger_and_wait(&Trigger::new("favorite_events", user(7))).await.unwrap();
+    assert!(made.events[0].id.len() <= 19);
+    let beyond = emulator.advance(HOUR * 25).await.unwrap_err().to_string();
+    assert!(beyond.contains("2080"), "{beyond}");
+    // Nor is it taken there by a jump.
+    emulator.plan_fault(Fault::new(Action::JumpClock { seconds: 30 * 3600 })).unwrap();
+    emulator.trigger(&Trigger::new("favorite_events", user(7))).await.unwrap();
+    assert_eq!(emulator.faults().faults[0].fired, 1);
+    assert_eq!(emulator.now(), "2079-12-31T00:00:00Z".parse().unwrap());
+    assert_eq!(emulator.advance(HOUR * 24).await.unwrap(), Settings::LATEST);
+}
