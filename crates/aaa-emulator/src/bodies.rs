@@ -151,8 +151,9 @@ impl Bodies {
             return Err(TriggerError::Payload(kind.to_owned()));
         }
         let fresh = self.fresh(kind, payload.is_none(), now);
-        let item = Item::new(kind, user, payload, &fresh);
-        let body = item.body(user, BlockedFlag::Bool);
+        let mut item = Item::new(kind, user, payload, &fresh);
+        item.set_apart(payload, |sort| self.ids.next_millis(sort, now));
+        let body = item.body(user, BlockedFlag::Bool.into());
         let (kind, key) = identity(&body);
         let for_user_id = item.names_user().then_some(user);
         let id = self.ids.next(&mut self.random, now).to_string();
@@ -164,10 +165,9 @@ impl Bodies {
         self.made += u64::from(varied);
         let (random, ids) = (&mut self.random, &mut self.ids);
         let (older_id, id) = (ids.next(random, now), ids.next(random, now));
-        let millis = ids.next_millis(now);
         let hex = random.hex();
         let revoked_at = if kind == "user_event" { self.next_second(now) } else { now };
-        Fresh { now, id, older_id, millis, hex, variety, stranger: self.stranger, revoked_at }
+        Fresh { now, id, older_id, hex, variety, stranger: self.stranger, revoked_at }
     }
 
     /// A second that no other revocation has: now, or before the others.

@@ -34,7 +34,10 @@
 //! to. When a subscription ends, what was still to be delivered for it is given up; the ledger says
 //! so of each event (`abandoned`). Another side than a stranger is named in `payload`, which is merged deeply into the item:
 //! `{"message_create":{"target":{"recipient_id":"8"}}}` writes to user 8. Without a payload, posts
-//! and direct messages come in several varieties, in turn. A kind that the emulator does not know
+//! and direct messages come in several varieties, in turn. What stands beside the item is made to
+//! fit it, and `context` says what is to differ there: `{"user_has_blocked":true,"apps":null}`. A
+//! post that mentions or answers somebody says whether he has blocked its author, by what
+//! `block_events` there were. A kind that the emulator does not know
 //! is taken when its name ends in `_events`; the payload is then the item.
 //!
 //! Events of the X Activity API reach the same webhook. A kind with a dot is one of those
@@ -79,17 +82,19 @@
 
 mod fault;
 mod probability;
+mod saved_traffic;
 mod snapshot;
 mod traffic;
 
 use aaa_types::{JobId, UserId, UtcMinute, WebhookId, WebhookUrl};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use self::{
     fault::{Action, CheckCause, ErrorForm, Fault, Faults, Firing, Match, Operation, PlannedFault},
     probability::Probability,
+    saved_traffic::{SavedPost, SavedTalk, SavedTie, SavedTraffic},
     snapshot::{
         Counters, Due, SavedDecision, SavedEvent, SavedGrants, SavedJob, SavedRequest, SavedTimer,
         SavedWebhook, SavedWindow, SavedWork, Snapshot,
@@ -112,6 +117,10 @@ pub struct Trigger {
     /// Merged deeply into each item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Value>,
+    /// Merged deeply into the other top-level members of the body, such as `user_has_blocked`,
+    /// `users` or `apps`; `null` leaves one out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Map<String, Value>>,
     /// Only through this webhook. What is not of the Account Activity API is then sent there also
     /// for a user who is not subscribed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,7 +133,14 @@ impl Trigger {
 
     /// Asks for one generated event.
     pub fn new(kind: &str, user: UserId) -> Self {
-        Self { kind: kind.to_owned(), user_id: user, count: None, payload: None, webhook_id: None }
+        Self {
+            kind: kind.to_owned(),
+            user_id: user,
+            count: None,
+            payload: None,
+            context: None,
+            webhook_id: None,
+        }
     }
 
     /// Asks for several.
@@ -138,6 +154,13 @@ impl Trigger {
     #[must_use]
     pub fn with_webhook(mut self, webhook: WebhookId) -> Self {
         self.webhook_id = Some(webhook);
+        self
+    }
+
+    /// Gives members of the body beside the item.
+    #[must_use]
+    pub fn with_context(mut self, context: Map<String, Value>) -> Self {
+        self.context = Some(context);
         self
     }
 

@@ -248,6 +248,11 @@ impl Faults {
     pub fn never_fired(&self) -> impl Iterator<Item = &PlannedFault> {
         self.faults.iter().filter(|fault| fault.fired == 0)
     }
+
+    /// Returns what was planned and happened less often than that, or never.
+    pub fn unfinished(&self) -> impl Iterator<Item = &PlannedFault> {
+        self.faults.iter().filter(|fault| fault.fired < fault.planned)
+    }
 }
 
 /// A fault, and how often it fired. A run in which it did not fire proves nothing.

@@ -52,7 +52,7 @@ async fn script() -> Response {
 fn view(shared: &Shared) -> View {
     shared.look(|world, now| View {
         state: world.state(now),
-        faults: world.faults().faults,
+        faults: world.latest_faults(parts::FEW),
         latest: world.latest(parts::SHOWN),
         traffic: world.traffic(),
     })

@@ -365,6 +365,7 @@ impl World {
         signature: Option<String>,
         fault: Option<Action>,
     ) {
+        let retries = self.retries(&what);
         let Some(hook) = self.hooks.get_mut(&webhook) else {
             return;
         };
@@ -379,7 +380,7 @@ impl World {
         let deadline = self.settings.deadline_of(hook.generation);
         let headers = match self.settings.delivery_headers {
             DeliveryHeaders::Plain => Vec::new(),
-            DeliveryHeaders::Finagle => finagle(self.now, deadline, self.serial),
+            DeliveryHeaders::Finagle => finagle(self.now, deadline, self.serial, retries),
         };
         let secret = self.secret_for(fault);
         let sign = |secret: &ConsumerSecret| Signature::of(secret, &body).to_string();
@@ -400,6 +401,16 @@ impl World {
         };
         self.deliveries.insert(id, InFlight { webhook, what, lossy });
         self.effects.push(Effect::Post(Post { id, uri, signature, headers, body, wire, deadline }));
+    }
+
+    /// How often a delivery was tried again, this time included.
+    fn retries(&self, what: &What) -> usize {
+        let What::Event(Attempted { entry, attempt, .. }) = what else {
+            return 0;
+        };
+        let attempts = self.records.entry(*entry).map(|entry| entry.attempts.iter());
+        let until_now = attempts.into_iter().flatten().take(attempt + 1);
+        until_now.filter(|attempt| attempt.cause == Cause::Retry).count()
     }
 
     /// The secret that signs what is sent next.
@@ -433,13 +444,18 @@ impl World {
 }
 
 /// What X's own machinery was seen to add in 2019.
-fn finagle(now: Timestamp, deadline: SignedDuration, serial: u64) -> Vec<(&'static str, String)> {
+fn finagle(
+    now: Timestamp,
+    deadline: SignedDuration,
+    serial: u64,
+    retries: usize,
+) -> Vec<(&'static str, String)> {
     let until = now.saturating_add(deadline).unwrap_or(now);
     let trace = format!("{:016x}", serial.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let span = format!("{} {}", now.as_nanosecond(), until.as_nanosecond());
     vec![
         ("finagle-ctx-com.twitter.finagle.deadline", span),
-        ("finagle-ctx-com.twitter.finagle.retries", "0".to_owned()),
+        ("finagle-ctx-com.twitter.finagle.retries", retries.to_string()),
         ("finagle-http-retryable-request", String::new()),
         ("x-b3-flags", "2".to_owned()),
         ("x-b3-parentspanid", trace.clone()),

@@ -121,6 +121,19 @@ impl World {
         Faults { faults: faults.collect(), journal: self.faults.journal.iter().cloned().collect() }
     }
 
+    /// Returns the planned faults, and how often each fired. Of what fired there can be much.
+    pub(crate) fn faults_without_journal(&self) -> Faults {
+        let faults = self.faults.faults.iter().map(|(fault, _)| fault.clone());
+        Faults { faults: faults.collect(), journal: Vec::new() }
+    }
+
+    /// Returns the last faults that were planned, and how many there are.
+    pub(crate) fn latest_faults(&self, count: usize) -> (Vec<PlannedFault>, usize) {
+        let all = &self.faults.faults;
+        let latest = all.iter().rev().take(count).map(|(fault, _)| fault.clone());
+        (latest.collect(), all.len())
+    }
+
     /// Returns what goes wrong with a call of the API.
     pub fn call_fault(
         &mut self,

@@ -20,7 +20,7 @@ use crate::{
 pub(super) const SHOWN: usize = 50;
 
 /// How many of anything else.
-const FEW: usize = 30;
+pub(super) const FEW: usize = 30;
 
 /// How much of a body is shown, in bytes.
 const MAX_BODY: usize = 8 * 1024;
@@ -28,7 +28,8 @@ const MAX_BODY: usize = 8 * 1024;
 /// What there is to show.
 pub(super) struct View {
     pub(super) state: State,
-    pub(super) faults: Vec<PlannedFault>,
+    /// The latest first, and how many there are.
+    pub(super) faults: (Vec<PlannedFault>, usize),
     /// The latest first.
     pub(super) latest: Vec<(LedgerEvent, Bytes)>,
     pub(super) traffic: TrafficState,
@@ -276,12 +277,16 @@ fn jobs(all: &[JobDetail]) -> String {
     text
 }
 
-fn planned(all: &[PlannedFault]) -> String {
-    if all.is_empty() {
+fn planned((latest, all): &(Vec<PlannedFault>, usize)) -> String {
+    if latest.is_empty() {
         return "<p class=\"none\">None are planned.</p>\n".to_owned();
     }
-    let mut text = String::from("<ul class=\"cards\">\n");
-    for fault in all.iter().rev().take(FEW) {
+    let mut text = String::new();
+    if *all > latest.len() {
+        let _ = writeln!(text, "<p>The latest {} of {all}</p>", latest.len());
+    }
+    text.push_str("<ul class=\"cards\">\n");
+    for fault in latest {
         let class = if fault.fired < fault.planned { "wait" } else { "good" };
         let action = serde_json::to_string(&fault.action).unwrap_or_default();
         let when = serde_json::to_string(&fault.when).unwrap_or_default();
