@@ -27,7 +27,9 @@ const AT_ONCE: usize = 16;
 pub(crate) async fn run(args: TriggerArgs, credentials: CredentialArgs) -> Result<(), Failure> {
     let payload = payload(args.payload.clone(), &args.fields)?;
     check(&args, payload.as_ref())?;
-    let what = What { kind: args.kind.clone(), user: args.user, payload };
+    let beside = args.context.iter().map(|of| (of.name.clone(), of.value.clone()));
+    let context = (!args.context.is_empty()).then(|| beside.collect());
+    let what = What { kind: args.kind.clone(), user: args.user, payload, context };
     match &args.to {
         Some(to) => {
             if to.is_open() {
@@ -51,6 +53,7 @@ struct What {
     kind: String,
     user: UserId,
     payload: Option<Value>,
+    context: Option<Map<String, Value>>,
 }
 
 /// An event for a user, and what its receiver answered.

@@ -44,9 +44,9 @@ impl Direct {
     }
 
     fn make(&self) -> Result<Made, Failure> {
-        let What { kind, user, payload } = &self.what;
+        let What { kind, user, payload, context } = &self.what;
         let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = bodies.make(kind, *user, payload.as_ref(), pace::now());
+        let made = bodies.make_with(kind, *user, (payload.as_ref(), context.as_ref()), pace::now());
         made.map_err(|error| Exit::Usage.with(error.to_string()))
     }
 }

@@ -34,8 +34,8 @@ impl Emulated {
     pub(super) async fn find(api: &ApiUrl, what: What) -> Result<Self, Failure> {
         let transport = ReqwestTransport::new(api, TIMEOUTS)
             .map_err(|error| Exit::Failed.with(error.to_string()))?;
-        let What { kind, user, payload } = what;
-        let ask = Trigger { payload, ..Trigger::new(&kind, user) };
+        let What { kind, user, payload, context } = what;
+        let ask = Trigger { payload, context, ..Trigger::new(&kind, user) };
         let emulator = Self { transport, api: api.clone(), ask };
         emulator.call::<State>(Method::GET, "state", &[], Bytes::new()).await?;
         Ok(emulator)

@@ -231,16 +231,7 @@ fn check(ask: &Trigger) -> Result<u32, TriggerError> {
     if payload::is_generated(&ask.kind) && !is_object {
         return Err(TriggerError::Payload(ask.kind.clone()));
     }
-    let is_event = |name: &&String| {
-        let known = ["for_user_id", "data", "matching_rules", "user_event", payload::JOB_STATUS];
-        known.contains(&name.as_str()) || name.ends_with("_events")
-    };
-    if let Some(name) = ask.context.iter().flat_map(Map::keys).find(is_event) {
-        return Err(TriggerError::Context(name.clone()));
-    }
-    if ask.context.is_some() && ask.kind == payload::STREAMED {
-        return Err(TriggerError::Context("anything of a filtered stream".to_owned()));
-    }
+    check_context(&ask.kind, ask.context.as_ref())?;
     if !(1..=credentials::MAX_USER).contains(&ask.user_id.as_u64()) {
         return Err(TriggerError::User(ask.user_id));
     }
@@ -250,6 +241,23 @@ fn check(ask: &Trigger) -> Result<u32, TriggerError> {
     } else {
         Err(TriggerError::Count(count))
     }
+}
+
+/// Refuses members that would make another event of it.
+pub(crate) fn check_context(
+    kind: &str,
+    context: Option<&Map<String, Value>>,
+) -> Result<(), TriggerError> {
+    let is_event = |name: &&String| {
+        let known = ["for_user_id", "data", "matching_rules", "user_event", payload::JOB_STATUS];
+        known.contains(&name.as_str()) || name.ends_with("_events")
+    };
+    let Some(context) = context else {
+        return Ok(());
+    };
+    // Of a filtered stream the item is the whole body.
+    let found = context.keys().find(|name| kind == payload::STREAMED || is_event(name));
+    found.map_or(Ok(()), |name| Err(TriggerError::Context(name.clone())))
 }
 
 /// Derives kind and key from the bytes of a body, as a receiver does.
