@@ -4,6 +4,7 @@
 //! the buttons do is the control API. Nothing comes from elsewhere, and what came from elsewhere
 //! (URLs, bodies, errors) is escaped.
 
+mod forms;
 mod parts;
 
 use std::sync::Arc;
