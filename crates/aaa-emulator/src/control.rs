@@ -81,18 +81,20 @@
 //! ```
 
 mod fault;
+mod ledger;
 mod probability;
 mod saved_traffic;
 mod snapshot;
 mod traffic;
+mod trigger;
 
-use aaa_types::{JobId, UserId, UtcMinute, WebhookId, WebhookUrl};
+use aaa_types::{UserId, WebhookId, WebhookUrl};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 pub use self::{
     fault::{Action, CheckCause, ErrorForm, Fault, Faults, Firing, Match, Operation, PlannedFault},
+    ledger::{Abandoned, Attempt, Cause, JobState, Ledger, LedgerEvent, LedgerJob},
     probability::Probability,
     saved_traffic::{SavedPost, SavedTalk, SavedTie, SavedTraffic},
     snapshot::{
@@ -100,207 +102,9 @@ pub use self::{
         SavedWebhook, SavedWindow, SavedWork, Snapshot,
     },
     traffic::{Traffic, TrafficState},
+    trigger::{Trigger, Triggered, TriggeredEvent},
 };
 use crate::settings::Settings;
-
-/// Asks for events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trigger {
-    /// X's name of the kind, such as `tweet_create_events`.
-    pub kind: String,
-    /// Who acts.
-    pub user_id: UserId,
-    /// How many; one if absent, at most [`Trigger::MAX_COUNT`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u32>,
-    /// Merged deeply into each item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payload: Option<Value>,
-    /// Merged deeply into the other top-level members of the body, such as `user_has_blocked`,
-    /// `users` or `apps`; `null` leaves one out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<Map<String, Value>>,
-    /// Only through this webhook. What is not of the Account Activity API is then sent there also
-    /// for a user who is not subscribed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook_id: Option<WebhookId>,
-}
-
-impl Trigger {
-    /// The most events of one call.
-    pub const MAX_COUNT: u32 = 100_000;
-
-    /// Asks for one generated event.
-    pub fn new(kind: &str, user: UserId) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            user_id: user,
-            count: None,
-            payload: None,
-            context: None,
-            webhook_id: None,
-        }
-    }
-
-    /// Asks for several.
-    #[must_use]
-    pub fn with_count(mut self, count: u32) -> Self {
-        self.count = Some(count);
-        self
-    }
-
-    /// Sends them only through one webhook.
-    #[must_use]
-    pub fn with_webhook(mut self, webhook: WebhookId) -> Self {
-        self.webhook_id = Some(webhook);
-        self
-    }
-
-    /// Gives members of the body beside the item.
-    #[must_use]
-    pub fn with_context(mut self, context: Map<String, Value>) -> Self {
-        self.context = Some(context);
-        self
-    }
-
-    /// Gives members of the item.
-    #[must_use]
-    pub fn with_payload(mut self, payload: Value) -> Self {
-        self.payload = Some(payload);
-        self
-    }
-}
-
-/// The events that were made, one for each subscribed user concerned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Triggered {
-    /// In the order in which they are delivered.
-    pub events: Vec<TriggeredEvent>,
-    /// For whoever waited until his patience was over: the ids of those that were neither
-    /// delivered nor have failed for good by then. Retries and delays can take longer than anybody
-    /// waits.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub under_way: Vec<String>,
-}
-
-impl Triggered {
-    /// Says that events were made.
-    pub fn new(events: Vec<TriggeredEvent>) -> Self {
-        Self { events, under_way: Vec::new() }
-    }
-}
-
-/// One event for one user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TriggeredEvent {
-    /// Its id in the ledger.
-    pub id: String,
-    /// The key that a receiver derives.
-    pub key: String,
-    /// The kind.
-    pub kind: String,
-    /// For whom; none for a revocation.
-    pub for_user_id: Option<UserId>,
-}
-
-/// The ground truth: what happened to every event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ledger {
-    /// The emulator's time.
-    pub now: Timestamp,
-    /// In the order of creation.
-    pub events: Vec<LedgerEvent>,
-    /// In the order of creation.
-    pub jobs: Vec<LedgerJob>,
-}
-
-/// One event for one user, and every attempt to deliver it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerEvent {
-    /// Its id.
-    pub id: String,
-    /// The key that a receiver derives.
-    pub key: String,
-    /// The kind.
-    pub kind: String,
-    /// For whom; none for a revocation.
-    pub for_user_id: Option<UserId>,
-    /// Where it goes.
-    pub webhook_id: WebhookId,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// In the order in which they began; empty when the webhook was invalid.
-    pub attempts: Vec<Attempt>,
-    /// When the first 200 came.
-    pub acknowledged_at: Option<Timestamp>,
-    /// Why nothing more was tried, besides replays, if something was still to be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub abandoned: Option<Abandoned>,
-}
-
-/// Why a delivery that waited for its turn, or for its retry, was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Abandoned {
-    /// The user's subscription had ended.
-    Unsubscribed,
-    /// The webhook had been removed.
-    WebhookRemoved,
-}
-
-/// One attempt. While it is under way it has neither status nor error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// When it began.
-    pub at: Timestamp,
-    /// Why.
-    pub cause: Cause,
-    /// The replay job, if it is part of one.
-    pub job_id: Option<JobId>,
-    /// The status of the answer.
-    pub status: Option<u16>,
-    /// Why there is no status.
-    pub error: Option<String>,
-}
-
-/// Why something is delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// It just happened.
-    Live,
-    /// An attempt before failed.
-    Retry,
-    /// A replay job sends it again.
-    Replay,
-}
-
-/// A replay job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerJob {
-    /// Its id.
-    pub id: JobId,
-    /// The webhook.
-    pub webhook_id: WebhookId,
-    /// The first minute.
-    pub from_date: UtcMinute,
-    /// The minute after the last.
-    pub to_date: UtcMinute,
-    /// How far it is.
-    pub state: JobState,
-}
-
-/// How far a replay job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum JobState {
-    /// It is sending.
-    Running,
-    /// It ended, and says that everything was delivered.
-    Complete,
-    /// It ended, and says that something was not.
-    Incomplete,
-}
 
 /// Asks for the delivery of any text, outside the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 
 mod activity;
 mod agree;
+mod body;
 mod direct_message;
 mod post;
 mod relation;
@@ -14,13 +15,10 @@ mod user;
 use aaa_types::UserId;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-pub(crate) use self::{post::lossy, user::STRANGER};
-use crate::{
-    credentials,
-    settings::{BlockedFlag, Relations},
-};
+pub(crate) use self::{body::Around, post::lossy, user::STRANGER};
+use crate::{credentials, settings::Relations};
 
 /// What a generator may use: time, fresh identifiers, and a serial number that picks a variety.
 pub(crate) struct Fresh {
@@ -46,23 +44,6 @@ pub(crate) struct Item {
     kind: String,
     value: Value,
     shape: Shape,
-}
-
-/// What a body says besides its item.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Around<'a> {
-    /// How it is told whether the user has blocked the author of a post.
-    pub(crate) flag: BlockedFlag,
-    /// Whether he has.
-    pub(crate) has_blocked: bool,
-    /// What the caller wants to differ.
-    pub(crate) context: Option<&'a Map<String, Value>>,
-}
-
-impl From<BlockedFlag> for Around<'_> {
-    fn from(flag: BlockedFlag) -> Self {
-        Self { flag, has_blocked: false, context: None }
-    }
 }
 
 /// How an item stands in its body.
@@ -222,38 +203,6 @@ impl Item {
         merge(&mut self.value, &json!({"created_timestamp": mint(sort).to_string()}));
     }
 
-    /// Writes the body that carries the item for a user.
-    pub(crate) fn body(&self, for_user: UserId, around: Around<'_>) -> Bytes {
-        let kind = Value::from(self.kind.as_str());
-        let item = &self.value;
-        let mut text = match self.shape {
-            Shape::Alone => format!("{{{kind}:{item}"),
-            Shape::Activity => format!(r#"{{"data":{item}"#),
-            Shape::Listed => format!(r#"{{"for_user_id":"{for_user}",{kind}:[{item}]"#),
-            Shape::Whole => return Bytes::from(escape_slashes(&item.to_string())),
-        };
-        for (name, value) in self.members(for_user, around) {
-            text.push_str(&format!(",{}:{value}", Value::from(name)));
-        }
-        text.push('}');
-        Bytes::from(escape_slashes(&text))
-    }
-
-    /// The body's other top-level members, with those that the caller wants to differ.
-    fn members(&self, for_user: UserId, around: Around<'_>) -> Vec<(String, Value)> {
-        let own = self.context(for_user, around);
-        let mut members: Vec<_> =
-            own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        for (name, given) in around.context.into_iter().flatten() {
-            match members.iter_mut().find(|(known, _)| known == name) {
-                Some((_, value)) => merge(value, given),
-                None => members.push((name.clone(), given.clone())),
-            }
-        }
-        members.retain(|(_, value)| !value.is_null());
-        members
-    }
-
     /// Says whether the item is of the Account Activity API, so that subscriptions to it decide.
     pub(crate) fn is_account_activity(&self) -> bool {
         matches!(self.shape, Shape::Listed | Shape::Alone)
@@ -262,23 +211,6 @@ impl Item {
     /// Says whether the body names the user it is for.
     pub(crate) fn names_user(&self) -> bool {
         self.shape == Shape::Listed
-    }
-
-    /// The body's other top-level members, as X writes them.
-    fn context(&self, for_user: UserId, around: Around<'_>) -> Vec<(&'static str, Value)> {
-        match self.kind.as_str() {
-            "tweet_create_events" if self.is_addressed_to(for_user) => {
-                let flag = match around.flag {
-                    BlockedFlag::Bool => Value::Bool(around.has_blocked),
-                    BlockedFlag::Text => Value::from(around.has_blocked.to_string()),
-                };
-                vec![("user_has_blocked", flag)]
-            }
-            "direct_message_events"
-            | "direct_message_indicate_typing_events"
-            | "direct_message_mark_read_events" => direct_message::context(&self.value),
-            _ => Vec::new(),
-        }
     }
 
     fn is_relation(&self) -> bool {
