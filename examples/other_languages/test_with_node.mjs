@@ -41,6 +41,9 @@ async function call(method, path, body, token) {
   return answer.json();
 }
 
+// Whatever a run before has left is forgotten.
+await call('POST', '/_emulator/reset', {});
+
 // Register the webhook (the emulator challenges it) and subscribe user 7.
 const { data: webhook } = await call('POST', '/2/webhooks', { url }, 'emulator-bearer');
 const subscriptions = `/2/account_activity/webhooks/${webhook.id}/subscriptions/all`;

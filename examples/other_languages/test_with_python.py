@@ -58,6 +58,9 @@ server = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 url = f"http://127.0.0.1:{server.server_port}/hook"
 
+# Whatever a run before has left is forgotten.
+call("POST", "/_emulator/reset", {})
+
 # Register the webhook (the emulator challenges it) and subscribe user 7.
 webhook = call("POST", "/2/webhooks", {"url": url}, "emulator-bearer")["data"]
 subscriptions = f"/2/account_activity/webhooks/{webhook['id']}/subscriptions/all"

@@ -247,9 +247,9 @@ pub(crate) struct EmulateArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7878")]
     pub(crate) bind: SocketAddr,
-    /// The seed of everything that is drawn
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
+    /// The seed of everything that is drawn [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
     /// Take only webhook URLs that X would take
     #[arg(long)]
     pub(crate) strict_urls: bool,
@@ -261,9 +261,9 @@ pub(crate) struct EmulateArgs {
     pub(crate) virtual_time: bool,
     #[command(flatten)]
     pub(crate) emulated: emulate::EmulatedArgs,
-    /// The quota of the account
-    #[arg(long, value_enum, default_value_t = Quota::Enterprise)]
-    pub(crate) quota: Quota,
+    /// The quota of the account [default: enterprise]
+    #[arg(long, value_enum)]
+    pub(crate) quota: Option<Quota>,
     /// Have users post, like, follow and write to one another: so many acts per second that concern
     /// somebody who is subscribed
     #[arg(long, value_name = "RATE", value_parser = trigger::per_second)]

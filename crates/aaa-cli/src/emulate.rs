@@ -1,19 +1,18 @@
 //! `aaa emulate`: X's side, on this machine.
 
+mod settings;
 mod state;
 
-use std::{net::SocketAddr, path::Path};
-
-use aaa_emulator::{
-    Emulator, Trust,
-    control::Traffic,
-    credentials,
-    settings::{AppAccess, OauthTime, Quota as Limits, Settings, TimeMode, UrlRule},
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
 };
 
-use self::state::StateFile;
+use aaa_emulator::{Emulator, Trust, control::Traffic, credentials};
+
+use self::{settings::settings, state::StateFile};
 use crate::{
-    cli::{EmulateArgs, Quota, emulate::Access},
+    cli::EmulateArgs,
     exit::{Exit, Failure},
     output, signals,
 };
@@ -22,8 +21,9 @@ pub(crate) async fn run(args: EmulateArgs) -> Result<(), Failure> {
     if args.print_env {
         return print_env(args.bind);
     }
+    let settings = settings(&args)?;
     let signal = signals::end();
-    let mut builder = Emulator::builder().bind(args.bind).settings(settings(&args));
+    let mut builder = Emulator::builder().bind(args.bind).settings(settings);
     if let Some(rate) = args.traffic {
         builder = builder.traffic(Traffic { rate, users: args.traffic_users });
     }
@@ -63,33 +63,20 @@ fn trust(file: &Path) -> Result<Trust, Failure> {
     Trust::from_pem(&pem).map_err(|error| Exit::Failed.of(&tried, error))
 }
 
-fn settings(args: &EmulateArgs) -> Settings {
-    let mut settings = Settings { seed: args.seed, ..Settings::default() };
-    if args.strict_urls {
-        settings.urls = UrlRule::Strict;
-    }
-    if args.strict_oauth_time {
-        settings.oauth_time = OauthTime::Strict;
-    }
-    if args.virtual_time {
-        settings.time = TimeMode::Virtual;
-    }
-    settings.start = args.emulated.start_at;
-    settings.access = match args.emulated.access {
-        Access::Full => AppAccess::Full,
-        Access::ReadOnly => AppAccess::ReadOnly,
-        Access::WithoutReplay => AppAccess::WithoutReplay,
-        Access::NotEnrolled => AppAccess::NotEnrolled,
-    };
-    settings.quota = match args.quota {
-        Quota::Enterprise => Limits::ENTERPRISE,
-        Quota::PayPerUse => Limits::PAY_PER_USE,
-    };
-    settings
-}
-
 /// Prints what `.env` needs so that every command talks to the emulator.
-fn print_env(bind: SocketAddr) -> Result<(), Failure> {
+fn print_env(mut bind: SocketAddr) -> Result<(), Failure> {
+    if bind.port() == 0 {
+        return Err(Exit::Usage
+            .with("--print-env cannot know which port will be free")
+            .advise("name one with --bind, such as 127.0.0.1:7878"));
+    }
+    if bind.ip().is_unspecified() {
+        // It answers to loopback names only, wherever it listens.
+        bind.set_ip(match bind.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
     let owner = credentials::user_token(credentials::OWNER);
     for (name, value) in [
         ("X_CONSUMER_KEY", credentials::CONSUMER_KEY),

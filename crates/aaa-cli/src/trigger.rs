@@ -27,7 +27,9 @@ const AT_ONCE: usize = 16;
 pub(crate) async fn run(args: TriggerArgs, credentials: CredentialArgs) -> Result<(), Failure> {
     let payload = payload(args.payload.clone(), &args.fields)?;
     check(&args, payload.as_ref())?;
-    let what = What { kind: args.kind.clone(), user: args.user, payload };
+    let beside = args.context.iter().map(|of| (of.name.clone(), of.value.clone()));
+    let context = (!args.context.is_empty()).then(|| beside.collect());
+    let what = What { kind: args.kind.clone(), user: args.user, payload, context };
     match &args.to {
         Some(to) => {
             if to.is_open() {
@@ -51,6 +53,7 @@ struct What {
     kind: String,
     user: UserId,
     payload: Option<Value>,
+    context: Option<Map<String, Value>>,
 }
 
 /// An event for a user, and what its receiver answered.
@@ -63,6 +66,9 @@ struct Told {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// A retry is due, or the delivery is delayed; what is told is how the last attempt ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    under_way: bool,
 }
 
 /// How events come to receivers.
@@ -130,8 +136,10 @@ fn print(told: &Told, json: bool) -> Result<(), Failure> {
     let became = match (told.status, &told.error) {
         (Some(status), _) => tally::named(status),
         (None, Some(error)) => format!("no answer: {error}"),
+        (None, None) if told.under_way => "not answered".to_owned(),
         (None, None) => "not sent".to_owned(),
     };
+    let became = if told.under_way { format!("under way, so far: {became}") } else { became };
     output::line(output::printable(&format!("{}  {became}", told.key))).map(drop)
 }
 

@@ -69,7 +69,10 @@ pub(crate) fn handle(
     if let Some(why) = forbidden(&route, caller, &parts.method, world.settings().access) {
         return (anonymous, Step::Done(answer::forbidden(&route, why)));
     }
-    let limit = world.count_call(route.operation(), generation, caller.user(), now);
+    let limit = match (&route.call, generation) {
+        (Call::ReplaySubscriptions(_), Generation::V2) => world.count_deprecated_replay(now),
+        _ => world.count_call(route.operation(), generation, caller.user(), now),
+    };
     if limit.exceeded {
         return (limit, Step::Done(answer::too_many_requests(generation)));
     }

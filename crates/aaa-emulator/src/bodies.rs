@@ -3,15 +3,15 @@
 use aaa_types::UserId;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     control::TriggeredEvent,
-    payload::{self, Fresh, Item},
+    payload::{self, Around, Fresh, Item},
     settings::BlockedFlag,
     world::{
         TriggerError,
-        events::identity,
+        events::{check_context, identity},
         random::{Ids, Random},
     },
 };
@@ -144,15 +144,33 @@ impl Bodies {
         payload: Option<&Value>,
         now: Timestamp,
     ) -> Result<Made, TriggerError> {
+        self.make_with(kind, user, (payload, None), now)
+    }
+
+    /// The same; the second of what is given is merged deeply into the other top-level members of
+    /// the body, and `null` leaves one out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bodies::make`]; also members that would make another event of it.
+    pub fn make_with(
+        &mut self,
+        kind: &str,
+        user: UserId,
+        (payload, context): (Option<&Value>, Option<&Map<String, Value>>),
+        now: Timestamp,
+    ) -> Result<Made, TriggerError> {
         if !payload::is_kind(kind) && kind != JOB_STATUS {
             return Err(TriggerError::Kind(kind.chars().take(100).collect()));
         }
         if payload::is_generated(kind) && payload.is_some_and(|payload| !payload.is_object()) {
             return Err(TriggerError::Payload(kind.to_owned()));
         }
+        check_context(kind, context)?;
         let fresh = self.fresh(kind, payload.is_none(), now);
-        let item = Item::new(kind, user, payload, &fresh);
-        let body = item.body(user, BlockedFlag::Bool);
+        let mut item = Item::new(kind, user, payload, &fresh);
+        item.set_apart(payload, |sort| self.ids.next_millis(sort, now));
+        let body = item.body(user, Around { context, ..BlockedFlag::Bool.into() });
         let (kind, key) = identity(&body);
         let for_user_id = item.names_user().then_some(user);
         let id = self.ids.next(&mut self.random, now).to_string();
@@ -164,10 +182,9 @@ impl Bodies {
         self.made += u64::from(varied);
         let (random, ids) = (&mut self.random, &mut self.ids);
         let (older_id, id) = (ids.next(random, now), ids.next(random, now));
-        let millis = ids.next_millis(now);
         let hex = random.hex();
         let revoked_at = if kind == "user_event" { self.next_second(now) } else { now };
-        Fresh { now, id, older_id, millis, hex, variety, stranger: self.stranger, revoked_at }
+        Fresh { now, id, older_id, hex, variety, stranger: self.stranger, revoked_at }
     }
 
     /// A second that no other revocation has: now, or before the others.

@@ -7,7 +7,7 @@
 //!
 //! | Call | Body | Answer |
 //! |---|---|---|
-//! | `POST events`, `?wait=true` | [`Trigger`] | [`Triggered`], once logged, or once delivered or failed |
+//! | `POST events`, `?wait=true`, `&patience=SECONDS` | [`Trigger`] | [`Triggered`], once logged, or once delivered or failed |
 //! | `GET ledger`, `?id=A&id=B` | | [`Ledger`], or what it says of these events |
 //! | `POST deliver` | [`Deliver`] | [`Delivered`] |
 //! | `POST clock` | [`Advance`] | [`Clock`] |
@@ -26,11 +26,18 @@
 //!
 //! # Events
 //!
+//! Who waits with `wait=true` waits for a minute at most, or for as many seconds as `patience` says.
+//! What is then still under way, or due for a retry, is named in the answer.
+//!
 //! `user_id` is the user who acts. The event is delivered for that user and for the others who are
 //! concerned, as far as they are subscribed: who is followed, liked, mentioned, answered, written
-//! to. Another side than a stranger is named in `payload`, which is merged deeply into the item:
+//! to. When a subscription ends, what was still to be delivered for it is given up; the ledger says
+//! so of each event (`abandoned`). Another side than a stranger is named in `payload`, which is merged deeply into the item:
 //! `{"message_create":{"target":{"recipient_id":"8"}}}` writes to user 8. Without a payload, posts
-//! and direct messages come in several varieties, in turn. A kind that the emulator does not know
+//! and direct messages come in several varieties, in turn. What stands beside the item is made to
+//! fit it, and `context` says what is to differ there: `{"user_has_blocked":true,"apps":null}`. A
+//! post that mentions or answers somebody says whether he has blocked its author, by what
+//! `block_events` there were. A kind that the emulator does not know
 //! is taken when its name ends in `_events`; the payload is then the item.
 //!
 //! Events of the X Activity API reach the same webhook. A kind with a dot is one of those
@@ -74,181 +81,30 @@
 //! ```
 
 mod fault;
+mod ledger;
 mod probability;
+mod saved_traffic;
 mod snapshot;
 mod traffic;
+mod trigger;
 
-use aaa_types::{JobId, UserId, UtcMinute, WebhookId, WebhookUrl};
+use aaa_types::{UserId, WebhookId, WebhookUrl};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use self::{
     fault::{Action, CheckCause, ErrorForm, Fault, Faults, Firing, Match, Operation, PlannedFault},
+    ledger::{Abandoned, Attempt, Cause, JobState, Ledger, LedgerEvent, LedgerJob},
     probability::Probability,
+    saved_traffic::{SavedPost, SavedTalk, SavedTie, SavedTraffic},
     snapshot::{
         Counters, Due, SavedDecision, SavedEvent, SavedGrants, SavedJob, SavedRequest, SavedTimer,
         SavedWebhook, SavedWindow, SavedWork, Snapshot,
     },
     traffic::{Traffic, TrafficState},
+    trigger::{Trigger, Triggered, TriggeredEvent},
 };
 use crate::settings::Settings;
-
-/// Asks for events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trigger {
-    /// X's name of the kind, such as `tweet_create_events`.
-    pub kind: String,
-    /// Who acts.
-    pub user_id: UserId,
-    /// How many; one if absent, at most [`Trigger::MAX_COUNT`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u32>,
-    /// Merged deeply into each item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payload: Option<Value>,
-    /// Only through this webhook. What is not of the Account Activity API is then sent there also
-    /// for a user who is not subscribed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook_id: Option<WebhookId>,
-}
-
-impl Trigger {
-    /// The most events of one call.
-    pub const MAX_COUNT: u32 = 100_000;
-
-    /// Asks for one generated event.
-    pub fn new(kind: &str, user: UserId) -> Self {
-        Self { kind: kind.to_owned(), user_id: user, count: None, payload: None, webhook_id: None }
-    }
-
-    /// Asks for several.
-    #[must_use]
-    pub fn with_count(mut self, count: u32) -> Self {
-        self.count = Some(count);
-        self
-    }
-
-    /// Sends them only through one webhook.
-    #[must_use]
-    pub fn with_webhook(mut self, webhook: WebhookId) -> Self {
-        self.webhook_id = Some(webhook);
-        self
-    }
-
-    /// Gives members of the item.
-    #[must_use]
-    pub fn with_payload(mut self, payload: Value) -> Self {
-        self.payload = Some(payload);
-        self
-    }
-}
-
-/// The events that were made, one for each subscribed user concerned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Triggered {
-    /// In the order in which they are delivered.
-    pub events: Vec<TriggeredEvent>,
-}
-
-/// One event for one user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TriggeredEvent {
-    /// Its id in the ledger.
-    pub id: String,
-    /// The key that a receiver derives.
-    pub key: String,
-    /// The kind.
-    pub kind: String,
-    /// For whom; none for a revocation.
-    pub for_user_id: Option<UserId>,
-}
-
-/// The ground truth: what happened to every event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ledger {
-    /// The emulator's time.
-    pub now: Timestamp,
-    /// In the order of creation.
-    pub events: Vec<LedgerEvent>,
-    /// In the order of creation.
-    pub jobs: Vec<LedgerJob>,
-}
-
-/// One event for one user, and every attempt to deliver it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerEvent {
-    /// Its id.
-    pub id: String,
-    /// The key that a receiver derives.
-    pub key: String,
-    /// The kind.
-    pub kind: String,
-    /// For whom; none for a revocation.
-    pub for_user_id: Option<UserId>,
-    /// Where it goes.
-    pub webhook_id: WebhookId,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// In the order in which they began; empty when the webhook was invalid.
-    pub attempts: Vec<Attempt>,
-    /// When the first 200 came.
-    pub acknowledged_at: Option<Timestamp>,
-}
-
-/// One attempt. While it is under way it has neither status nor error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// When it began.
-    pub at: Timestamp,
-    /// Why.
-    pub cause: Cause,
-    /// The replay job, if it is part of one.
-    pub job_id: Option<JobId>,
-    /// The status of the answer.
-    pub status: Option<u16>,
-    /// Why there is no status.
-    pub error: Option<String>,
-}
-
-/// Why something is delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// It just happened.
-    Live,
-    /// An attempt before failed.
-    Retry,
-    /// A replay job sends it again.
-    Replay,
-}
-
-/// A replay job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerJob {
-    /// Its id.
-    pub id: JobId,
-    /// The webhook.
-    pub webhook_id: WebhookId,
-    /// The first minute.
-    pub from_date: UtcMinute,
-    /// The minute after the last.
-    pub to_date: UtcMinute,
-    /// How far it is.
-    pub state: JobState,
-}
-
-/// How far a replay job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum JobState {
-    /// It is sending.
-    Running,
-    /// It ended, and says that everything was delivered.
-    Complete,
-    /// It ended, and says that something was not.
-    Incomplete,
-}
 
 /// Asks for the delivery of any text, outside the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

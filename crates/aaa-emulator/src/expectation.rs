@@ -76,8 +76,7 @@ fn list(what: &str, told: Vec<String>) -> Option<String> {
 }
 
 fn faults(faults: &Faults) -> Vec<String> {
-    let unfired = faults.faults.iter().filter(|fault| fault.fired < fault.planned);
-    unfired.map(ToString::to_string).collect()
+    faults.unfinished().map(ToString::to_string).collect()
 }
 
 fn unacknowledged(ledger: &Ledger) -> Vec<String> {

@@ -5,6 +5,8 @@
 //! three shapes, `timestamp_ms` as number and as string, long posts cut off, maps that are absent.
 
 mod activity;
+mod agree;
+mod body;
 mod direct_message;
 mod post;
 mod relation;
@@ -15,11 +17,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(crate) use self::{post::lossy, user::STRANGER};
-use crate::{
-    credentials,
-    settings::{BlockedFlag, Relations},
-};
+pub(crate) use self::{body::Around, post::lossy, user::STRANGER};
+use crate::{credentials, settings::Relations};
 
 /// What a generator may use: time, fresh identifiers, and a serial number that picks a variety.
 pub(crate) struct Fresh {
@@ -29,8 +28,6 @@ pub(crate) struct Fresh {
     pub(crate) id: u64,
     /// The snowflake id of something older.
     pub(crate) older_id: u64,
-    /// A millisecond that no other event has.
-    pub(crate) millis: i64,
     /// 32 hex digits.
     pub(crate) hex: String,
     /// Which variety: plain, long, a reply and so on. 0 is the plain one.
@@ -81,8 +78,9 @@ pub(crate) const STREAMED: &str = "filtered_stream";
 pub(crate) const JOB_STATUS: &str = "replay_job_status";
 
 impl Item {
-    /// Generates an item of `kind` in which `user` acts, and merges `payload` into it. Of a kind
-    /// that is unknown here the payload is the item.
+    /// Generates an item of `kind` in which `user` acts, and merges `payload` into it; what belongs
+    /// to ids that are given so is made to agree. Of a kind that is unknown here the payload is the
+    /// item.
     pub(crate) fn new(kind: &str, user: UserId, payload: Option<&Value>, fresh: &Fresh) -> Self {
         let mut value = match kind {
             "tweet_create_events" => post::create(user, fresh),
@@ -110,6 +108,7 @@ impl Item {
         };
         if let Some(payload) = payload {
             merge(&mut value, payload);
+            agree::agree(kind, &mut value, payload);
         }
         let shape = match kind {
             "user_event" | JOB_STATUS => Shape::Alone,
@@ -145,34 +144,63 @@ impl Item {
             _ => &[],
         };
         let mut parties: Vec<_> = paths.iter().filter_map(|path| self.user(path)).collect();
-        let mentions = self.value.pointer("/entities/user_mentions").and_then(Value::as_array);
-        // Who is merely mentioned in a post hears nothing of its reposts.
-        let is_repost = self.value.get("retweeted_status").is_some_and(Value::is_object);
-        if self.kind == "tweet_create_events" && !is_repost {
-            let ids = mentions.into_iter().flatten().filter_map(|m| m.get("id_str"));
-            parties.extend(ids.filter_map(|id| id.as_str()?.parse::<UserId>().ok()));
-        }
+        parties.extend(self.mentioned());
         parties
     }
 
-    /// Writes the body that carries the item for a user.
-    pub(crate) fn body(&self, for_user: UserId, blocked: BlockedFlag) -> Bytes {
-        let kind = Value::from(self.kind.as_str());
-        let item = &self.value;
-        let text = match self.shape {
-            Shape::Alone => format!("{{{kind}:{item}}}"),
-            Shape::Activity => format!(r#"{{"data":{item}}}"#),
-            Shape::Whole => item.to_string(),
-            Shape::Listed => {
-                let mut text = format!(r#"{{"for_user_id":"{for_user}",{kind}:[{item}]"#);
-                for (name, value) in self.context(for_user, blocked) {
-                    text.push_str(&format!(r#","{name}":{value}"#));
-                }
-                text.push('}');
-                text
-            }
+    /// Returns whom a post mentions, as far as they hear of it.
+    fn mentioned(&self) -> Vec<UserId> {
+        // Who is merely mentioned in a post hears nothing of its reposts.
+        let is_repost = self.value.get("retweeted_status").is_some_and(Value::is_object);
+        if self.kind == "tweet_create_events" && !is_repost {
+            let mentions = self.value.pointer("/entities/user_mentions").and_then(Value::as_array);
+            let ids = mentions.into_iter().flatten().filter_map(|m| m.get("id_str"));
+            return ids.filter_map(|id| id.as_str()?.parse().ok()).collect();
+        }
+        Vec::new()
+    }
+
+    /// Says whether a post of somebody else mentions or answers a user.
+    fn is_addressed_to(&self, user: UserId) -> bool {
+        let answers = || self.user("/in_reply_to_user_id_str") == Some(user);
+        self.author() != Some(user) && (self.mentioned().contains(&user) || answers())
+    }
+
+    /// Returns who wrote a post.
+    pub(crate) fn author(&self) -> Option<UserId> {
+        self.user("/user/id_str").filter(|_| self.kind == "tweet_create_events")
+    }
+
+    /// Returns who blocks whom, or does so no longer.
+    pub(crate) fn block(&self) -> Option<(bool, UserId, UserId)> {
+        let blocks = match self.value.get("type").and_then(Value::as_str) {
+            Some("block") => true,
+            Some("unblock") => false,
+            _ => return None,
         };
-        Bytes::from(escape_slashes(&text))
+        let is_relation = self.is_relation();
+        let (source, target) = (self.user("/source/id")?, self.user("/target/id")?);
+        is_relation.then_some((blocks, source, target))
+    }
+
+    /// Gives an item that only its time tells from others a time of its own, unless the caller has
+    /// given one. `mint` is asked with what those have in common.
+    pub(crate) fn set_apart(&mut self, given: Option<&Value>, mint: impl FnOnce(String) -> i64) {
+        if given.is_some_and(|given| given.get("created_timestamp").is_some()) {
+            return;
+        }
+        let text = |path| self.value.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let sort = match self.kind.as_str() {
+            "direct_message_indicate_typing_events" => {
+                sort("typing", text("/sender_id"), text("/target/recipient_id"))
+            }
+            "direct_message_mark_read_events" => {
+                sort("read", text("/sender_id"), text("/target/recipient_id"))
+            }
+            _ if self.is_relation() => sort(text("/type"), text("/source/id"), text("/target/id")),
+            _ => return,
+        };
+        merge(&mut self.value, &json!({"created_timestamp": mint(sort).to_string()}));
     }
 
     /// Says whether the item is of the Account Activity API, so that subscriptions to it decide.
@@ -183,23 +211,6 @@ impl Item {
     /// Says whether the body names the user it is for.
     pub(crate) fn names_user(&self) -> bool {
         self.shape == Shape::Listed
-    }
-
-    /// The body's other top-level members.
-    fn context(&self, for_user: UserId, blocked: BlockedFlag) -> Vec<(&'static str, Value)> {
-        match self.kind.as_str() {
-            "tweet_create_events" if self.user("/user/id_str") != Some(for_user) => {
-                let flag = match blocked {
-                    BlockedFlag::Bool => Value::Bool(false),
-                    BlockedFlag::Text => Value::from("false"),
-                };
-                vec![("user_has_blocked", flag)]
-            }
-            "direct_message_events"
-            | "direct_message_indicate_typing_events"
-            | "direct_message_mark_read_events" => direct_message::context(&self.value),
-            _ => Vec::new(),
-        }
     }
 
     fn is_relation(&self) -> bool {
@@ -270,6 +281,11 @@ fn revoked_time(time: Timestamp) -> String {
 /// The time format of posts and favorites.
 pub(crate) fn created_at(time: Timestamp) -> String {
     time.strftime("%a %b %d %H:%M:%S +0000 %Y").to_string()
+}
+
+/// What events have in common that only their time tells apart.
+pub(crate) fn sort(what: &str, from: &str, to: &str) -> String {
+    format!("{what}:{from}:{to}")
 }
 
 /// Objects are merged member by member, everything else is replaced.

@@ -8,6 +8,7 @@ mod error;
 mod guard;
 mod handle;
 mod http_api;
+mod orders;
 mod outbound;
 mod page;
 mod shared;

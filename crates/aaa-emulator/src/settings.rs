@@ -4,11 +4,12 @@
 //! the v2 guide.
 
 mod generation;
+mod judge;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use self::generation::Generation;
+pub use self::{generation::Generation, judge::SettingsError};
 
 /// How the emulator behaves; [`Settings::default`] is X as its guides describe it.
 ///
@@ -30,7 +31,8 @@ pub struct Settings {
     /// How the emulator's clock goes.
     pub time: TimeMode,
     /// When the emulator's clock begins; the real time, if none. Ids carry their time, so runs
-    /// are equal only if they begin at the same one.
+    /// are equal only if they begin at the same one, and it is from [`Settings::EARLIEST`] to
+    /// [`Settings::LATEST`].
     pub start: Option<Timestamp>,
     /// Which clock an `oauth_timestamp` may agree with.
     pub oauth_time: OauthTime,
@@ -176,6 +178,7 @@ pub enum OauthTime {
 
 /// How many webhooks and subscriptions there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Quota {
     /// Webhooks.
     pub webhooks: usize,
@@ -207,6 +210,7 @@ pub enum AppAccess {
 
 /// When webhooks are checked without being asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CheckSchedule {
     /// The time from one check to the next.
     pub period: SignedDuration,

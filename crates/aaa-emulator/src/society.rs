@@ -6,6 +6,7 @@
 
 mod act;
 mod mould;
+mod saved;
 mod words;
 
 use std::collections::{BTreeSet, VecDeque};

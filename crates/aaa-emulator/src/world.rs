@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod blocks;
 mod bodies;
 mod checks;
 mod deliveries;
@@ -52,6 +53,7 @@ use aaa_types::{ConsumerSecret, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 
 use self::{
+    blocks::Blocks,
     checks::PendingCheck,
     deliveries::{InFlight, Work},
     faults::Planned,
@@ -94,6 +96,7 @@ pub struct World {
     faults: Planned,
     /// What happens by itself.
     traffic: Option<traffic::Running>,
+    blocks: Blocks,
     limits: Limits,
     grants: Grants,
     effects: Vec<Effect>,
@@ -134,6 +137,7 @@ impl World {
             waits: HashMap::new(),
             faults: Planned::new(settings.seed),
             settings,
+            blocks: Blocks::default(),
             limits: Limits::default(),
             grants: Grants::new(),
             traffic: None,

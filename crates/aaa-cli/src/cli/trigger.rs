@@ -7,6 +7,7 @@ use aaa_types::UserId;
 use clap::Args;
 use serde_json::Value;
 
+use super::emulate::Setting;
 use crate::forward::ForwardUrl;
 
 pub(super) const HELP: &str = "Examples:
@@ -14,8 +15,8 @@ pub(super) const HELP: &str = "Examples:
   aaa trigger favorite_events --user 7 --count 1000 --rate 50 --to http://127.0.0.1:8080/webhooks/twitter
 
 Without --to the events happen in an emulator, for everybody who is subscribed there and concerned.
-It ends with 0 when each was answered 200, with 5 when one was refused, and with 4 when nobody
-answered.";
+It ends with 0 when each was answered 200, with 5 when one was refused, with 4 when nobody
+answered, and with 1 when after a minute some are still under way.";
 
 #[derive(Debug, Args)]
 pub(crate) struct TriggerArgs {
@@ -50,6 +51,10 @@ pub(crate) struct TriggerArgs {
     /// One member of the item, such as user.name='"Ann"'; may be given more than once
     #[arg(long = "field", value_name = "PATH=JSON")]
     pub(crate) fields: Vec<Field>,
+    /// A member of the body beside the item, such as user_has_blocked=true, or apps=null to leave it
+    /// out; may be given more than once
+    #[arg(long, value_name = "NAME=JSON")]
+    pub(crate) context: Vec<Setting>,
     /// Print one JSON object for each event
     #[arg(long)]
     pub(crate) json: bool,
@@ -97,7 +102,7 @@ impl FromStr for Field {
     }
 }
 
-fn json(text: &str) -> Result<Value, String> {
+pub(super) fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| {
         format!("this is not JSON ({error}); a text needs quotes, as in '\"text\"'")
     })

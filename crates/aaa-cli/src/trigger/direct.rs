@@ -44,9 +44,9 @@ impl Direct {
     }
 
     fn make(&self) -> Result<Made, Failure> {
-        let What { kind, user, payload } = &self.what;
+        let What { kind, user, payload, context } = &self.what;
         let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = bodies.make(kind, *user, payload.as_ref(), pace::now());
+        let made = bodies.make_with(kind, *user, (payload.as_ref(), context.as_ref()), pace::now());
         made.map_err(|error| Exit::Usage.with(error.to_string()))
     }
 }
@@ -68,7 +68,7 @@ impl Way for Direct {
         })?;
         let status = Some(answer.status().as_u16());
         let (id, key, kind, for_user_id) = (event.id, event.key, event.kind, event.for_user_id);
-        Ok(vec![Told { id, key, kind, for_user_id, status, error: None }])
+        Ok(vec![Told { id, key, kind, for_user_id, status, error: None, under_way: false }])
     }
 
     fn advice(&self, status: u16) -> Option<&'static str> {

@@ -18,12 +18,14 @@ pub(super) struct Tally {
     first_refusal: Option<u16>,
     unanswered: u64,
     first_error: Option<String>,
+    under_way: u64,
 }
 
 impl Tally {
     /// Counts an event.
     pub(super) fn add(&mut self, told: &Told) {
         match told.status {
+            _ if told.under_way => self.under_way += 1,
             Some(200) => self.acknowledged += 1,
             Some(status) => {
                 self.refused += 1;
@@ -41,13 +43,17 @@ impl Tally {
 
     /// Says it in one line.
     pub(super) fn summary(&self, elapsed: Duration) -> String {
-        let Self { acknowledged, refused, unanswered, .. } = self;
+        let Self { acknowledged, refused, unanswered, under_way, .. } = self;
         let all = self.all();
         let s = if all == 1 { "" } else { "s" };
         let seconds = elapsed.as_secs_f64();
         format!(
             "{all} event{s} in {seconds:.1} s: {acknowledged} answered 200, {refused} refused, \
-             {unanswered} without an answer"
+             {unanswered} without an answer{}",
+            match under_way {
+                0 => String::new(),
+                under_way => format!(", {under_way} still under way"),
+            }
         )
     }
 
@@ -66,6 +72,13 @@ impl Tally {
                 let words = format!("{} of {} were not answered", self.unanswered, self.all());
                 Err(Exit::Network.of(&words, error))
             }
+            (None, _) if self.under_way > 0 => {
+                let words = format!("{} of {} are still under way", self.under_way, self.all());
+                let why = "retries are due, or deliveries are delayed";
+                Err(Exit::Failed.of(&words, why).advise(
+                    "the ledger of the emulator says what becomes of them: GET /_emulator/ledger",
+                ))
+            }
             (None, 0) => Err(Exit::Failed
                 .with("nobody was told: no subscribed user is concerned")
                 .advise("subscribe the user first: `aaa subscriptions add WEBHOOK_ID --user ID`")),
@@ -74,7 +87,7 @@ impl Tally {
     }
 
     fn all(&self) -> u64 {
-        self.acknowledged + self.refused + self.unanswered
+        self.acknowledged + self.refused + self.unanswered + self.under_way
     }
 }
 

@@ -107,3 +107,37 @@ async fn access_is_as_told_and_a_fault_that_never_happened_is_named() {
     let words = r#"a planned fault never happened: fault 1, {"type":"drop"}, fired 0 of 1 times"#;
     assert!(told.lines().any(|line| line.ends_with(words)), "{told}");
 }
+
+/// A run proves less than it seems to when what should go wrong did not, or only now and then; also
+/// when it begins anew in between.
+#[tokio::test]
+async fn faults_that_happened_too_seldom_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut emulator = emulate(directory.path(), &[]).await;
+    let host = emulator.url.strip_prefix("http://").unwrap();
+    let request = format!(
+        "GET /2/webhooks HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer emulator-bearer\r\n\
+         connection: close\r\n\r\n"
+    );
+    for (times, begins_anew) in [(3, true), (2, false)] {
+        let fault = json!({
+            "match": {"operation": "list_webhooks"}, "action": {"type": "respond", "status": 503},
+            "times": times,
+        });
+        post(&emulator.url, "/_emulator/faults", &fault).await;
+        assert_eq!(send(&emulator.url, &request).await.0, 503);
+        if begins_anew {
+            post(&emulator.url, "/_emulator/reset", &json!({})).await;
+        }
+    }
+    let mut stderr = emulator.child.stderr.take().unwrap();
+    assert_eq!(emulator.end().await, 0);
+    let mut told = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stderr, &mut told).await.unwrap();
+    for times in [3, 2] {
+        let end = format!("fired 1 of {times} times");
+        let words = "a planned fault happened less often than planned: fault 1, ";
+        let is_told = |line: &str| line.contains(words) && line.ends_with(&end);
+        assert!(told.lines().any(is_told), "{times}: {told}");
+    }
+}

@@ -112,8 +112,10 @@ async fn every_kind_arrives_at_a_receiver() {
     ];
     let done = trigger(directory.path(), &args).await;
     assert_eq!((done.code, done.stdout.as_str()), (0, "8/tweet_create_events:21  200 OK\n"));
-    let args = ["new_events", "--user", "8", "--payload", "[1]", "--to", &to];
+    let args = ["new_events", "--user", "8", "--payload", "[1]", "--to", &to, "--context", "a=2"];
     assert_eq!(trigger(directory.path(), &args).await.code, 0);
+    let wrong = ["follow_events", "--user", "8", "--context", "for_user_id=2", "--to", &to];
+    assert_eq!(trigger(directory.path(), &wrong).await.code, 2);
     let stored = stored(directory.path()).await;
     let [post, new] = &stored[stored.len() - 2..] else { panic!("not stored") };
     assert_eq!(
@@ -122,6 +124,7 @@ async fn every_kind_arrives_at_a_receiver() {
     );
     assert_eq!(post["payload"]["user"]["screen_name"], "user8");
     assert_eq!(new["payload"], serde_json::json!([1]));
+    assert_eq!(new["context"], serde_json::json!({"a": 2}));
     assert_eq!(receiver.end().await, 0);
 }
 

@@ -148,7 +148,8 @@ pub enum Action {
     /// X has trouble of its own and gives the delivery up: it is attempted, nothing is sent, and
     /// no retry follows.
     GiveUp,
-    /// The emulator's clock jumps forward; what became due on the way happens then.
+    /// The emulator's clock jumps forward; what became due on the way happens then, but for acts
+    /// of traffic, which are left out and counted. Where the clock can go no further it stays.
     JumpClock {
         /// How far, at most a year.
         seconds: u64,
@@ -246,6 +247,11 @@ impl Faults {
     /// Returns what was planned and never happened.
     pub fn never_fired(&self) -> impl Iterator<Item = &PlannedFault> {
         self.faults.iter().filter(|fault| fault.fired == 0)
+    }
+
+    /// Returns what was planned and happened less often than that, or never.
+    pub fn unfinished(&self) -> impl Iterator<Item = &PlannedFault> {
+        self.faults.iter().filter(|fault| fault.fired < fault.planned)
     }
 }
 

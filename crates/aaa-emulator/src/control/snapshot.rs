@@ -2,7 +2,7 @@ use aaa_types::{JobId, UserId, WebhookId, WebhookUrl};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, JobDetail, LedgerEvent, Operation};
+use super::{Cause, JobDetail, LedgerEvent, Operation, SavedTraffic};
 use crate::settings::Generation;
 
 /// Everything that an emulator has to know to go on from later: what `GET state?export=true`
@@ -11,10 +11,10 @@ use crate::settings::Generation;
 /// What was under way counts as ended by a failed connection; retries follow, where X's schedule
 /// has one. Settings and planned faults are not in it: they belong to a run. Who waits for an
 /// answer waits in vain, and a check that was under way is made again when it is due.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
-    /// The version of this format, [`Snapshot::VERSION`].
+    /// The version of this format, [`Snapshot::VERSION`] or one before.
     pub version: u32,
     /// The emulator's time.
     pub now: Timestamp,
@@ -35,11 +35,17 @@ pub struct Snapshot {
     pub grants: SavedGrants,
     /// The windows of the rate limits.
     pub limits: Vec<SavedWindow>,
+    /// Who has blocked whom; since version 2.
+    #[serde(default)]
+    pub blocks: Vec<(UserId, UserId)>,
+    /// What happens by itself; since version 2.
+    #[serde(default)]
+    pub traffic: Option<SavedTraffic>,
 }
 
 impl Snapshot {
-    /// The version that is written, and the only one that is read.
-    pub const VERSION: u32 = 1;
+    /// The version that is written. Version 1, which is read too, had no traffic.
+    pub const VERSION: u32 = 2;
 }
 
 /// From where ids and tokens go on.
@@ -211,6 +217,9 @@ pub struct SavedWindow {
     pub operation: Operation,
     /// Of which user, where X counts so.
     pub user_id: Option<UserId>,
+    /// By the deprecated route of v2, which is counted apart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deprecated: bool,
     /// How long it is.
     pub seconds: i64,
     /// When it ends.

@@ -54,7 +54,7 @@ fn events() {
         for_user_id: Some(user(7)),
     };
     insta::assert_snapshot!(
-        json(&Triggered { events: vec![event] }),
+        json(&Triggered::new(vec![event])),
         @r#"{"events":[{"id":"1992085043712345677","key":"7/follow_events:follow:7:8:1763784800123","kind":"follow_events","for_user_id":"7"}]}"#
     );
 }
@@ -78,6 +78,7 @@ fn ledger() {
             attempt(Cause::Replay, Some(job().id), Some(200), None),
         ],
         acknowledged_at: Some(time()),
+        abandoned: None,
     };
     let ledger = Ledger { now: time(), events: vec![event], jobs: vec![job()] };
     json(&ledger);

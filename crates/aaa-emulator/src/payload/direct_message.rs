@@ -60,7 +60,7 @@ pub(super) fn sent(id: u64, recipient: UserId, text: Option<&str>, media_id: Opt
 /// `user` is writing.
 pub(super) fn typing(user: UserId, fresh: &Fresh) -> Value {
     json!({
-        "created_timestamp": fresh.millis.to_string(),
+        "created_timestamp": fresh.now.as_millisecond().to_string(),
         "sender_id": user.to_string(),
         "target": {"recipient_id": fresh.stranger.to_string()},
     })

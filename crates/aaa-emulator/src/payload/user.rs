@@ -11,7 +11,7 @@ pub(super) fn in_post(id: &str) -> Value {
     json!({
         "id": id.parse::<u64>().unwrap_or_default(),
         "id_str": id,
-        "name": format!("User {id}"),
+        "name": name(id),
         "screen_name": screen_name(id),
         "location": null,
         "url": null,
@@ -55,7 +55,7 @@ pub(super) fn in_relation(id: &str) -> Value {
         "screen_name": screen_name(id),
         "is_translator": false,
         "followers_count": 19,
-        "name": format!("User {id}"),
+        "name": name(id),
         "lang": "",
         "profile_use_background_image": false,
         "created_at": "Wed May 23 06:01:13 +0000 2007",
@@ -73,7 +73,7 @@ pub(super) fn in_direct_message(id: &str) -> Value {
     json!({
         "id": id,
         "created_timestamp": "1179900073000",
-        "name": format!("User {id}"),
+        "name": name(id),
         "screen_name": screen_name(id),
         "description": "null",
         "protected": false,
@@ -85,8 +85,12 @@ pub(super) fn in_direct_message(id: &str) -> Value {
     })
 }
 
-fn screen_name(id: &str) -> String {
+pub(super) fn screen_name(id: &str) -> String {
     format!("user{id}")
+}
+
+pub(super) fn name(id: &str) -> String {
+    format!("User {id}")
 }
 
 const IMAGE: &str =

@@ -100,9 +100,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Fails when it cannot listen at the address, cannot take up the state, or cannot begin the
-    /// traffic.
+    /// Fails when a setting says what cannot be ([`Settings::check`]), when it cannot listen at the
+    /// address, cannot take up the state, or cannot begin the traffic.
     pub async fn start(self) -> Result<Emulator, StartError> {
+        self.settings.check()?;
         let fail = |error: std::io::Error| StartError::Listen {
             addr: self.bind,
             reason: error.to_string(),

@@ -6,9 +6,12 @@ use jiff::Timestamp;
 
 use crate::settings::{Settings, TimeMode};
 
-/// How far ahead of where it began the emulator may be: ids carry their time and must not grow too
-/// long.
+/// How far ahead of where it began the emulator may be.
 const MAX_AHEAD_MS: i64 = 30 * 366 * 24 * 3_600_000;
+
+/// How far a clock that runs goes on by itself after [`Settings::LATEST`]: then it stands still,
+/// since ids carry their time and have no room for more.
+const OVERTIME_MS: i64 = 180 * 24 * 3_600_000;
 
 /// The emulator's clock.
 #[derive(Debug)]
@@ -79,7 +82,9 @@ impl Clock {
     /// Says whether it may go so far.
     pub(super) fn can_advance(&self, millis: i64) -> bool {
         let ahead = self.ahead_ms.load(Ordering::SeqCst).saturating_add(millis);
+        let then = self.now().as_millisecond().saturating_add(millis);
         (0..=MAX_AHEAD_MS).contains(&ahead)
+            && (millis == 0 || then <= Settings::LATEST.as_millisecond())
     }
 
     /// Goes back to where it began.
@@ -106,7 +111,9 @@ fn real_ms() -> i64 {
 }
 
 fn timestamp(millis: i64) -> Timestamp {
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+    let earliest = Settings::EARLIEST.as_millisecond();
+    let last = Settings::LATEST.as_millisecond() + OVERTIME_MS;
+    Timestamp::from_millisecond(millis.clamp(earliest, last)).unwrap_or(Settings::EARLIEST)
 }
 
 #[cfg(test)]

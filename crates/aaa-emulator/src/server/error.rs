@@ -1,6 +1,11 @@
 use std::net::SocketAddr;
 
-use crate::world::{Refusal, SnapshotError, TriggerError};
+use aaa_types::WebhookId;
+
+use crate::{
+    settings::SettingsError,
+    world::{SnapshotError, TriggerError},
+};
 
 /// An emulator cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +19,9 @@ pub enum StartError {
         /// What the system says.
         reason: String,
     },
+    /// A setting says what cannot be.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The state is none that an emulator wrote.
     #[error(transparent)]
     State(#[from] SnapshotError),
@@ -29,14 +37,17 @@ pub enum ControlError {
     /// Events cannot be made.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
-    /// The service refuses.
-    #[error("the emulator refused, {0}")]
-    Refused(#[from] Refusal),
+    /// There is no such webhook.
+    #[error("there is no webhook {0}: `GET /_emulator/state` has all of them")]
+    Webhook(WebhookId),
     /// A fault does not make sense.
     #[error("the fault cannot be planned: {0}")]
     Fault(&'static str),
     /// The clock cannot go so far.
-    #[error("the clock goes forward by at most a year at once and thirty years in all")]
+    #[error(
+        "the clock goes forward by at most a year at once and thirty years in all, and not beyond \
+         2080"
+    )]
     TooFar,
     /// Traffic cannot be as asked.
     #[error("the traffic cannot begin: {0}")]
@@ -48,10 +59,7 @@ pub enum ControlError {
         max = crate::control::Traffic::MAX_STEP
     )]
     TooMuch(u64),
-    /// What was waited for did not end in time.
-    #[error("not everything was delivered within a minute: look at the ledger")]
-    TimedOut,
     /// What was waited for is gone.
-    #[error("the emulator was reset or stopped meanwhile")]
+    #[error("the emulator was reset or stopped meanwhile: what was asked for is gone")]
     Gone,
 }

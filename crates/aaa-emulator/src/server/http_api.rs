@@ -7,7 +7,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::{outbound::Sent, shared::Shared};
 use crate::{
@@ -25,8 +25,10 @@ pub(super) async fn call(State(shared): State<Arc<Shared>>, request: Request) ->
         Ok(body) => body,
         Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
     };
+    // Somebody who polls is no reason to write a file anew; that he did is in the limits only.
+    let changes = !matches!(parts.method, Method::GET | Method::HEAD);
     let request = http::Request::from_parts(parts, body);
-    let ((called, settings), answer) = shared.visit_and_wait(|v| {
+    let ((called, settings), answer) = shared.visit_as(changes, |v| {
         let settings = v.world.settings().clone();
         let clocks = shared.clocks(&settings);
         let called = v.rest.call(v.world, request, v.now, &clocks);

@@ -4,6 +4,7 @@
 //! the buttons do is the control API. Nothing comes from elsewhere, and what came from elsewhere
 //! (URLs, bodies, errors) is escaped.
 
+mod forms;
 mod parts;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/_emulator/page", get(shown))
         .route("/_emulator/page.css", get(style))
         .route("/_emulator/page.js", get(script))
+        .method_not_allowed_fallback(super::control::other_method)
 }
 
 async fn page(State(shared): State<Arc<Shared>>) -> Response {
@@ -51,7 +53,7 @@ async fn script() -> Response {
 fn view(shared: &Shared) -> View {
     shared.look(|world, now| View {
         state: world.state(now),
-        faults: world.faults().faults,
+        faults: world.latest_faults(parts::FEW),
         latest: world.latest(parts::SHOWN),
         traffic: world.traffic(),
     })

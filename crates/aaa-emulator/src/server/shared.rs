@@ -18,7 +18,7 @@ use tokio::{
     time::Sleep,
 };
 
-use super::{ControlError, clock::Clock, outbound::Outbound};
+use super::{ControlError, clock::Clock, handle::report, outbound::Outbound};
 use crate::{
     control::{Snapshot, Traffic},
     rest::Rest,
@@ -126,6 +126,15 @@ impl Shared {
         self: &Arc<Self>,
         act: impl FnOnce(Visit<'_>) -> (T, Option<Ticket>),
     ) -> (T, Option<oneshot::Receiver<Outcome>>) {
+        self.visit_as(true, act)
+    }
+
+    /// The same. What only asks changes nothing that is worth being kept, unless something was due.
+    pub(super) fn visit_as<T>(
+        self: &Arc<Self>,
+        changes: bool,
+        act: impl FnOnce(Visit<'_>) -> (T, Option<Ticket>),
+    ) -> (T, Option<oneshot::Receiver<Outcome>>) {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let before = inner.world.next_wakeup();
@@ -142,7 +151,9 @@ impl Shared {
             receiver
         });
         self.carry_out(inner);
-        self.changes.fetch_add(1, Ordering::Relaxed);
+        if changes || before.is_some_and(|due| due <= now) {
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
         // What comes later than was known is looked for when its old time is over.
         let next = inner.world.next_wakeup();
         if next.is_some_and(|next| before.is_none_or(|before| next < before)) {
@@ -189,12 +200,13 @@ impl Shared {
         let mut inner = self.lock();
         let next = inner.world.next_wakeup().map_or(target, |at| millis_after(at).min(target));
         let left = next - self.clock.now().as_millisecond();
-        self.clock.advance(left.max(0));
+        let has_moved = self.clock.advance(left.max(0));
         inner.world.wake(self.clock.now());
         self.carry_out(&mut inner);
         self.changes.fetch_add(1, Ordering::Relaxed);
         self.rescheduled.notify_one();
-        self.clock.now().as_millisecond() >= target
+        // A jump on the way may have taken it to where it goes no further.
+        !has_moved || self.clock.now().as_millisecond() >= target
     }
 
     /// Waits until nothing is under way; says no when that took too long.
@@ -239,6 +251,8 @@ impl Shared {
     /// Begins anew: only the settings stay.
     pub(super) fn reset(&self) -> Timestamp {
         let mut inner = self.lock();
+        // They are forgotten with everything else.
+        report(&inner.world.faults_without_journal());
         self.clock.reset();
         let now = self.clock.now();
         inner.tasks.abort_all();
@@ -327,7 +341,11 @@ impl Shared {
                 }
                 Effect::JumpClock(by) => {
                     self.clock.advance(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
-                    inner.world.wake(self.clock.now());
+                    let now = self.clock.now();
+                    // One jump can bring the next: with all acts of the time between there would
+                    // be no end of it, and nobody else has a turn meanwhile.
+                    inner.world.leave_out_traffic(now);
+                    inner.world.wake(now);
                 }
             }
         }

@@ -139,6 +139,31 @@ impl Act {
         value
     }
 
+    /// Returns what it has in common with others that only their time tells it from.
+    pub(crate) fn sort(&self) -> Option<String> {
+        let what = match self.what {
+            What::Type => "typing",
+            What::Read => "read",
+            What::Follow
+            | What::Unfollow
+            | What::Block
+            | What::Unblock
+            | What::Mute
+            | What::Unmute => self.word(),
+            _ => return None,
+        };
+        Some(payload::sort(what, &self.actor.to_string(), &self.other.to_string()))
+    }
+
+    /// Says whether somebody blocks another, or does so no longer.
+    pub(crate) fn blocks(&self) -> Option<bool> {
+        match self.what {
+            What::Block => Some(true),
+            What::Unblock => Some(false),
+            _ => None,
+        }
+    }
+
     pub(super) fn word(&self) -> &'static str {
         match self.what {
             What::Unfollow => "unfollow",

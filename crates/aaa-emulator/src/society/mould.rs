@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::act::{Act, Seen, What};
 use crate::{
-    payload::{self, Fresh, Item},
+    payload::{self, Around, Fresh, Item},
     settings::{BlockedFlag, Relations},
 };
 
@@ -54,7 +54,8 @@ const SLOTS: [Slot; 14] = [
 pub(crate) struct Values([Cow<'static, str>; SLOTS.len()]);
 
 impl Values {
-    /// `millis` and `hex` are those of [`Fresh`]; kinds that have none leave them out.
+    /// `millis` is the time of what has no id, and `hex` that of [`Fresh`]; kinds that have none
+    /// leave them out.
     pub(crate) fn new(act: &Act, now: Timestamp, millis: i64, hex: String) -> Self {
         let seen = act.seen.as_ref();
         let of = |seen: &dyn Fn(&Seen) -> String, found: Option<&Seen>| {
@@ -150,6 +151,8 @@ struct Sort {
     what: What,
     /// It is for the one who acts.
     for_actor: bool,
+    /// Who it is for has blocked the one who acts.
+    has_blocked: bool,
     /// His id stands before the other's in a map of users.
     actor_first: bool,
 }
@@ -166,9 +169,17 @@ impl Moulds {
     }
 
     /// Writes the body of an act for who acts, or for the other.
-    pub(crate) fn body(&mut self, act: &Act, values: &Values, for_actor: bool) -> Bytes {
+    pub(crate) fn body(
+        &mut self,
+        act: &Act,
+        values: &Values,
+        for_actor: bool,
+        has_blocked: bool,
+    ) -> Bytes {
         let [actor, other, ..] = &values.0;
-        let sort = Sort { what: act.what, for_actor, actor_first: actor < other };
+        // Nothing else says so.
+        let has_blocked = has_blocked && matches!(act.what, What::Mention | What::Reply);
+        let sort = Sort { what: act.what, for_actor, has_blocked, actor_first: actor < other };
         let blocked = self.blocked;
         self.made.entry(sort).or_insert_with(|| Mould::new(sort, blocked)).fill(values)
     }
@@ -189,13 +200,15 @@ impl Mould {
     fn new(sort: Sort, blocked: BlockedFlag) -> Self {
         let (act, fresh) = example(sort);
         let for_user = if sort.for_actor { act.actor } else { act.other };
-        let values = Values::new(&act, fresh.now, fresh.millis, fresh.hex.clone());
+        let values = Values::new(&act, fresh.now, OWN_MILLIS, fresh.hex.clone());
         let (Ok(actor), Ok(for_user)) = (UserId::try_from(act.actor), UserId::try_from(for_user))
         else {
             return Self { parts: Vec::new(), rest: String::new() };
         };
-        let item = Item::new(act.kind(), actor, Some(&act.payload()), &fresh);
-        let body = item.body(for_user, blocked);
+        let mut item = Item::new(act.kind(), actor, Some(&act.payload()), &fresh);
+        item.set_apart(None, |_| OWN_MILLIS);
+        let around = Around { flag: blocked, has_blocked: sort.has_blocked, context: None };
+        let body = item.body(for_user, around);
         let mut rest = String::from_utf8_lossy(&body).into_owned();
         let mut parts = Vec::new();
         let first = |text: &str| {
@@ -225,6 +238,9 @@ impl Mould {
     }
 }
 
+/// The time of an example that has no id.
+const OWN_MILLIS: i64 = 9_555_555_555_555;
+
 /// An act in which whatever is filled in is like nothing else in its body.
 fn example(sort: Sort) -> (Act, Fresh) {
     let (low, high) = (8_111_111_111_111_111, 8_222_222_222_222_222);
@@ -248,7 +264,6 @@ fn example(sort: Sort) -> (Act, Fresh) {
         now,
         id: 0,
         older_id: 0,
-        millis: 9_555_555_555_555,
         hex: "(thirty-two digits)".to_owned(),
         variety: 0,
         stranger: payload::STRANGER,

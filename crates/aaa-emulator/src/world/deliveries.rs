@@ -1,19 +1,20 @@
 //! Deliveries: queued, begun, and ended one way or another.
 
+mod wire;
+
 use std::sync::Arc;
 
-use aaa_types::{ConsumerSecret, JobId, WebhookId};
-use aaa_webhook::signature::Signature;
+use aaa_types::{JobId, WebhookId};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DeliveryId, Effect, Heard, Outcome, Post, Refusal, Ticket, Timer, Wire, World,
+    DeliveryId, Heard, Outcome, Refusal, Ticket, Timer, World,
     faults::{Class, Occasion},
 };
 use crate::{
-    control::{Action, Cause, Completion, Deliver, Delivered},
-    settings::{DeliveryHeaders, WhileInvalid},
+    control::{Abandoned, Action, Cause, Completion, Deliver, Delivered},
+    settings::WhileInvalid,
 };
 
 /// How long a delivery waits to be overtaken.
@@ -126,12 +127,15 @@ impl World {
         if self.hooks.contains_key(&webhook) {
             self.enqueue(webhook, work);
         } else {
-            self.abandon(work);
+            self.abandon(work, Some(Abandoned::WebhookRemoved));
         }
     }
 
     /// Begins a delivery, unless a fault delays it.
     pub(super) fn begin(&mut self, webhook: WebhookId, work: Work) {
+        if self.is_unsubscribed(webhook, &work) {
+            return self.abandon(work, Some(Abandoned::Unsubscribed));
+        }
         let fault = self.fault_of(webhook, &work);
         match fault {
             Some(Action::Delay { seconds: seconds @ 1.. }) => {
@@ -189,7 +193,7 @@ impl World {
     /// Begins a delivery that was delayed; its fault has fired.
     pub(super) fn begin_late(&mut self, webhook: WebhookId, work: Work) {
         if !self.hooks.contains_key(&webhook) {
-            return self.abandon(work);
+            return self.abandon(work, Some(Abandoned::WebhookRemoved));
         }
         self.start_late(webhook, work);
         self.resume_replay(webhook);
@@ -199,13 +203,31 @@ impl World {
         if let Some(job) = self.job_of(webhook, &work) {
             job.delayed -= 1;
         }
+        if self.is_unsubscribed(webhook, &work) {
+            return self.abandon(work, Some(Abandoned::Unsubscribed));
+        }
         self.start(webhook, work, None);
     }
 
-    /// What will not be delivered any more is waited for no longer.
-    pub(super) fn abandon(&mut self, work: Work) {
+    /// Says whether something is for a user whose subscription has ended since it happened. What
+    /// was attempted before, a replay sends all the same.
+    fn is_unsubscribed(&self, webhook: WebhookId, work: &Work) -> bool {
+        let Work::Event { entry, job: None, .. } = work else {
+            return false;
+        };
+        let user = self.records.entry(*entry).and_then(|entry| entry.for_user);
+        let hook = self.hooks.get(&webhook);
+        user.zip(hook).is_some_and(|(user, hook)| !hook.subscribers.contains(&user))
+    }
+
+    /// What will not be delivered any more is waited for no longer. The ledger says why, where it
+    /// is not the webhook that is invalid.
+    pub(super) fn abandon(&mut self, work: Work, why: Option<Abandoned>) {
         match work {
-            Work::Event { entry, .. } => {
+            Work::Event { entry, job, .. } => {
+                if let (Some(why), None) = (why, job) {
+                    self.records.abandon(entry, why);
+                }
                 if let Some(ticket) = self.records.take_wait(entry) {
                     self.settle(ticket);
                 }
@@ -224,7 +246,7 @@ impl World {
         match work {
             Work::Event { entry, job, .. } if !is_valid => {
                 self.skip(webhook, entry, job);
-                self.abandon(work);
+                self.abandon(work, None);
             }
             Work::Event { entry, cause, job } => {
                 let attempted = self.attempt(webhook, entry, cause, job);
@@ -336,59 +358,6 @@ impl World {
         true
     }
 
-    fn post(
-        &mut self,
-        webhook: WebhookId,
-        what: What,
-        body: Bytes,
-        signature: Option<String>,
-        fault: Option<Action>,
-    ) {
-        let Some(hook) = self.hooks.get_mut(&webhook) else {
-            return;
-        };
-        match &what {
-            What::Event(Attempted { job: Some(id), .. }) => {
-                let job = hook.job_mut().filter(|job| job.id == *id);
-                job.into_iter().for_each(|job| job.in_flight += 1);
-            }
-            _ => hook.in_flight += 1,
-        }
-        let uri = hook.url.as_str().to_owned();
-        let deadline = self.settings.deadline_of(hook.generation);
-        let headers = match self.settings.delivery_headers {
-            DeliveryHeaders::Plain => Vec::new(),
-            DeliveryHeaders::Finagle => finagle(self.now, deadline, self.serial),
-        };
-        let secret = self.secret_for(fault);
-        let sign = |secret: &ConsumerSecret| Signature::of(secret, &body).to_string();
-        let signature = signature.or_else(|| secret.as_ref().map(sign)).unwrap_or_default();
-        let body = match fault {
-            Some(Action::Corrupt) => corrupted(&body),
-            Some(Action::Truncate) => body.slice(..body.len() / 2),
-            _ => body,
-        };
-        let id = DeliveryId(self.next_serial());
-        let lossy = fault == Some(Action::LoseAnswer);
-        let wire = match fault {
-            Some(Action::SlowBody { millis }) => {
-                Wire::Slow(SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX)))
-            }
-            Some(Action::Reset) => Wire::Reset,
-            _ => Wire::Whole,
-        };
-        self.deliveries.insert(id, InFlight { webhook, what, lossy });
-        self.effects.push(Effect::Post(Post { id, uri, signature, headers, body, wire, deadline }));
-    }
-
-    /// The secret that signs what is sent next.
-    pub(super) fn secret_for(&self, fault: Option<Action>) -> Option<ConsumerSecret> {
-        match fault {
-            Some(Action::BadSignature) => "another-secret".parse().ok(),
-            _ => self.secret.clone(),
-        }
-    }
-
     fn fault_of(&mut self, webhook: WebhookId, work: &Work) -> Option<Action> {
         let kind;
         let occasion = match work {
@@ -409,32 +378,6 @@ impl World {
         };
         self.fire(Class::Delivery, &occasion)
     }
-}
-
-/// What X's own machinery was seen to add in 2019.
-fn finagle(now: Timestamp, deadline: SignedDuration, serial: u64) -> Vec<(&'static str, String)> {
-    let until = now.saturating_add(deadline).unwrap_or(now);
-    let trace = format!("{:016x}", serial.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let span = format!("{} {}", now.as_nanosecond(), until.as_nanosecond());
-    vec![
-        ("finagle-ctx-com.twitter.finagle.deadline", span),
-        ("finagle-ctx-com.twitter.finagle.retries", "0".to_owned()),
-        ("finagle-http-retryable-request", String::new()),
-        ("x-b3-flags", "2".to_owned()),
-        ("x-b3-parentspanid", trace.clone()),
-        ("x-b3-spanid", trace.clone()),
-        ("x-b3-traceid", trace),
-    ]
-}
-
-/// Changes one byte in the middle, so that the text stays text.
-fn corrupted(body: &Bytes) -> Bytes {
-    let mut bytes = body.to_vec();
-    let middle = bytes.len() / 2;
-    if let Some(byte) = bytes.get_mut(middle) {
-        *byte ^= 1;
-    }
-    Bytes::from(bytes)
 }
 
 fn delivered(heard: Heard) -> Delivered {

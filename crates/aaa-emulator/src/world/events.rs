@@ -3,12 +3,13 @@
 use aaa_types::{UserId, WebhookId, event::Body};
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::{Outcome, Ticket, World, deliveries::Work, ledger::NewEntry};
 use crate::{
     control::{Cause, Trigger, Triggered, TriggeredEvent},
     credentials,
-    payload::{self, Fresh, Item},
+    payload::{self, Around, Fresh, Item},
     settings::{Relations, WhileInvalid},
 };
 
@@ -28,6 +29,9 @@ pub enum TriggerError {
     /// None or too many.
     #[error("the count {0} is not between 1 and {max}", max = Trigger::MAX_COUNT)]
     Count(u32),
+    /// It would be another event.
+    #[error("`context` cannot have `{0}`: that is what the event is; give it as `payload`")]
+    Context(String),
     /// No such webhook.
     #[error("there is no webhook {0}")]
     Webhook(WebhookId),
@@ -81,6 +85,14 @@ impl World {
         }
     }
 
+    /// Returns the ids of those events whose end somebody waits for who has asked for them.
+    pub(crate) fn under_way(&self, events: &[TriggeredEvent]) -> Vec<String> {
+        let is_under_way = |event: &&TriggeredEvent| {
+            event.id.parse().is_ok_and(|id| self.records.is_waited_for(id))
+        };
+        events.iter().filter(is_under_way).map(|event| event.id.clone()).collect()
+    }
+
     fn make(
         &mut self,
         ask: &Trigger,
@@ -95,9 +107,13 @@ impl World {
         let mut events = Vec::new();
         for _ in 0..count {
             let fresh = self.fresh(ask);
-            let item = Item::new(&ask.kind, ask.user_id, ask.payload.as_ref(), &fresh);
+            let mut item = Item::new(&ask.kind, ask.user_id, ask.payload.as_ref(), &fresh);
+            item.set_apart(ask.payload.as_ref(), |sort| self.ids.next_millis(sort, self.now));
             for (webhook, user) in self.concerned(&item, ask) {
-                events.push(self.publish(webhook, user, &item, wait));
+                events.push(self.publish(webhook, user, &item, ask.context.as_ref(), wait));
+            }
+            if let Some((blocks, user, other)) = item.block() {
+                self.blocks.note(blocks, user, other);
             }
             if ask.kind == "user_event" {
                 self.revoke(&item);
@@ -105,7 +121,7 @@ impl World {
         }
         let webhooks: Vec<_> = self.hooks.keys().copied().collect();
         webhooks.into_iter().for_each(|webhook| self.pump(webhook));
-        Ok(Triggered { events })
+        Ok(Triggered::new(events))
     }
 
     fn fresh(&mut self, ask: &Trigger) -> Fresh {
@@ -117,7 +133,6 @@ impl World {
             now: self.now,
             id,
             older_id,
-            millis: self.ids.next_millis(self.now),
             hex: self.random.hex(),
             variety,
             stranger: payload::STRANGER,
@@ -153,9 +168,12 @@ impl World {
         webhook: WebhookId,
         user: UserId,
         item: &Item,
+        context: Option<&Map<String, Value>>,
         wait: Option<Ticket>,
     ) -> TriggeredEvent {
-        let body = item.body(user, self.settings.blocked_flag);
+        let has_blocked = item.author().is_some_and(|author| self.blocks.has(user, author));
+        let flag = self.settings.blocked_flag;
+        let body = item.body(user, Around { flag, has_blocked, context });
         let (kind, key) = identity(&body);
         let for_user_id = item.names_user().then_some(user);
         let id = self.log(webhook, for_user_id, (kind.clone(), key.clone(), body), wait);
@@ -209,10 +227,11 @@ fn check(ask: &Trigger) -> Result<u32, TriggerError> {
     if !payload::is_kind(&ask.kind) {
         return Err(TriggerError::Kind(ask.kind.chars().take(100).collect()));
     }
-    let is_object = ask.payload.as_ref().is_none_or(serde_json::Value::is_object);
+    let is_object = ask.payload.as_ref().is_none_or(Value::is_object);
     if payload::is_generated(&ask.kind) && !is_object {
         return Err(TriggerError::Payload(ask.kind.clone()));
     }
+    check_context(&ask.kind, ask.context.as_ref())?;
     if !(1..=credentials::MAX_USER).contains(&ask.user_id.as_u64()) {
         return Err(TriggerError::User(ask.user_id));
     }
@@ -222,6 +241,23 @@ fn check(ask: &Trigger) -> Result<u32, TriggerError> {
     } else {
         Err(TriggerError::Count(count))
     }
+}
+
+/// Refuses members that would make another event of it.
+pub(crate) fn check_context(
+    kind: &str,
+    context: Option<&Map<String, Value>>,
+) -> Result<(), TriggerError> {
+    let is_event = |name: &&String| {
+        let known = ["for_user_id", "data", "matching_rules", "user_event", payload::JOB_STATUS];
+        known.contains(&name.as_str()) || name.ends_with("_events")
+    };
+    let Some(context) = context else {
+        return Ok(());
+    };
+    // Of a filtered stream the item is the whole body.
+    let found = context.keys().find(|name| kind == payload::STREAMED || is_event(name));
+    found.map_or(Ok(()), |name| Err(TriggerError::Context(name.clone())))
 }
 
 /// Derives kind and key from the bytes of a body, as a receiver does.

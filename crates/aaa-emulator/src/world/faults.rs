@@ -1,5 +1,7 @@
 //! Planned faults, and when they fire.
 
+mod sense;
+
 use std::collections::VecDeque;
 
 use aaa_types::{UserId, WebhookId};
@@ -12,9 +14,6 @@ use crate::control::{
 
 /// How many firings the journal keeps.
 const JOURNAL: usize = 100_000;
-
-/// The longest jump of the clock.
-const LONGEST_JUMP: u64 = 366 * 24 * 3600;
 
 /// The faults, in the order in which they were planned.
 #[derive(Debug)]
@@ -65,7 +64,10 @@ impl Planned {
     fn fire(&mut self, class: Class, occasion: &Occasion<'_>, now: Timestamp) -> Option<Action> {
         for (fault, seen) in &mut self.faults {
             let is_left = fault.fired < fault.planned;
-            if !is_left || class_of(fault) != class || !fits(&fault.when, occasion) {
+            if !is_left
+                || sense::class_of(&fault.when, fault.action) != class
+                || !fits(&fault.when, occasion)
+            {
                 continue;
             }
             *seen = seen.saturating_add(1);
@@ -101,7 +103,7 @@ impl World {
     ///
     /// Says what is wrong with a fault that could never fire, or not as it says.
     pub fn plan_fault(&mut self, fault: Fault) -> Result<PlannedFault, &'static str> {
-        judge(&fault)?;
+        sense::judge(&fault)?;
         let planned = PlannedFault {
             id: (self.faults.faults.len() + 1).to_string(),
             when: fault.when,
@@ -117,6 +119,19 @@ impl World {
     pub fn faults(&self) -> Faults {
         let faults = self.faults.faults.iter().map(|(fault, _)| fault.clone());
         Faults { faults: faults.collect(), journal: self.faults.journal.iter().cloned().collect() }
+    }
+
+    /// Returns the planned faults, and how often each fired. Of what fired there can be much.
+    pub(crate) fn faults_without_journal(&self) -> Faults {
+        let faults = self.faults.faults.iter().map(|(fault, _)| fault.clone());
+        Faults { faults: faults.collect(), journal: Vec::new() }
+    }
+
+    /// Returns the last faults that were planned, and how many there are.
+    pub(crate) fn latest_faults(&self, count: usize) -> (Vec<PlannedFault>, usize) {
+        let all = &self.faults.faults;
+        let latest = all.iter().rev().take(count).map(|(fault, _)| fault.clone());
+        (latest.collect(), all.len())
     }
 
     /// Returns what goes wrong with a call of the API.
@@ -141,82 +156,6 @@ impl World {
             }
             action => action,
         }
-    }
-}
-
-/// Finds what keeps a fault from firing as it says.
-fn judge(fault: &Fault) -> Result<(), &'static str> {
-    let Fault { when, action, times } = fault;
-    if *times == 0 || when.nth == Some(0) {
-        return Err("`times` and `nth` begin with 1");
-    }
-    let is_of_delivery = when.kind.is_some() || when.cause.is_some();
-    match (when.operation, when.check) {
-        (Some(_), Some(_)) => return Err("`operation` and `check` are no one occasion"),
-        (Some(_), None) if is_of_delivery || when.webhook_id.is_some() => {
-            return Err("a call has an `operation` and a `user_id`, and nothing else to match");
-        }
-        (None, Some(_)) if is_of_delivery || when.user_id.is_some() => {
-            return Err(
-                "a check has a cause, `check`, and a `webhook_id`, and nothing else to match",
-            );
-        }
-        _ => {}
-    }
-    match action {
-        Action::Respond { status, .. } if !(400..=599).contains(status) => {
-            return Err("`status` must be an error, 400 to 599");
-        }
-        Action::JumpClock { seconds } if *seconds > LONGEST_JUMP => {
-            return Err("the clock jumps by at most a year");
-        }
-        _ => {}
-    }
-    let works_on_calls = matches!(
-        action,
-        Action::Respond { .. }
-            | Action::LoseAnswer
-            | Action::Reset
-            | Action::SlowBody { .. }
-            | Action::JumpClock { .. }
-    );
-    let works_on_checks =
-        matches!(action, Action::WrongCheck | Action::SilentCheck | Action::BadSignature);
-    match action {
-        Action::Respond { .. } if when.operation.is_none() => {
-            Err("`respond` needs the `operation` that it answers")
-        }
-        _ if when.operation.is_some() && !works_on_calls => {
-            Err("with an `operation`, `respond`, `lose_answer`, `reset`, `slow_body` and \
-                 `jump_clock` can happen")
-        }
-        _ if when.check.is_some() && !works_on_checks => {
-            Err("with a `check`, `wrong_check`, `silent_check` and `bad_signature` can happen")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn class_of(fault: &PlannedFault) -> Class {
-    match fault.action {
-        _ if fault.when.operation.is_some() => Class::Call,
-        _ if fault.when.check.is_some() => Class::Check,
-        Action::Drop
-        | Action::LoseAnswer
-        | Action::Delay { .. }
-        | Action::Duplicate
-        | Action::Reorder
-        | Action::BadSignature
-        | Action::Corrupt
-        | Action::Truncate
-        | Action::SlowBody { .. }
-        | Action::Reset
-        | Action::GiveUp
-        | Action::JumpClock { .. } => Class::Delivery,
-        Action::Respond { .. } => Class::Call,
-        Action::WrongCheck | Action::SilentCheck => Class::Check,
-        Action::IncompleteJob | Action::CompleteJob => Class::JobState,
-        Action::MissingCompletion | Action::DoubleCompletion => Class::JobEnd,
     }
 }
 

@@ -14,7 +14,8 @@ use super::{
     bodies::{Packed, Samples},
 };
 use crate::control::{
-    Attempt, Cause, Completion, Counts, JobDetail, JobState, Ledger, LedgerEvent, LedgerJob,
+    Abandoned, Attempt, Cause, Completion, Counts, JobDetail, JobState, Ledger, LedgerEvent,
+    LedgerJob,
 };
 
 /// One event for one user.
@@ -28,6 +29,7 @@ pub(super) struct Entry {
     pub(super) created_at: Timestamp,
     pub(super) attempts: Vec<Attempt>,
     pub(super) acknowledged_at: Option<Timestamp>,
+    pub(super) abandoned: Option<Abandoned>,
     pub(super) body: Packed,
     /// Who waits for the end of the first delivery.
     pub(super) wait: Option<Ticket>,
@@ -57,6 +59,7 @@ impl Entry {
             created_at: self.created_at,
             attempts: self.attempts.clone(),
             acknowledged_at: self.acknowledged_at,
+            abandoned: self.abandoned,
         }
     }
 }
@@ -96,6 +99,7 @@ impl Records {
             created_at,
             attempts: Vec::new(),
             acknowledged_at: None,
+            abandoned: None,
             body,
             wait,
         });
@@ -119,6 +123,7 @@ impl Records {
         if let Some(entry) = self.entries.get_mut(place) {
             entry.attempts = event.attempts;
             entry.acknowledged_at = event.acknowledged_at;
+            entry.abandoned = event.abandoned;
         }
     }
 
@@ -185,9 +190,23 @@ impl Records {
         }
     }
 
+    /// Writes down that nothing more is tried.
+    pub(super) fn abandon(&mut self, entry: usize, why: Abandoned) {
+        if let Some(entry) = self.entries.get_mut(entry) {
+            entry.abandoned = Some(why);
+        }
+    }
+
     /// Returns who waits for an event, once.
     pub(super) fn take_wait(&mut self, entry: usize) -> Option<Ticket> {
         self.entries.get_mut(entry)?.wait.take()
+    }
+
+    /// Says whether somebody waits for an event.
+    pub(super) fn is_waited_for(&self, id: u64) -> bool {
+        // Ids rise from one event to the next.
+        let found = self.entries.binary_search_by_key(&id, |entry| entry.id).ok();
+        found.and_then(|place| self.entries.get(place)).is_some_and(|entry| entry.wait.is_some())
     }
 
     pub(super) fn add_job(

@@ -28,12 +28,15 @@ impl Limits {
             generation: counted.generation,
             operation: counted.operation,
             user_id: counted.user,
+            deprecated: counted.deprecated,
             seconds: counted.length.as_secs(),
             ends: window.ends,
             used: window.used,
         });
         let mut saved: Vec<_> = saved.collect();
-        saved.sort_unstable_by_key(|w| (w.generation, w.operation, w.user_id, w.seconds));
+        saved.sort_unstable_by_key(|w| {
+            (w.generation, w.operation, w.user_id, w.deprecated, w.seconds)
+        });
         saved
     }
 
@@ -43,6 +46,7 @@ impl Limits {
                 generation: window.generation,
                 operation: window.operation,
                 user: window.user_id,
+                deprecated: window.deprecated,
                 length: SignedDuration::from_secs(window.seconds),
             };
             (counted, Window { ends: window.ends, used: window.used })
@@ -58,6 +62,8 @@ struct Counted {
     operation: Operation,
     /// None where the app as a whole is counted.
     user: Option<UserId>,
+    /// By the route of v2's replays that is no longer described, and has no limit of its own.
+    deprecated: bool,
     length: SignedDuration,
 }
 
@@ -91,7 +97,23 @@ impl World {
         now: Timestamp,
     ) -> RateLimit {
         self.observe(now);
-        let windows = windows(operation, generation, user);
+        self.count(&windows(operation, generation, user))
+    }
+
+    /// Counts a replay by the deprecated route of v2, for which no limit is published.
+    pub fn count_deprecated_replay(&mut self, now: Timestamp) -> RateLimit {
+        self.observe(now);
+        let counted = Counted {
+            generation: Generation::V2,
+            operation: Operation::CreateReplay,
+            user: None,
+            deprecated: true,
+            length: QUARTER,
+        };
+        self.count(&[(counted, UNPUBLISHED)])
+    }
+
+    fn count(&mut self, windows: &[(Counted, u32)]) -> RateLimit {
         let mut shown = self.uncounted_call(self.now);
         for (index, (counted, limit)) in windows.iter().enumerate() {
             let window = self.window_of(*counted);
@@ -111,7 +133,7 @@ impl World {
             }
         }
         for (counted, _) in windows {
-            self.window_of(counted).used += 1;
+            self.window_of(*counted).used += 1;
         }
         shown
     }
@@ -142,7 +164,7 @@ fn windows(
     generation: Generation,
     user: Option<UserId>,
 ) -> Vec<(Counted, u32)> {
-    let counted = |user, length| Counted { generation, operation, user, length };
+    let counted = |user, length| Counted { generation, operation, user, deprecated: false, length };
     match operation {
         // https://docs.x.com/x-api/fundamentals/rate-limits. The 1,440 a day that each user has
         // need no window: 15 in a quarter of an hour are never more.

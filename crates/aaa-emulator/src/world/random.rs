@@ -1,5 +1,7 @@
 //! The world's own randomness: seeded, so that a run can be repeated.
 
+use std::collections::HashMap;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 
@@ -65,20 +67,28 @@ impl Random {
     }
 }
 
+/// How many times of what has no id are remembered before those that are past are forgotten.
+const TIMES: usize = 4096;
+
 /// Hands out snowflake ids: unique, rising, and each carries the time it was made.
 #[derive(Debug, Clone)]
 pub(crate) struct Ids {
     last: u64,
-    last_millis: i64,
+    /// The last millisecond of each sort of events that only their time tells apart.
+    times: HashMap<String, i64>,
+    /// When they are looked through next.
+    full: usize,
+    /// The last one that was ever given, where it is not known to which sort.
+    floor: i64,
 }
 
 impl Ids {
     pub(crate) fn new() -> Self {
-        Self { last: 0, last_millis: 0 }
+        Self::resumed(0, 0)
     }
 
     pub(crate) fn resumed(last: u64, last_millis: i64) -> Self {
-        Self { last, last_millis }
+        Self { last, times: HashMap::new(), full: TIMES, floor: last_millis }
     }
 
     pub(crate) fn last(&self) -> u64 {
@@ -86,7 +96,7 @@ impl Ids {
     }
 
     pub(crate) fn last_millis(&self) -> i64 {
-        self.last_millis
+        self.times.values().copied().fold(self.floor, i64::max)
     }
 
     pub(crate) fn next(&mut self, random: &mut Random, now: Timestamp) -> u64 {
@@ -98,11 +108,22 @@ impl Ids {
         self.last
     }
 
-    /// A millisecond that no other event has, at or after `now`: kinds without an id are told
-    /// apart by their time.
-    pub(crate) fn next_millis(&mut self, now: Timestamp) -> i64 {
-        self.last_millis = now.as_millisecond().max(self.last_millis.saturating_add(1));
-        self.last_millis
+    /// A millisecond at or after `now` that no other event of its sort has: what has no id is told
+    /// apart by who does what to whom, and by its time.
+    pub(crate) fn next_millis(&mut self, sort: String, now: Timestamp) -> i64 {
+        let now = now.as_millisecond();
+        if self.times.len() >= self.full {
+            let floor = &mut self.floor;
+            self.times.retain(|_, last| {
+                let is_past = *last < now;
+                *floor = if is_past { (*floor).max(*last) } else { *floor };
+                !is_past
+            });
+            self.full = TIMES.max(2 * self.times.len());
+        }
+        let last = self.times.entry(sort).or_insert(self.floor);
+        *last = now.max(last.saturating_add(1));
+        *last
     }
 }
 
@@ -127,10 +148,29 @@ mod tests {
     }
 
     #[test]
-    fn milliseconds_are_unique() {
-        let now = Timestamp::from_millisecond(5000).unwrap();
+    fn milliseconds_are_unique_for_each_sort() {
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
         let mut ids = Ids::new();
-        assert_eq!([0; 3].map(|_| ids.next_millis(now)), [5000, 5001, 5002]);
+        assert_eq!([0; 3].map(|_| ids.next_millis("a".into(), at(5000))), [5000, 5001, 5002]);
+        assert_eq!(ids.next_millis("b".into(), at(5000)), 5000);
+        assert_eq!(ids.last_millis(), 5002);
+        // What was saved is not known sort by sort.
+        let mut resumed = Ids::resumed(ids.last(), ids.last_millis());
+        assert_eq!(resumed.next_millis("b".into(), at(5000)), 5003);
+        // What is past is forgotten, and what is not never.
+        for n in 0..3 * TIMES {
+            assert_eq!(ids.next_millis(n.to_string(), at(6000)), 6000);
+            assert_eq!(ids.next_millis(n.to_string(), at(6000)), 6001);
+        }
+        assert!(ids.times.len() == 3 * TIMES, "{}", ids.times.len());
+        for n in 0..3 * TIMES {
+            assert_eq!(ids.next_millis(n.to_string(), at(6000)), 6002);
+        }
+        for n in 0..20 * TIMES {
+            ids.next_millis(format!("later {n}"), at(7000 + i64::try_from(n).unwrap()));
+        }
+        assert!(ids.times.len() <= 6 * TIMES, "{}", ids.times.len());
+        assert_eq!(ids.next_millis("a".into(), at(5000)), ids.floor + 1);
     }
 
     #[test]

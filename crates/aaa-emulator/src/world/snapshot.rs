@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     Timer, World,
+    blocks::Blocks,
     deliveries::{InFlight, What, Work},
     grants::Grants,
     ledger::Records,
@@ -83,6 +84,8 @@ impl World {
             timers,
             grants: self.grants.saved(),
             limits: self.limits.saved(),
+            blocks: self.blocks.saved(),
+            traffic: self.saved_traffic(),
         }
     }
 
@@ -93,9 +96,12 @@ impl World {
     /// Refuses what no world can have saved.
     pub fn restore(settings: Settings, snapshot: Snapshot) -> Result<Self, SnapshotError> {
         let refuse = |what: &str| SnapshotError(what.to_owned());
-        if snapshot.version != Snapshot::VERSION {
+        if !(1..=Snapshot::VERSION).contains(&snapshot.version) {
             let version = snapshot.version;
-            return Err(SnapshotError(format!("its version is {version}, expected 1")));
+            return Err(SnapshotError(format!("its version is {version}, expected 1 or 2")));
+        }
+        if !(Settings::EARLIEST..=Settings::LATEST).contains(&snapshot.now) {
+            return Err(refuse("its time is not between 2011 and 2080"));
         }
         let count = snapshot.events.len();
         let mut world = Self::new(settings, snapshot.now);
@@ -105,6 +111,10 @@ impl World {
         world.generated = generated;
         world.grants = Grants::restored(snapshot.grants);
         world.limits = Limits::restored(snapshot.limits);
+        world.blocks = Blocks::restored(snapshot.blocks);
+        if let Some(traffic) = snapshot.traffic {
+            world.take_up_traffic(traffic).map_err(refuse)?;
+        }
         world.records = Records::restored(snapshot.events, snapshot.jobs)
             .ok_or_else(|| refuse("the ids of its events do not rise"))?;
         for saved in snapshot.webhooks {
@@ -305,7 +315,11 @@ mod tests {
             World::restore(Settings::default(), snapshot).map(|_| ()).unwrap_err().to_string()
         };
         assert!(World::restore(Settings::default(), good.clone()).is_ok());
-        assert!(take(&|s| s.version = 2).contains("its version is 2"));
+        assert!(take(&|s| s.now = Timestamp::MAX).contains("not between 2011 and 2080"));
+        for version in [0, 3] {
+            let told = format!("its version is {version}");
+            assert!(take(&|s| s.version = version).contains(&told));
+        }
         let work = SavedWork::Event { event: 3, cause: Cause::Live, job: None };
         let webhook_id = "5".parse().unwrap();
         let timer = SavedTimer { at: now, webhook_id, due: Due::Retry(work) };

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::World;
 use crate::{
-    control::{Traffic, TrafficState},
+    control::{SavedTraffic, Traffic, TrafficState},
+    settings::BlockedFlag,
     society::{self, Act, Moulds, Society, Values, concerns_other},
 };
 
@@ -44,39 +45,49 @@ impl World {
         now: Timestamp,
     ) -> Result<TrafficState, &'static str> {
         self.observe(now);
-        if ask.rate != 0.0 && !(Traffic::MIN_RATE..=Traffic::MAX_RATE).contains(&ask.rate) {
-            return Err("`rate` is between 0.001 and 100000 per second, or 0 to end it");
-        }
-        if !(2..=Traffic::MAX_USERS).contains(&ask.users) {
-            return Err("`users` is between 2 and 10000");
-        }
+        check(ask)?;
         if ask.rate == 0.0 {
             let ended = self.traffic.take().map(|running| running.state());
             let ended = ended.unwrap_or(TrafficState { users: ask.users, ..NOTHING });
             return Ok(TrafficState { rate: 0.0, ..ended });
         }
-        // Below a nanosecond it would not go on.
-        let period =
-            SignedDuration::from_secs_f64(ask.rate.recip()).max(SignedDuration::from_nanos(1));
+        let period = period_of(ask);
         let next = self.now.checked_add(period).unwrap_or(Timestamp::MAX);
         let running = match self.traffic.take() {
             Some(mut running) => {
                 running.society.resize(ask.users);
                 Running { ask, period, next, ..running }
             }
-            None => Running {
-                ask,
-                period,
-                next,
-                society: Society::new(self.settings.seed, ask.users),
-                moulds: Moulds::new(self.settings.blocked_flag),
-                subscribers: Vec::new(),
-                since_listed: STALE,
-                acts: 0,
-                left_out: 0,
-            },
+            None => {
+                let society = Society::new(self.settings.seed, ask.users);
+                Running::new(ask, next, society, self.settings.blocked_flag)
+            }
         };
         Ok(self.traffic.insert(running).state())
+    }
+
+    /// Saves what happens by itself, so that it goes on from there.
+    pub(super) fn saved_traffic(&self) -> Option<SavedTraffic> {
+        let running = self.traffic.as_ref()?;
+        let mut saved = running.society.saved(running.ask, running.next);
+        (saved.acts, saved.left_out) = (running.acts, running.left_out);
+        Some(saved)
+    }
+
+    /// Takes up what was saved.
+    pub(super) fn take_up_traffic(&mut self, saved: SavedTraffic) -> Result<(), &'static str> {
+        let SavedTraffic { asked, next, acts, left_out, .. } = saved;
+        check(asked)?;
+        if asked.rate == 0.0 {
+            return Err("its traffic has no rate");
+        }
+        let society = Society::restored(saved);
+        let running = Running::new(asked, next, society, self.settings.blocked_flag);
+        if running.due_by(self.now) > Traffic::MAX_STEP {
+            return Err("its traffic has waited for too long");
+        }
+        self.traffic = Some(Running { acts, left_out, ..running });
+        Ok(())
     }
 
     /// Returns what happens by itself.
@@ -101,6 +112,13 @@ impl World {
         let waiting: usize = self.hooks.values().map(|hook| hook.queue.len()).sum();
         if waiting >= MAX_WAITING || now.duration_since(running.next) > MAX_LATE {
             running.leave_out(running.due_by(now));
+        }
+    }
+
+    /// Leaves out everything that is due by a time.
+    pub(crate) fn leave_out_traffic(&mut self, by: Timestamp) {
+        if let Some(running) = &mut self.traffic {
+            running.leave_out(running.due_by(by));
         }
     }
 
@@ -149,8 +167,12 @@ impl World {
         let (Ok(actor), other) = (UserId::try_from(act.actor), UserId::try_from(act.other)) else {
             return;
         };
-        let millis = self.ids.next_millis(self.now);
+        let millis = act.sort().map(|sort| self.ids.next_millis(sort, self.now));
+        let millis = millis.unwrap_or(self.now.as_millisecond());
         let values = Values::new(act, self.now, millis, self.random.hex());
+        if let (Some(blocks), Ok(other)) = (act.blocks(), &other) {
+            self.blocks.note(blocks, actor, *other);
+        }
         let webhooks: Vec<_> = self.hooks.keys().copied().collect();
         for webhook in webhooks {
             let Some(hook) = self.hooks.get(&webhook) else {
@@ -161,7 +183,8 @@ impl World {
             let concerned = [Some(&actor), other]
                 .map(|user| user.copied().filter(|user| hook.subscribers.contains(user)));
             for user in concerned.into_iter().flatten() {
-                let body = moulds.body(act, &values, user == actor);
+                let has_blocked = self.blocks.has(user, actor);
+                let body = moulds.body(act, &values, user == actor, has_blocked);
                 let key = society::key(act, &values, user);
                 self.log(webhook, Some(user), (act.kind().to_owned(), key, body), None);
             }
@@ -173,7 +196,37 @@ impl World {
 const NOTHING: TrafficState =
     TrafficState { rate: 0.0, users: Traffic::USERS, acts: 0, left_out: 0 };
 
+/// Finds what is wrong with a rate or a number of users.
+fn check(ask: Traffic) -> Result<(), &'static str> {
+    if ask.rate != 0.0 && !(Traffic::MIN_RATE..=Traffic::MAX_RATE).contains(&ask.rate) {
+        return Err("`rate` is between 0.001 and 100000 per second, or 0 to end it");
+    }
+    if !(2..=Traffic::MAX_USERS).contains(&ask.users) {
+        return Err("`users` is between 2 and 10000");
+    }
+    Ok(())
+}
+
+fn period_of(ask: Traffic) -> SignedDuration {
+    // Below a nanosecond it would not go on.
+    SignedDuration::from_secs_f64(ask.rate.recip()).max(SignedDuration::from_nanos(1))
+}
+
 impl Running {
+    fn new(ask: Traffic, next: Timestamp, society: Society, flag: BlockedFlag) -> Self {
+        Self {
+            ask,
+            period: period_of(ask),
+            next,
+            society,
+            moulds: Moulds::new(flag),
+            subscribers: Vec::new(),
+            since_listed: STALE,
+            acts: 0,
+            left_out: 0,
+        }
+    }
+
     fn state(&self) -> TrafficState {
         let Traffic { rate, users } = self.ask;
         TrafficState { rate, users, acts: self.acts, left_out: self.left_out }

@@ -12,7 +12,10 @@ use super::{
     refusal::Reason,
     replay::{Job, Replaying},
 };
-use crate::settings::{Generation, UrlRule};
+use crate::{
+    control::Abandoned,
+    settings::{Generation, UrlRule},
+};
 
 /// A webhook.
 #[derive(Debug)]
@@ -120,7 +123,7 @@ impl World {
             self.records.end_job(id, crate::control::JobState::Incomplete);
         }
         for work in hook.queue.into_iter().chain(hook.held.into_values()) {
-            self.abandon(work);
+            self.abandon(work, Some(Abandoned::WebhookRemoved));
         }
         Ok(())
     }

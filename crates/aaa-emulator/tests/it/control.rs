@@ -212,3 +212,74 @@ async fn traffic_from_the_beginning() {
     let fast = Emulator::builder().traffic(Traffic::new(1e9)).start().await.unwrap_err();
     assert!(fast.to_string().starts_with("the traffic cannot begin: `rate`"), "{fast}");
 }
+
+/// Retries and delays take longer than anybody waits: who waits is told how it stands.
+#[tokio::test]
+async fn patience_ends_with_what_is_known() {
+    let retries = Some(vec![jiff::SignedDuration::from_secs(3)]);
+    let settings = aaa_emulator::settings::Settings { retries, ..crate::support::quiet() };
+    let emulator = Emulator::builder().settings(settings).start().await.unwrap();
+    let receiver = Receiver::start().await;
+    let webhook = register(&emulator, &receiver).await;
+    subscribe(&emulator, webhook, 7).await;
+    receiver.answer_deliveries(503);
+    let ask = json!({"kind": "favorite_events", "user_id": "7", "count": 2});
+    let made = control(&emulator, "events?wait=true&patience=1", &[], ask.clone()).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let ids: Vec<_> =
+        made.body["events"].as_array().unwrap().iter().map(|e| e["id"].clone()).collect();
+    assert_eq!((ids.len(), &made.body["under_way"]), (2, &json!(ids)));
+    // What ends in time is waited for, and nothing is left to tell.
+    receiver.answer_deliveries(200);
+    let made = control(&emulator, "events?wait=true&patience=20", &[], ask).await;
+    assert_eq!((made.status, made.body.get("under_way")), (200, None));
+    for bad in ["61", "-1", "soon"] {
+        let path = format!("events?wait=true&patience={bad}");
+        let ask = json!({"kind": "favorite_events", "user_id": "7"});
+        let got = control(&emulator, &path, &[], ask).await;
+        assert_eq!(got.status, 400, "{bad}");
+        assert!(got.body["error"].is_string());
+    }
+}
+
+/// Whatever is refused under `/_emulator/` says why, in one form.
+#[tokio::test]
+async fn every_refusal_says_why() {
+    let emulator = Emulator::start().await.unwrap();
+    let mut told = Vec::new();
+    for (method, path, body) in [
+        (Method::POST, "/_emulator/events", "x".repeat(3 * 1024 * 1024)),
+        (Method::GET, "/_emulator/events", String::new()),
+        (Method::DELETE, "/_emulator/faults", String::new()),
+        (Method::POST, "/_emulator/page", String::new()),
+        (Method::GET, "/_emulator/", String::new()),
+        (Method::GET, "/_emulator", String::new()),
+        (Method::GET, "/_emulator/nothing", String::new()),
+        (Method::POST, "/_emulator/deliver", json!({"webhook_id": "12", "body": ""}).to_string()),
+        (Method::POST, "/_emulator/deliver", "{".to_owned()),
+        (Method::GET, "/_emulator/ledger?id=seven", String::new()),
+    ] {
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(format!("{}{path}", emulator.url()))
+            .header("content-type", "application/json");
+        let got = send(request, body).await;
+        assert_eq!(got.headers["content-type"], "application/json", "{method} {path}: {got:?}");
+        if got.status == 405 {
+            assert!(got.headers.contains_key("allow"), "{method} {path}");
+        }
+        told.push(format!("{} {}", got.status, got.body["error"].as_str().unwrap()));
+    }
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    413 the body is larger than 2 MiB
+    405 this control call has another method: see the documentation of `control`
+    405 this control call has another method: see the documentation of `control`
+    405 this control call has another method: see the documentation of `control`
+    404 there is no such control call: see the documentation of `control`
+    404 there is no such control call: see the documentation of `control`
+    404 there is no such control call: see the documentation of `control`
+    404 there is no webhook 12: `GET /_emulator/state` has all of them
+    400 the body: EOF while parsing an object at line 1 column 1
+    400 an id in the query is not a number
+    "#);
+}

@@ -81,7 +81,6 @@ async fn somebody_looks_and_makes_things_happen() {
     browser.until(done).await.unwrap();
     assert_eq!(emulator.now().duration_since(before).as_secs(), 60);
     browser.choose("#fault [name=type]", "delay").await.unwrap();
-    browser.choose("#fault [name=kind]", "").await.unwrap();
     browser.click("#fault button").await.unwrap();
     browser.until("return document.querySelector('#faults .pill')").await.unwrap();
     assert!(browser.text("#faults").await.unwrap().contains("0 of 1 fired"));
@@ -120,6 +119,87 @@ async fn somebody_looks_and_makes_things_happen() {
     browser.close().await.unwrap();
 }
 
+/// Every action with what it needs, on every occasion; and every kind that can be sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_can_go_wrong_can_be_planned() {
+    let Some(browser) = browser("whatever_can_go_wrong_can_be_planned", 1280, 900).await else {
+        return;
+    };
+    let emulator = Emulator::builder().settings(quiet()).start().await.unwrap();
+    browser.open(&emulator.url()).await.unwrap();
+    let shown = "return [...document.querySelectorAll('#fault > label')]\
+                 .filter((label) => label.checkVisibility())\
+                 .map((label) => label.querySelector('input, select').name)";
+    for (action, parameters) in [
+        ("drop", json!(["type", "times"])),
+        ("delay", json!(["type", "seconds", "times"])),
+        ("slow_body", json!(["type", "millis", "times"])),
+        ("respond", json!(["type", "status", "form", "times"])),
+    ] {
+        browser.choose("#fault [name=type]", action).await.unwrap();
+        assert_eq!(browser.run(shown).await.unwrap(), parameters, "{action}");
+    }
+    // A call has to be named, so what it is for is open by now.
+    assert_eq!(
+        browser.run("return document.querySelector('#fault details').open").await.unwrap(),
+        true
+    );
+    browser.click("#fault button").await.unwrap();
+    let refused = "return document.querySelector('#fault output.error')?.textContent";
+    let refused = browser.until(refused).await.unwrap();
+    assert!(refused.as_str().unwrap().contains("`operation`"), "{refused}");
+    browser.fill("#fault [name=status]", "429").await.unwrap();
+    browser.choose("#fault [name=form]", "coded").await.unwrap();
+    browser.choose("#fault [name=operation]", "subscribe").await.unwrap();
+    browser.fill("#fault [name=user_id]", "7").await.unwrap();
+    browser.fill("#fault [name=nth]", "2").await.unwrap();
+    browser.fill("#fault [name=probability]", "0.5").await.unwrap();
+    picture(&browser, "page-fault").await;
+    browser.click("#fault button").await.unwrap();
+    browser.until("return document.querySelector('#faults .pill')").await.unwrap();
+
+    for (name, value) in [("operation", ""), ("cause", "retry")] {
+        browser.choose(&format!("#fault [name={name}]"), value).await.unwrap();
+    }
+    browser.choose("#fault [name=type]", "jump_clock").await.unwrap();
+    browser.fill("#fault [name=kind]", "follow_events").await.unwrap();
+    browser.fill("#fault [name=webhook_id]", "5").await.unwrap();
+    browser.fill("#fault [name=seconds]", "90").await.unwrap();
+    browser.fill("#fault [name=nth]", "").await.unwrap();
+    browser.fill("#fault [name=probability]", "").await.unwrap();
+    // Without a mouse.
+    browser
+        .run(
+            "document.querySelector('#fault button').focus(); \
+              document.activeElement.closest('form').requestSubmit()",
+        )
+        .await
+        .unwrap();
+    browser.until("return document.querySelectorAll('#faults .pill').length === 2").await.unwrap();
+    let planned = serde_json::to_value(emulator.faults()).unwrap();
+    let plan = |n: usize| (&planned["faults"][n]["match"], &planned["faults"][n]["action"]);
+    let called = json!({"operation": "subscribe", "user_id": "7", "nth": 2, "probability": 0.5});
+    assert_eq!(plan(0), (&called, &json!({"type": "respond", "status": 429, "form": "coded"})));
+    let delivered =
+        json!({"kind": "follow_events", "user_id": "7", "webhook_id": "5", "cause": "retry"});
+    assert_eq!(plan(1), (&delivered, &json!({"type": "jump_clock", "seconds": 90})));
+
+    let receiver = Receiver::start().await;
+    let webhook = register(&emulator, &receiver).await;
+    subscribe(&emulator, webhook, 7).await;
+    browser.fill("#send [name=user_id]", "7").await.unwrap();
+    for (n, kind) in ["post.create", "filtered_stream"].into_iter().enumerate() {
+        browser.choose("#send [name=kind]", kind).await.unwrap();
+        browser.click("#send button").await.unwrap();
+        receiver.wait_for(n + 1).await;
+    }
+    let arrived = receiver.arrived();
+    assert_eq!(arrived[0].0["data"]["event_type"], "post.create");
+    assert!(arrived[1].0["matching_rules"].is_array());
+    assert_eq!(browser.console().await.unwrap().len(), 1, "the answer of the refused plan");
+    browser.close().await.unwrap();
+}
+
 /// Wherever text from outside is shown, nothing in it runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_text_is_text() {
@@ -141,7 +221,8 @@ async fn hostile_text_is_text() {
     for ask in events {
         emulator.trigger_and_wait(&ask).await.unwrap();
     }
-    let fault = json!({"match": {"kind": HOSTILE}, "action": {"type": "drop"}});
+    let kind = format!("{HOSTILE}_events");
+    let fault = json!({"match": {"kind": kind}, "action": {"type": "drop"}});
     emulator.plan_fault(serde_json::from_value(fault).unwrap()).unwrap();
     browser.open(&emulator.url()).await.unwrap();
     // As it was loaded, and as it is put in place later.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aaa_emulator::{
     Emulator, StartError,
-    control::{Snapshot, Trigger},
+    control::{Snapshot, Traffic, Trigger},
 };
 use http::{Method, Request};
 use serde_json::Value;
@@ -22,6 +22,11 @@ async fn the_next_emulator_knows_all_of_it() {
     let before = first.changes();
     first.advance(Duration::from_secs(40 * 60)).await.unwrap();
     assert!(first.changes() > before);
+    // Nothing is written anew because somebody looks.
+    let before = first.changes();
+    assert_eq!(call(&first, Method::GET, "/2/webhooks", Value::Null).await.status, 200);
+    let _ = (first.ledger(), first.state(), first.traffic());
+    assert_eq!(first.changes(), before);
 
     // Over HTTP, as a file would have it.
     let uri = format!("{}/_emulator/state?export=true", first.url());
@@ -80,7 +85,7 @@ fn its_form_is_fixed() {
     });
     insta::assert_json_snapshot!(snapshot, @r#"
     {
-      "version": 1,
+      "version": 2,
       "now": "2025-11-22T04:00:00Z",
       "ahead_millis": 0,
       "counters": {
@@ -164,7 +169,50 @@ fn its_form_is_fixed() {
           "ends": "2025-11-22T04:15:00Z",
           "used": 1
         }
-      ]
+      ],
+      "blocks": [],
+      "traffic": null
     }
     "#);
+}
+
+/// What others did before goes on: the same story as without an end between.
+#[tokio::test]
+async fn traffic_goes_on() {
+    let start = Some("2025-11-22T04:00:00Z".parse().unwrap());
+    let settings = aaa_emulator::settings::Settings { start, ..quiet() };
+    let receiver = Receiver::start().await;
+    let first = Emulator::builder().settings(settings.clone()).start().await.unwrap();
+    let webhook = register(&first, &receiver).await;
+    subscribe(&first, webhook, 7).await;
+    first.set_traffic(Traffic::new(2.5).with_users(5)).unwrap();
+    first.advance(Duration::from_secs(200)).await.unwrap();
+    let mut saved = first.export();
+    let text = serde_json::to_string(&saved).unwrap();
+    let second = Emulator::builder().settings(settings.clone());
+    let second = second.state(serde_json::from_str(&text).unwrap()).start().await.unwrap();
+    let mut again = second.export();
+    (again.ahead_millis, saved.ahead_millis) = (0, 0);
+    assert_eq!(again, saved);
+    for emulator in [&first, &second] {
+        emulator.advance(Duration::from_secs(200)).await.unwrap();
+        emulator.advance(Duration::ZERO).await.unwrap();
+    }
+    assert_eq!(second.traffic().acts, 1000);
+    assert_eq!(second.traffic(), first.traffic());
+    let keys = |emulator: &Emulator| -> Vec<_> {
+        emulator.ledger().events.into_iter().map(|event| event.key).collect()
+    };
+    assert_eq!(keys(&first), keys(&second));
+
+    // A state of before traffic was saved is read too.
+    let mut old: Value = serde_json::from_str(&text).unwrap();
+    old["version"] = 1.into();
+    for later in ["traffic", "blocks"] {
+        old.as_object_mut().unwrap().remove(later).unwrap();
+    }
+    let old = serde_json::from_value(old).unwrap();
+    let third = Emulator::builder().settings(settings).state(old).start().await.unwrap();
+    assert_eq!(third.traffic().rate, 0.0);
+    assert_eq!(third.export().version, 2);
 }

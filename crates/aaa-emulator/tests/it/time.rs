@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aaa_emulator::{
     Emulator,
-    control::{Action, CheckCause, Fault, Match, Trigger},
+    control::{Action, CheckCause, Fault, Match, Traffic, Trigger},
     settings::{Settings, TimeMode},
 };
 use aaa_types::UtcMinute;
@@ -118,4 +118,52 @@ async fn a_silent_webhook_does_not_stop_the_clock() {
     let before = emulator.now();
     let moved = tokio::time::timeout(crate::support::PATIENCE, emulator.advance(HOUR * 28)).await;
     assert!(moved.expect("in time").unwrap().duration_since(before).as_hours() >= 28);
+}
+
+/// A jump is no time in which users do something, so it takes no longer than without them.
+#[tokio::test]
+async fn a_jump_leaves_out_traffic() {
+    for time in [TimeMode::Virtual, TimeMode::Running] {
+        let settings = Settings { time, ..virtual_from("2025-11-22T04:00:00Z") };
+        let emulator = Emulator::builder().settings(settings).start().await.unwrap();
+        let receiver = Receiver::start().await;
+        let webhook = register(&emulator, &receiver).await;
+        subscribe(&emulator, webhook, 7).await;
+        emulator.set_traffic(Traffic::new(100.0)).unwrap();
+        let fault = Fault::new(Action::JumpClock { seconds: 3600 });
+        // Traffic makes none of these.
+        let when = Match { kind: Some("jump_events".to_owned()), ..Match::default() };
+        emulator.plan_fault(fault.when(when)).unwrap();
+        let before = emulator.now();
+        let jump = Trigger::new("jump_events", user(7)).with_payload(serde_json::json!({}));
+        emulator.trigger(&jump).await.unwrap();
+        assert!(emulator.now().duration_since(before).as_hours() >= 1);
+        let traffic = emulator.traffic();
+        assert!(traffic.left_out >= 359_000 && traffic.acts < 1000, "{time:?}: {traffic:?}");
+    }
+}
+
+/// Ids carry their time, and have no room for all of it.
+#[tokio::test]
+async fn the_clock_stays_within_what_ids_can_hold() {
+    for start in ["2010-06-01T00:00:00Z", "2080-06-01T00:00:00Z", "9999-12-30T00:00:00Z"] {
+        let started = Emulator::builder().settings(virtual_from(start)).start().await;
+        let error = started.unwrap_err().to_string();
+        assert!(error.contains("`start`") && error.contains("between 2011 and 2080"), "{error}");
+    }
+    let settings = virtual_from("2079-12-31T00:00:00Z");
+    let emulator = Emulator::builder().settings(settings).start().await.unwrap();
+    let receiver = Receiver::start().await;
+    let webhook = register(&emulator, &receiver).await;
+    subscribe(&emulator, webhook, 7).await;
+    let made = emulator.trigger_and_wait(&Trigger::new("favorite_events", user(7))).await.unwrap();
+    assert!(made.events[0].id.len() <= 19);
+    let beyond = emulator.advance(HOUR * 25).await.unwrap_err().to_string();
+    assert!(beyond.contains("2080"), "{beyond}");
+    // Nor is it taken there by a jump.
+    emulator.plan_fault(Fault::new(Action::JumpClock { seconds: 30 * 3600 })).unwrap();
+    emulator.trigger(&Trigger::new("favorite_events", user(7))).await.unwrap();
+    assert_eq!(emulator.faults().faults[0].fired, 1);
+    assert_eq!(emulator.now(), "2079-12-31T00:00:00Z".parse().unwrap());
+    assert_eq!(emulator.advance(HOUR * 24).await.unwrap(), Settings::LATEST);
 }

@@ -55,6 +55,39 @@ fn blocked_flag() {
 }
 
 #[test]
+fn blocked_place() {
+    let by_8 = json!({"user": {"id_str": "8"}});
+    for (payload, stands) in [
+        (json!({"entities": {"user_mentions": [{"id_str": "8"}]}}), true),
+        (json!({"in_reply_to_user_id_str": "8"}), true),
+        (json!({"quoted_status": by_8}), false),
+        (json!({"retweeted_status": by_8}), false),
+    ] {
+        let bodies = bodies(&ask("tweet_create_events").with_payload(payload.clone()));
+        let there: Vec<_> = bodies.iter().map(|b| b.get("user_has_blocked").is_some()).collect();
+        assert_eq!(there, [false, stands], "{payload}");
+    }
+}
+
+#[test]
+fn blocked_author() {
+    let (mut stage, id) = Stage::subscribed(Settings::default());
+    stage.subscribe(&id, 8);
+    let reply = ask("tweet_create_events").with_payload(json!({"in_reply_to_user_id_str": "8"}));
+    let of_7 = json!({"target": {"id": "7"}});
+    let mut flags = Vec::new();
+    for kind in [None, Some("block_events"), Some("unblock_events")] {
+        if let Some(kind) = kind {
+            stage.trigger(&Trigger::new(kind, user(8)).with_payload(of_7.clone()));
+            stage.all_posts(200);
+        }
+        stage.trigger(&reply);
+        flags.push(stage.all_posts(200)[1]["user_has_blocked"].clone());
+    }
+    assert_eq!(flags, [json!(false), json!(true), json!(false)]);
+}
+
+#[test]
 fn repost_mention() {
     let repost = json!({
         "entities": {"user_mentions": [{"id_str": "8"}]},

@@ -1,6 +1,10 @@
 //! Deliveries, and when they come again.
 
-use aaa_emulator::{control::Trigger, credentials, settings::Settings};
+use aaa_emulator::{
+    control::{Abandoned, Action, Fault, LedgerEvent, Trigger},
+    credentials,
+    settings::Settings,
+};
 use aaa_webhook::signature::Signature;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -90,4 +94,32 @@ fn not_after_unsubscribing() {
     let (mut stage, id) = Stage::subscribed(Settings::default());
     stage.world.unsubscribe(id.parse().unwrap(), user(7), stage.now).unwrap();
     assert!(stage.make("favorite_events", 1).events.is_empty());
+}
+
+/// What waits for its turn, is delayed, or is due for a retry.
+#[test]
+fn queued_at_unsubscribing() {
+    let (mut stage, id) = Stage::enterprise(Settings { concurrency: 2, ..Settings::default() });
+    let webhook = id.parse().unwrap();
+    stage.subscribe(&id, 8);
+    let delay = Fault::new(Action::Delay { seconds: 60 });
+    stage.world.plan_fault(delay).unwrap();
+    stage.make("favorite_events", 1);
+    stage.make("follow_events", 1);
+    stage.answer_posts(500);
+    stage.make("tweet_create_events", 4);
+    stage.collect();
+    assert_eq!(stage.posts.len(), 2, "two are under way, two wait");
+    let other = stage.trigger(&Trigger::new("favorite_events", user(8)));
+    stage.world.unsubscribe(webhook, user(7), stage.now).unwrap();
+    assert_eq!(stage.all_posts(200).len(), 3);
+    stage.pass(SignedDuration::from_mins(10));
+    assert!(stage.posts.is_empty(), "nothing comes later");
+    let ledger = stage.world.ledger(stage.now);
+    let tried: Vec<_> = ledger.events.iter().map(|event| event.attempts.len()).collect();
+    assert_eq!(tried, [0, 1, 1, 1, 0, 0, 1]);
+    let gone = |event: &LedgerEvent| event.abandoned == Some(Abandoned::Unsubscribed);
+    let abandoned: Vec<_> = ledger.events.iter().map(gone).collect();
+    assert_eq!(abandoned, [true, true, false, false, true, true, false]);
+    assert_eq!(ledger.events[6].id, other.events[0].id);
 }

@@ -29,9 +29,26 @@ fn limit_v2_replay() {
 
 #[test]
 fn limit_v2_unpublished() {
-    let path = "/2/account_activity/subscriptions/count";
-    let got = Stage::new().call(Who::App, Method::GET, path, Value::Null);
-    assert_eq!(got.limit(), 100_000);
+    let base = "/2/account_activity";
+    let hook = format!("{base}/webhooks/5/subscriptions");
+    let replay = format!("{base}/replay/webhooks/5/subscriptions/all?from_date=1&to_date=2");
+    let mut stage = Stage::new();
+    for (who, method, path) in [
+        (Who::App, Method::GET, format!("{base}/subscriptions/count")),
+        (Who::User(7), Method::POST, format!("{hook}/all")),
+        (Who::User(7), Method::GET, format!("{hook}/all")),
+        (Who::App, Method::GET, format!("{hook}/all/list")),
+        (Who::App, Method::DELETE, format!("{hook}/7/all")),
+        (Who::App, Method::POST, replay),
+    ] {
+        for left in [99_999, 99_998] {
+            let got = stage.call(who, method.clone(), &path, Value::Null);
+            assert_eq!(got.limit(), 100_000, "{method} {path}");
+            assert_eq!(got.headers["x-rate-limit-remaining"], left.to_string(), "{path}");
+        }
+    }
+    // Nor do they take anything from the limit that the route of today has.
+    assert_eq!(stage.replay("5", -60, -50).headers["x-rate-limit-remaining"], "99");
 }
 
 #[test]

@@ -39,7 +39,7 @@ const AAA: &str = r#"#!/bin/sh
 case $1 in
 listen|emulate|dashboard)
     case "$*" in
-    *--bind*|*--help*) ;;
+    *--bind*|*--help*|*--print-env*) ;;
     *) command=$1; shift; set -- "$command" --bind 127.0.0.1:0 "$@" ;;
     esac ;;
 trigger)

@@ -40,6 +40,29 @@ async function refresh() {
   asking = false;
 }
 
+// Those of some fields that are shown and say something.
+function given(form, names) {
+  const said = {};
+  for (const name of names) {
+    const field = form.elements[name];
+    const value = field.value.trim();
+    if (field.closest('[hidden]') || value === '') continue;
+    said[name] = field.type === 'number' ? Number(value) : value;
+  }
+  return said;
+}
+
+// Shows the parameters that the chosen action has. What it needs to match is opened.
+function fit() {
+  const form = document.getElementById('fault');
+  const type = form.elements.type.value;
+  for (const label of form.querySelectorAll('[data-for]')) {
+    label.hidden = !label.dataset.for.split(' ').includes(type);
+    for (const field of label.querySelectorAll('input')) field.disabled = label.hidden;
+  }
+  if (type === 'respond') form.querySelector('details').open = true;
+}
+
 // What a form asks for. A mistake in it is told by an Error.
 function asked(form) {
   const field = (name) => form.elements[name].value;
@@ -52,9 +75,9 @@ function asked(form) {
     case 'clock':
       return { advance_seconds: Number(field('advance_seconds')) };
     case 'fault': {
-      const action = { type: field('type') };
-      if (action.type === 'delay') action.seconds = 60;
-      const when = field('kind') ? { kind: field('kind') } : {};
+      const action = { type: field('type'), ...given(form, ['seconds', 'millis', 'status', 'form']) };
+      const when = given(form, ['kind', 'user_id', 'webhook_id', 'cause', 'operation', 'check', 'nth',
+        'probability']);
       return { match: when, action, times: Number(field('times')) };
     }
     case 'traffic':
@@ -106,5 +129,7 @@ async function submit(event) {
 
 for (const section of shown.querySelectorAll('section[id]')) before.set(section.id, section.innerHTML);
 for (const form of document.forms) form.addEventListener('submit', submit);
+document.getElementById('fault').elements.type.addEventListener('change', fit);
+fit();
 document.addEventListener('visibilitychange', refresh);
 setInterval(refresh, 1000);

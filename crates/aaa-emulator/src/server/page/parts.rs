@@ -5,13 +5,12 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::forms;
 use crate::{
-    bodies,
     control::{
         Attempt, Cause, Completion, JobDetail, JobState, LedgerEvent, PlannedFault, State,
         TrafficState, WebhookState,
     },
-    credentials,
     html::escaped,
     settings::TimeMode,
 };
@@ -20,7 +19,7 @@ use crate::{
 pub(super) const SHOWN: usize = 50;
 
 /// How many of anything else.
-const FEW: usize = 30;
+pub(super) const FEW: usize = 30;
 
 /// How much of a body is shown, in bytes.
 const MAX_BODY: usize = 8 * 1024;
@@ -28,7 +27,8 @@ const MAX_BODY: usize = 8 * 1024;
 /// What there is to show.
 pub(super) struct View {
     pub(super) state: State,
-    pub(super) faults: Vec<PlannedFault>,
+    /// The latest first, and how many there are.
+    pub(super) faults: (Vec<PlannedFault>, usize),
     /// The latest first.
     pub(super) latest: Vec<(LedgerEvent, Bytes)>,
     pub(super) traffic: TrafficState,
@@ -36,9 +36,7 @@ pub(super) struct View {
 
 /// Writes the whole page.
 pub(super) fn page(view: &View) -> String {
-    let kinds = bodies::KINDS.iter().filter(|kind| **kind != bodies::JOB_STATUS);
-    let kinds: String = kinds.map(|kind| format!("<option>{kind}</option>")).collect();
-    let max_user = credentials::MAX_USER;
+    let forms = forms::forms();
     let shown = shown(view);
     format!(
         r##"<!doctype html>
@@ -61,42 +59,7 @@ its buttons do nothing; the control API under <code>/_emulator/</code> does the 
 <main id="shown" aria-live="off">
 {shown}</main>
 <div id="actions">
-<form id="send" data-call="events"><h2>Send events</h2>
-<label class="wide">Kind <select name="kind">{kinds}</select></label>
-<label>User <input name="user_id" type="number" min="1" max="{max_user}" value="1" required></label>
-<label>Count <input name="count" type="number" min="1" max="100000" value="1" required></label>
-<details class="wide"><summary>Members that differ</summary>
-<textarea name="payload" rows="3" spellcheck="false" aria-label="JSON object, merged into the item"
- placeholder='{{"text":"hello"}}'></textarea></details>
-<button>Send</button><output></output></form>
-<form id="clock" data-call="clock"><h2>Advance the clock</h2>
-<label class="wide">By <select name="advance_seconds">
-<option value="60">1 minute</option><option value="660">11 minutes</option>
-<option value="3600">1 hour</option><option value="86400">1 day</option>
-<option value="100800">28 hours</option></select></label>
-<button>Advance</button><output></output></form>
-<form id="fault" data-call="faults"><h2>Inject a fault</h2>
-<label class="wide">Deliveries <select name="type">
-<option value="drop">are lost on their way</option>
-<option value="lose_answer">lose their answer</option>
-<option value="delay">are delayed by a minute</option>
-<option value="duplicate">are sent twice</option>
-<option value="bad_signature">have a wrong signature</option>
-<option value="corrupt">have a wrong byte</option>
-<option value="truncate">are cut in half</option>
-<option value="missing_completion">of the end of a job are missing</option>
-<option value="incomplete_job">of a job are said to have failed</option></select></label>
-<label>Kind <select name="kind"><option value="">any</option>{kinds}</select></label>
-<label>Times <input name="times" type="number" min="1" max="1000000" value="1" required></label>
-<button>Plan it</button><output></output></form>
-<form id="traffic" data-call="traffic"><h2>Traffic</h2>
-<label>Acts per s <input name="rate" type="number" min="0" max="100000" step="any" value="1" required></label>
-<label>Users <input name="users" type="number" min="2" max="10000" value="20" required></label>
-<button>Set</button><output></output></form>
-<form id="reset" data-call="reset"><h2>Begin anew</h2>
-<p>Forgets webhooks, subscriptions, events, jobs and faults; the flags stay.</p>
-<button class="danger">Reset</button><output></output></form>
-</div>
+{forms}</div>
 </div>
 <footer><p id="contact" role="status"></p></footer>
 </body>
@@ -276,12 +239,16 @@ fn jobs(all: &[JobDetail]) -> String {
     text
 }
 
-fn planned(all: &[PlannedFault]) -> String {
-    if all.is_empty() {
+fn planned((latest, all): &(Vec<PlannedFault>, usize)) -> String {
+    if latest.is_empty() {
         return "<p class=\"none\">None are planned.</p>\n".to_owned();
     }
-    let mut text = String::from("<ul class=\"cards\">\n");
-    for fault in all.iter().rev().take(FEW) {
+    let mut text = String::new();
+    if *all > latest.len() {
+        let _ = writeln!(text, "<p>The latest {} of {all}</p>", latest.len());
+    }
+    text.push_str("<ul class=\"cards\">\n");
+    for fault in latest {
         let class = if fault.fired < fault.planned { "wait" } else { "good" };
         let action = serde_json::to_string(&fault.action).unwrap_or_default();
         let when = serde_json::to_string(&fault.when).unwrap_or_default();

@@ -17,15 +17,18 @@ fn a_filled_mould_is_the_body_of_the_item() {
                 now,
                 id: 5,
                 older_id: 6,
-                millis: 1_763_784_000_999,
                 hex: "a7ba59eab0bfcba386f7acedac279542".to_owned(),
                 variety: 0,
                 stranger: payload::STRANGER,
                 revoked_at: now,
             };
-            let values = Values::new(&act, fresh.now, fresh.millis, fresh.hex.clone());
+            let values = Values::new(&act, fresh.now, 1_763_784_000_999, fresh.hex.clone());
             let user = |id: u64| UserId::try_from(id).unwrap();
-            let item = Item::new(act.kind(), user(act.actor), Some(&act.payload()), &fresh);
+            let mut item = Item::new(act.kind(), user(act.actor), Some(&act.payload()), &fresh);
+            item.set_apart(None, |sort| {
+                assert_eq!(Some(sort), act.sort());
+                1_763_784_000_999
+            });
             for relations in [Relations::ByUser, Relations::ByUserOrOfUser] {
                 let concerned = item.parties(relations);
                 let other = act.other > 0 && concerned.contains(&user(act.other));
@@ -36,8 +39,10 @@ fn a_filled_mould_is_the_body_of_the_item() {
                     continue;
                 }
                 let for_user = user(if for_actor { act.actor } else { act.other });
-                let body = moulds.body(&act, &values, for_actor);
-                assert_eq!(body, item.body(for_user, blocked), "{act:?}");
+                let has_blocked = n % 2 == 1;
+                let body = moulds.body(&act, &values, for_actor, has_blocked);
+                let around = Around { flag: blocked, has_blocked, context: None };
+                assert_eq!(body, item.body(for_user, around), "{act:?}");
                 let told = (act.kind().to_owned(), key(&act, &values, for_user));
                 assert_eq!(told, identity(&body));
             }

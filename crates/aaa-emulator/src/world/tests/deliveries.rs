@@ -207,3 +207,70 @@ fn what_comes_back_after_a_reset_means_nothing() {
     let ledger = sim.world.ledger(sim.now);
     assert!(ledger.events.len() == 2 && ledger.events.iter().all(|e| e.acknowledged_at.is_none()));
 }
+
+/// What stands beside the item can differ too, but not so that it is another event.
+#[test]
+fn top_level_members_can_be_given() {
+    let (mut sim, _) = Sim::subscribed(still());
+    let context = |value: serde_json::Value| value.as_object().unwrap().clone();
+    let message = Trigger::new("direct_message_events", user(7));
+    let given = json!({"apps": null, "users": {"7": {"name": "null"}}, "is_blocked_by": true});
+    sim.world.trigger(&message.with_context(context(given)), sim.now).unwrap();
+    let posts = sim.answer_posts(200);
+    let body: serde_json::Value = serde_json::from_slice(&posts[0].body).unwrap();
+    assert_eq!((body.get("apps"), &body["is_blocked_by"]), (None, &json!(true)));
+    assert_eq!(body["users"]["7"]["name"], "null");
+    assert_eq!(body["users"]["7"]["screen_name"], "user7");
+    assert!(verifies(&posts[0]));
+    for name in ["for_user_id", "follow_events", "data", "user_event"] {
+        let ask = Trigger::new("favorite_events", user(7));
+        let ask = ask.with_context(context(json!({name: []})));
+        let error = sim.world.trigger(&ask, sim.now).unwrap_err();
+        assert_eq!(error, TriggerError::Context(name.to_owned()));
+    }
+}
+
+/// An item's own time is that of the clock, however many others there are.
+#[test]
+fn times_do_not_run_ahead() {
+    let (mut sim, _) = Sim::subscribed(Settings { concurrency: 100_000, ..still() });
+    sim.trigger("favorite_events", 3000);
+    sim.trigger("follow_events", 1);
+    let other = json!({"target": {"id": "8"}});
+    let ask = Trigger::new("follow_events", user(7)).with_payload(other);
+    sim.world.trigger(&ask, sim.now).unwrap();
+    sim.world.set_traffic(crate::control::Traffic::new(5000.0), sim.now).unwrap();
+    sim.pass(SignedDuration::from_secs(4));
+    let ledger = sim.world.ledger(sim.now);
+    let mut timed = 0;
+    for (event, post) in ledger.events.iter().zip(&sim.posts) {
+        let body: serde_json::Value = serde_json::from_slice(&post.body).unwrap();
+        let Some(told) = body[event.kind.as_str()][0]["created_timestamp"].as_str() else {
+            continue;
+        };
+        let ahead = told.parse::<i64>().unwrap() - event.created_at.as_millisecond();
+        assert!((0..5).contains(&ahead), "{ahead} ms: {}", event.key);
+        timed += 1;
+    }
+    assert!(timed > 3000, "{timed}");
+    let keys: std::collections::HashSet<_> = ledger.events.iter().map(|e| &e.key).collect();
+    assert_eq!(keys.len(), ledger.events.len());
+}
+
+#[test]
+fn headers_of_2019_count_retries() {
+    let retries = Some([3, 27].map(SignedDuration::from_secs).to_vec());
+    let delivery_headers = crate::settings::DeliveryHeaders::Finagle;
+    let (mut sim, _) = Sim::subscribed(Settings { retries, delivery_headers, ..still() });
+    sim.trigger("favorite_events", 1);
+    let mut told = Vec::new();
+    for _ in 0..60 {
+        let of = |post: &Post| {
+            let find = |(name, _): &&(&str, String)| name.ends_with("finagle.retries");
+            post.headers.iter().find(find).unwrap().1.clone()
+        };
+        told.extend(sim.answer_posts(500).iter().map(of));
+        sim.pass(SignedDuration::from_secs(1));
+    }
+    assert_eq!(told, ["0", "1", "2"]);
+}

@@ -209,10 +209,71 @@ fn what_could_never_fire_is_refused() {
         (of_check.clone(), Action::Drop, 1, false),
         (Match { user_id: Some(user(7)), ..of_check }, Action::WrongCheck, 1, false),
         (Match::default(), Action::JumpClock { seconds: u64::MAX }, 1, false),
+        (Match::default(), Action::Delay { seconds: 0 }, 1, false),
     ] {
         let mut sim = Sim::new(still());
         let fault = Fault::new(action).when(when).times(times);
         let planned = sim.world.plan_fault(fault.clone());
         assert_eq!(planned.is_ok(), is_right, "{fault:?} {planned:?}");
+    }
+}
+
+/// Each of these was planned, and nothing that can ever happen is like it.
+#[test]
+fn what_fits_no_occasion_is_refused_with_a_reason() {
+    let plan = |fault: &str| {
+        let fault: Fault = serde_json::from_str(fault).unwrap();
+        Sim::new(still()).world.plan_fault(fault).map(|_| ()).err()
+    };
+    let mut reasons = String::new();
+    for (when, action) in [
+        (r#""kind":"favorite_events""#, "incomplete_job"),
+        (r#""cause":"replay""#, "missing_completion"),
+        (r#""user_id":"7""#, "double_completion"),
+        (r#""user_id":"7""#, "wrong_check"),
+        (r#""cause":"replay""#, "silent_check"),
+        (r#""check":"registration","webhook_id":"5""#, "silent_check"),
+        (r#""operation":"create_replay","user_id":"7""#, "reset"),
+        (r#""operation":"bearer_token","user_id":"7""#, "lose_answer"),
+        (r#""operation":"create_webhook","user_id":"7""#, "lose_answer"),
+        (r#""operation":"subscribe","user_id":"10000000""#, "lose_answer"),
+        (r#""kind":"user_event","user_id":"7""#, "drop"),
+        (r#""kind":"post.create","user_id":"7""#, "drop"),
+        (r#""kind":"replay_job_status","cause":"live""#, "drop"),
+        (r#""kind":"filtered_stream""#, "drop"),
+        (r#""kind":"nonsense""#, "drop"),
+    ] {
+        let fault = format!(r#"{{"match":{{{when}}},"action":{{"type":"{action}"}}}}"#);
+        let reason = plan(&fault).unwrap_or_else(|| panic!("{fault} was planned"));
+        reasons.push_str(&format!("{when} {action}: {reason}\n"));
+    }
+    insta::assert_snapshot!(reasons, @r#"
+    "kind":"favorite_events" incomplete_job: the end of a job has a `webhook_id`, and nothing else to match
+    "cause":"replay" missing_completion: the end of a job has a `webhook_id`, and nothing else to match
+    "user_id":"7" double_completion: the end of a job has a `webhook_id`, and nothing else to match
+    "user_id":"7" wrong_check: a check has a cause, `check`, and a `webhook_id`, and nothing else to match
+    "cause":"replay" silent_check: a check has a cause, `check`, and a `webhook_id`, and nothing else to match
+    "check":"registration","webhook_id":"5" silent_check: while it is being registered a webhook has no `webhook_id` yet
+    "operation":"create_replay","user_id":"7" reset: this call is made with the app's bearer token: there is no `user_id` to match
+    "operation":"bearer_token","user_id":"7" lose_answer: who hands out tokens knows no user yet: there is no `user_id` to match
+    "operation":"create_webhook","user_id":"7" lose_answer: only user 1, who owns the app, makes this call
+    "operation":"subscribe","user_id":"10000000" lose_answer: there is no such `user_id`: users are 1 to 9999999
+    "kind":"user_event","user_id":"7" drop: deliveries of that `kind` name no user: there is no `user_id` to match
+    "kind":"post.create","user_id":"7" drop: deliveries of that `kind` name no user: there is no `user_id` to match
+    "kind":"replay_job_status","cause":"live" drop: the delivery that ends a job has neither a `user_id` nor a `cause`
+    "kind":"filtered_stream" drop: a post of a filtered stream has no name: its `kind` is `unknown`
+    "kind":"nonsense" drop: no delivery has that `kind`: it is a top-level key ending in `_events`, `user_event`, `replay_job_status`, an event type with a dot, or `unknown`
+    "#);
+    for (when, action) in [
+        (r#""kind":"replay_job_status""#, "incomplete_job"),
+        (r#""kind":"replay_job_status""#, "drop"),
+        (r#""webhook_id":"5""#, "wrong_check"),
+        (r#""operation":"delete_webhook","user_id":"1""#, "reset"),
+        (r#""kind":"brand_new_events","user_id":"7","cause":"retry""#, "reset"),
+        (r#""kind":"unknown""#, "drop"),
+        (r#""kind":"post.create""#, "drop"),
+    ] {
+        let fault = format!(r#"{{"match":{{{when}}},"action":{{"type":"{action}"}}}}"#);
+        assert_eq!(plan(&fault), None, "{fault}");
     }
 }
