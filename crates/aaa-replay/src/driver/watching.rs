@@ -35,6 +35,8 @@ pub struct Watch<L, T, A> {
     aid: A,
     alive: Option<Timestamp>,
     watchers: BTreeMap<WebhookId, Watcher>,
+    /// When X listed a webhook last, on its clock.
+    listed: BTreeMap<WebhookId, Timestamp>,
     wanted: Option<Report>,
     /// When to look for webhooks again, in the time since the run started.
     look_again: SignedDuration,
@@ -62,6 +64,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
             aid,
             alive,
             watchers: BTreeMap::new(),
+            listed: BTreeMap::new(),
             wanted: None,
             look_again: SignedDuration::MIN,
             notices: None,
@@ -169,19 +172,30 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         let mut wait = self.rhythm.webhooks;
         let ids: Vec<_> = self.watchers.keys().copied().collect();
         for id in ids {
+            let mut gone = false;
             while let Some(errand) = self.next(id) {
                 let recorded = matches!(errand, Errand::Declare(_) | Errand::Prolong { .. });
                 let report = self.perform(id, errand).await;
                 let failed = recorded && matches!(report, Report::Failed(_));
                 let now = self.clock.moment();
+                if let Report::Webhooks(all) = &report {
+                    gone = !all.iter().any(|(listed, _)| *listed == id);
+                    if !gone {
+                        self.listed.insert(id, now.x);
+                    }
+                }
                 if let Some(watcher) = self.watchers.get_mut(&id) {
                     watcher.on(report, now);
                 }
                 self.tell();
                 if failed {
                     // The ledger will be there again later; until then nothing is forgotten.
+                    gone = false;
                     break;
                 }
+            }
+            if gone {
+                self.leave(id);
             }
             if let Some(watcher) = self.watchers.get(&id) {
                 wait = wait.min(watcher.next_wakeup(self.clock.moment()));
@@ -192,6 +206,14 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         }
         // A little rest even when the ledger does not take anything.
         Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(100))
+    }
+
+    /// Watches a webhook no more that X has deleted, so that the one which takes its place is found.
+    /// Nothing was attempted in between: that one's watch begins where this one ended.
+    fn leave(&mut self, id: WebhookId) {
+        self.watchers.remove(&id);
+        self.alive = self.listed.remove(&id).or(self.alive);
+        self.look_again = self.clock.uptime().saturating_add(self.rhythm.pause);
     }
 
     fn next(&mut self, id: WebhookId) -> Option<Errand> {
