@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::time::{interval, sleep, timeout};
 
 use super::{
+    awaited,
     own::{self, Ends},
     picture::{self, Now, Store, unusable},
     unfollowed, x,
@@ -289,8 +290,7 @@ impl Job<'_> {
                 let plan = picture.plan_of(webhook, self.settings, now, number);
                 let open = mine.iter().any(|attempt| attempt.outcome.is_open());
                 if !open && plan.now.is_empty() && plan.later.is_empty() {
-                    let certain = plan.lost.iter().find(|lost| lost.reason.is_certain());
-                    if let Some(lost) = certain {
+                    if let Some(lost) = awaited::lost(&plan, self.window) {
                         let words = format!("lost for good: {}", lost.reason);
                         return Err(Exit::Lost.with(words));
                     }

@@ -34,6 +34,9 @@ impl Halving {
     /// Takes note of an attempt that is settled.
     pub(super) fn note(&mut self, attempt: &Attempt) {
         let core = attempt.intent.core;
+        if matches!(attempt.outcome, Outcome::Recovered { .. }) {
+            self.take_back(core, attempt.number);
+        }
         if !matches!(attempt.outcome, Outcome::Incomplete { .. }) {
             return;
         }
@@ -56,6 +59,18 @@ impl Halving {
                     self.given_up.insert(core, attempt.number);
                 }
             }
+        }
+    }
+
+    /// What a later attempt recovered is not given up any more.
+    fn take_back(&mut self, recovered: ReplayWindow, attempt: u64) {
+        let from = recovered.from_date();
+        let Ok(first) = ReplayWindow::new(from, from.plus(1)) else { return };
+        let within = self.given_up.range(first..);
+        let within = within.take_while(|(core, _)| core.to_date() <= recovered.to_date());
+        let within = within.filter(|(_, given_up)| **given_up < attempt).map(|(core, _)| *core);
+        for core in within.collect::<Vec<_>>() {
+            self.given_up.remove(&core);
         }
     }
 
