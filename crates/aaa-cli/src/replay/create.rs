@@ -223,15 +223,21 @@ impl Job<'_> {
                 let events = settle(Outcome::Recovered { job }).await?;
                 return Ok(self.created(Some(job), false, "recovered", Some(events)));
             }
-            (JobState::Complete, false) => {
-                let reason = "the receiver refused deliveries meanwhile".to_owned();
-                settle(Outcome::Failed { job: Some(job), reason: reason.clone() }).await?;
-                reason
-            }
-            _ => {
+            (state, took_all) => {
                 let words = status.job_state_description;
-                let reason = words.unwrap_or_else(|| "the job ended incomplete".to_owned());
-                settle(Outcome::Incomplete { job, reason: reason.clone() }).await?;
+                let words = words.unwrap_or_else(|| "the job ended incomplete".to_owned());
+                let refused = "the receiver refused deliveries meanwhile";
+                let reason = match (state, took_all) {
+                    (JobState::Complete, _) => refused.to_owned(),
+                    // Perhaps what X could not deliver is what was refused.
+                    (_, false) => format!("{refused}: {words}"),
+                    (_, true) => words,
+                };
+                settle(match took_all {
+                    true => Outcome::Incomplete { job, reason: reason.clone() },
+                    false => Outcome::Failed { job: Some(job), reason: reason.clone() },
+                })
+                .await?;
                 reason
             }
         };

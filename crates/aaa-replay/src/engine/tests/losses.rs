@@ -45,3 +45,41 @@ fn a_minute_that_was_given_up_and_recovered_later_is_not_lost() {
     assert_eq!(*engine.plan(now), Plan::default());
     assert_eq!(engine.figures(now).lost, 0);
 }
+
+/// While the receiver refuses, a job of fewer events may still get through; but what X could not
+/// deliver because of us is no fault of X's.
+#[test]
+fn what_ended_incomplete_through_our_own_refusals_is_halved_and_never_given_up() {
+    let mut refusals = 0;
+    let mut attempts: Vec<Attempt> = Vec::new();
+    let (mut now, mut asked) = (start(), Vec::new());
+    for number in 1..=100 {
+        // A restart before each: all of it stands in the ledger.
+        let mut engine = engine(attempts.clone());
+        now = after(now, engine.next_wakeup(now).expect("it is not pending"));
+        let Some(Action::Intend(intent)) = engine.next_action(now) else { panic!() };
+        accept(&mut engine, number, number, now);
+        refusals += 1;
+        engine.on(Input::Health(Health { tally: tally(refusals), ..RUN }), now);
+        // X says one or the other.
+        let state = if number % 2 == 0 { JobState::Complete } else { JobState::Incomplete };
+        engine.on(status(number, state), now);
+        let outcome = settled(&mut engine, now);
+        assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+        attempts.push(Attempt { number, intent, outcome, settled_at: now.x, found: 0 });
+        asked.push(intent.core.minutes());
+        assert_eq!(engine.plan(now).lost, []);
+        assert!(engine.is_pending(now));
+    }
+    assert_eq!(asked[..7], [10, 10, 10, 5, 5, 5, 2]);
+    assert_eq!(asked.last(), Some(&1));
+    // Once the receiver takes everything, the tries of the minute are still its own.
+    let mut engine = engine(attempts);
+    for number in 101..=102 {
+        now = after(now, minutes(20));
+        accept(&mut engine, number, number, now);
+        engine.on(status(number, JobState::Incomplete), now);
+        settled(&mut engine, now);
+        assert_eq!(engine.plan(now).lost, []);
+    }
+}
