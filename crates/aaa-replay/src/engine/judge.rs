@@ -53,7 +53,7 @@ impl Engine {
                 self.patience.rest(reset.duration_since(now.x), now.uptime);
             }
             RefusalKind::Window => {
-                self.patience.hold(intent.core, now.uptime);
+                self.patience.hold_front(intent.core, now.uptime);
                 self.settings.limits.doubt_look_back(intent.request, now.x);
             }
             RefusalKind::Gone => {

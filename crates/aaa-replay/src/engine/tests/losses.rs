@@ -83,3 +83,56 @@ fn what_ended_incomplete_through_our_own_refusals_is_halved_and_never_given_up()
         assert_eq!(engine.plan(now).lost, []);
     }
 }
+
+/// An engine whose oldest minutes are at the edge of the look-back.
+fn at_the_edge() -> Engine {
+    let mut engine = Engine::new(webhook(), Settings::v2(), RUN, Vec::new());
+    let gap = Gap::new(start().x - minutes(30 * 60), start().x - minutes(20 * 60), Cause::Down);
+    engine.on(Input::Gaps(vec![gap]), start());
+    engine
+}
+
+fn look_back(engine: &Engine) -> SignedDuration {
+    engine.settings.limits.look_back
+}
+
+#[test]
+fn a_call_that_came_too_late_teaches_nothing_of_the_look_back() {
+    let mut engine = at_the_edge();
+    engine.next_action(start());
+    engine.on(Input::Intended(1), start());
+    engine.next_action(start());
+    // X's answer took so long that the window was older than the look-back by then.
+    let late = after(start(), minutes(5));
+    let refusal = Refusal { kind: RefusalKind::Window, words: "QueryParamInvalid".to_owned() };
+    engine.on(Input::Refused(refusal), late);
+    assert_eq!(look_back(&engine), minutes(24 * 60));
+    settled(&mut engine, late);
+    // The next one is in time.
+    let now = after(late, minutes(1));
+    refuse(&mut engine, RefusalKind::Window, now);
+    assert_eq!(look_back(&engine), minutes(24 * 60 - 10));
+}
+
+#[test]
+fn refused_windows_shorten_the_look_back_by_two_hours_at_most_and_wait_longer_each_time() {
+    let mut engine = at_the_edge();
+    let (mut now, mut fronts) = (start(), Vec::new());
+    while now.uptime < start().uptime + minutes(12 * 60) {
+        let Some(action) = engine.next_action(now) else {
+            now = after(now, SignedDuration::from_secs(10));
+            continue;
+        };
+        let Action::Intend(intent) = action else { panic!("{action:?}") };
+        // The windows behind the first one are refused as well, and tell nothing.
+        let age = now.x.duration_since(intent.core.from_date().start());
+        if age + minutes(3) > look_back(&engine) {
+            fronts.push(now.uptime.as_secs());
+        }
+        refuse(&mut engine, RefusalKind::Window, now);
+    }
+    assert_eq!(look_back(&engine), minutes(22 * 60));
+    let pauses: Vec<_> = fronts.windows(2).map(|two| two[1] - two[0]).collect();
+    assert_eq!(pauses[..5], [30, 60, 120, 240, 480], "{pauses:?}");
+    assert!(fronts.len() < 100, "{}", fronts.len());
+}
