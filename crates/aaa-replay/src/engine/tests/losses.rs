@@ -136,3 +136,25 @@ fn refused_windows_shorten_the_look_back_by_two_hours_at_most_and_wait_longer_ea
     assert_eq!(pauses[..5], [30, 60, 120, 240, 480], "{pauses:?}");
     assert!(fronts.len() < 100, "{}", fronts.len());
 }
+
+/// Anybody can send one forged request before a restart.
+#[test]
+fn what_only_wrong_signatures_speak_for_is_perhaps_lost_once_it_is_old() {
+    let mut engine = Engine::new(webhook(), Settings::v2(), RUN, Vec::new());
+    let ago = |hours: i64| start().x - minutes(hours * 60);
+    let spell = Gap::new(ago(40), ago(20), Cause::Signatures);
+    let down = Gap::new(ago(30), ago(29), Cause::Down);
+    engine.on(Input::Gaps(vec![spell, down]), start());
+    let plan = engine.plan(start());
+    let words = plan.lost.iter().map(|lost| lost.reason.to_string()).collect::<Vec<_>>();
+    insta::assert_snapshot!(words.join("\n"), @"
+    possibly: signatures were wrong and none was right, and it is older than the look-back of 24 hours
+    older than the look-back of 24 hours
+    possibly: signatures were wrong and none was right, and it is older than the look-back of 24 hours
+    ");
+    let certain: Vec<_> = plan.lost.iter().filter(|lost| lost.reason.is_certain()).collect();
+    assert_eq!((certain.len(), certain[0].from, certain[0].to), (1, ago(30), ago(29)));
+    // What X still has is asked for as ever.
+    assert_eq!(plan.now.len(), 3);
+    assert_eq!((engine.figures(start()).lost, engine.figures(start()).maybe_lost), (1, 2));
+}
