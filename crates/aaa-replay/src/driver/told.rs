@@ -139,7 +139,8 @@ mod tests {
         let mut engine = Engine::new(webhook, Settings::v2(), health, Vec::new());
         let day = SignedDuration::from_hours(24);
         // It is at the edge when the run begins, and twenty minutes later the last of it is lost.
-        let gap = Gap::new(at(0).x - day - SignedDuration::from_mins(5), at(20).x - day, Cause::Down);
+        let gap =
+            Gap::new(at(0).x - day - SignedDuration::from_mins(5), at(20).x - day, Cause::Down);
         engine.on(Input::Gaps(vec![gap]), at(0));
         let mut fleet = Fleet::default();
         fleet.add(engine);

@@ -1,13 +1,19 @@
-use std::{collections::BTreeMap, future::Future, time::Duration};
+mod finding;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    time::Duration,
+};
 
 use aaa_client::{Client, RetryPolicy, Transport};
 use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Target, TargetError, XClock};
+use super::{Target, XClock};
 use crate::{
-    ledger::{Declared, Ledger, LedgerError, Seen},
+    ledger::Ledger,
     notice::Notice,
     watch::{Errand, Report, Rhythm, Watcher},
 };
@@ -23,6 +29,11 @@ pub trait Aid: Send + Sync {
         webhook: WebhookId,
         user: UserId,
     ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Says whether users who vanished are to be subscribed again, and not only named.
+    fn subscribes(&self) -> bool {
+        true
+    }
 }
 
 /// Watches webhooks and their subscriptions, unattended.
@@ -37,6 +48,10 @@ pub struct Watch<L, T, A> {
     watchers: BTreeMap<WebhookId, Watcher>,
     /// When X listed a webhook last, on its clock.
     listed: BTreeMap<WebhookId, Timestamp>,
+    /// Who is recorded as a subscriber.
+    recorded: BTreeMap<WebhookId, BTreeSet<UserId>>,
+    /// When users revoked access.
+    revoked: BTreeMap<UserId, Timestamp>,
     wanted: Option<Report>,
     /// When to look for webhooks again, in the time since the run started.
     look_again: SignedDuration,
@@ -65,6 +80,8 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
             alive,
             watchers: BTreeMap::new(),
             listed: BTreeMap::new(),
+            recorded: BTreeMap::new(),
+            revoked: BTreeMap::new(),
             wanted: None,
             look_again: SignedDuration::MIN,
             notices: None,
@@ -77,6 +94,14 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         if !self.targets.contains(&target) {
             self.targets.push(target);
         }
+        self
+    }
+
+    /// Takes over who revoked access and when, as far as somebody knows: an earlier run may have
+    /// ended before it heard of it.
+    #[must_use]
+    pub fn revoked(mut self, revoked: BTreeMap<UserId, Timestamp>) -> Self {
+        self.revoked = revoked;
         self
     }
 
@@ -127,46 +152,6 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         self.tell();
     }
 
-    /// Finds the webhooks that are not watched yet.
-    async fn resume(&mut self) {
-        let now = self.clock.moment();
-        if self.watchers.len() >= self.targets.len() || now.uptime < self.look_again {
-            return;
-        }
-        self.look_again = now.uptime.saturating_add(self.rhythm.pause);
-        let webhooks = match self.client.app().list_webhooks().await {
-            Ok(webhooks) => webhooks,
-            Err(error) => {
-                tracing::warn!(%error, "the webhooks to watch are not known");
-                return;
-            }
-        };
-        for target in self.targets.clone() {
-            match target.find(&webhooks) {
-                Ok(webhook) if self.watchers.contains_key(&webhook.id) => {}
-                Ok(webhook) => match self.remembered(webhook.id).await {
-                    Ok((seen, declared)) => {
-                        let mut watcher =
-                            Watcher::new(webhook.id, self.rhythm, (seen, &declared), self.alive);
-                        self.wanted.iter().for_each(|wanted| watcher.on(wanted.clone(), now));
-                        self.watchers.insert(webhook.id, watcher);
-                    }
-                    Err(error) => tracing::warn!(%error, "the ledger of the watch is not read"),
-                },
-                // It may not be registered yet.
-                Err(error @ TargetError::None) => {
-                    tracing::debug!(%error, "a webhook to watch is not known");
-                }
-                Err(error) => tracing::warn!(%error, "a webhook to watch is not known"),
-            }
-        }
-    }
-
-    /// Returns what the ledger knows of a webhook.
-    async fn remembered(&self, webhook: WebhookId) -> Result<(Seen, Vec<Declared>), LedgerError> {
-        Ok((self.ledger.confirmed(webhook).await?, self.ledger.declared().await?))
-    }
-
     /// Does what is to be done; returns how long to wait then.
     async fn look(&mut self) -> Duration {
         let mut wait = self.rhythm.webhooks;
@@ -194,6 +179,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
                     break;
                 }
             }
+            self.keep(id).await;
             if gone {
                 self.leave(id);
             }
@@ -206,14 +192,6 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         }
         // A little rest even when the ledger does not take anything.
         Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(100))
-    }
-
-    /// Watches a webhook no more that X has deleted, so that the one which takes its place is found.
-    /// Nothing was attempted in between: that one's watch begins where this one ended.
-    fn leave(&mut self, id: WebhookId) {
-        self.watchers.remove(&id);
-        self.alive = self.listed.remove(&id).or(self.alive);
-        self.look_again = self.clock.uptime().saturating_add(self.rhythm.pause);
     }
 
     fn next(&mut self, id: WebhookId) -> Option<Errand> {

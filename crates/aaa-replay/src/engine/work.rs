@@ -170,8 +170,7 @@ impl Work {
         let (sure, _) = self.missing(live, |cause| cause != Cause::Signatures);
         let mut told = Vec::new();
         for one in lost.drain(..) {
-            let window =
-                ReplayWindow::new(UtcMinute::floor(one.from), UtcMinute::ceil(one.to));
+            let window = ReplayWindow::new(UtcMinute::floor(one.from), UtcMinute::ceil(one.to));
             let (LostReason::TooOld { look_back }, Ok(window)) = (one.reason, window) else {
                 told.push(one);
                 continue;

@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -37,6 +37,7 @@ pub struct Book {
     numbers: u64,
     declarations: u64,
     seen: BTreeMap<WebhookId, Seen>,
+    subscribers: BTreeMap<WebhookId, BTreeSet<UserId>>,
     summary: Summary,
 }
 
@@ -61,6 +62,7 @@ impl Book {
             numbers: 0,
             declarations: 0,
             seen: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
             summary: Summary::default(),
         }
     }
@@ -205,6 +207,16 @@ impl Book {
     /// See [`Ledger::confirmed`](super::Ledger::confirmed).
     pub fn confirmed(&self, webhook: WebhookId) -> Seen {
         self.seen.get(&webhook).copied().unwrap_or_default()
+    }
+
+    /// See [`Ledger::remember`](super::Ledger::remember).
+    pub fn remember(&mut self, webhook: WebhookId, subscribers: BTreeSet<UserId>) {
+        self.subscribers.insert(webhook, subscribers);
+    }
+
+    /// See [`Ledger::remembered`](super::Ledger::remembered).
+    pub fn remembered(&self, webhook: WebhookId) -> BTreeSet<UserId> {
+        self.subscribers.get(&webhook).cloned().unwrap_or_default()
     }
 
     /// See [`Ledger::trim`](super::Ledger::trim).

@@ -325,6 +325,40 @@ async fn an_invalid_webhook_is_noticed_and_validated() {
     assert_eq!((declared.len(), gap.cause, about), (1, Cause::Invalid, Some(webhook)));
 }
 
+/// Nobody says who is wanted: who was there is remembered.
+#[tokio::test]
+async fn a_subscription_that_vanished_while_nobody_watched_is_named() {
+    let stage = Stage::new().await;
+    let webhook = stage.register("/a", &[7, 8]).await;
+    watched(&stage, async |_, _| {
+        while stage.store.remembered(webhook).await.unwrap().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    stage.client.app().remove_subscription(webhook, user(8)).await.unwrap();
+    stage.forward(5).await;
+    watched(&stage, async |_, mut notices| {
+        let gone = loop {
+            let notice = notices.recv().await.unwrap();
+            if notice.event() == "subscription_gone" {
+                break notice;
+            }
+        };
+        let Notice::SubscriptionGone { user: gone, since: Some(_), .. } = gone else {
+            panic!("{gone:?}");
+        };
+        assert_eq!(gone, user(8));
+        // Nobody holds a token, and it stays so.
+        while next(&mut notices).await != "subscribe_failed" {}
+    })
+    .await;
+    let declared = stage.store.declared().await.unwrap();
+    let gap = declared.iter().find(|it| it.declaration.gap.cause == Cause::Unsubscribed);
+    let gap = gap.unwrap().declaration.gap;
+    assert!(gap.to.duration_since(gap.from) >= SignedDuration::from_mins(4), "{gap:?}");
+}
+
 /// Whoever deletes a webhook and registers it again gets another id.
 #[tokio::test]
 async fn a_webhook_that_took_the_place_of_another_is_watched() {
@@ -348,7 +382,10 @@ async fn a_webhook_that_took_the_place_of_another_is_watched() {
     // While there was no webhook X had nobody to deliver to: that is named.
     let declared = stage.store.declared().await.unwrap();
     let about = declared.iter().filter(|it| it.declaration.webhook == Some(second));
-    assert!(about.clone().any(|it| it.declaration.gap.cause == Cause::Unsubscribed), "{declared:?}");
+    assert!(
+        about.clone().any(|it| it.declaration.gap.cause == Cause::Unsubscribed),
+        "{declared:?}"
+    );
 }
 
 #[tokio::test]
