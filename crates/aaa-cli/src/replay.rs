@@ -1,5 +1,6 @@
 //! `aaa replay`: what is missing, and having X send it again.
 
+mod awaited;
 mod background;
 mod create;
 mod own;

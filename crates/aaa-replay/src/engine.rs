@@ -13,7 +13,9 @@
 //! * What X ends incomplete is asked for a few times more, then in halves, down to a minute. Only
 //!   a minute is given up, and only when X itself, often enough, said that its job was incomplete,
 //!   at last of that minute alone.
-//!   What fails for another reason is tried until X no longer has it.
+//!   What fails for another reason is tried until X no longer has it. While the receiver refused
+//!   something, that is another reason, whatever X says; such windows are halved, too, since less
+//!   may get through.
 //! * No more calls are made than X takes.
 //! * With work pending there is always an action or a time to wake up.
 

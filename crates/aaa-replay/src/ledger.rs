@@ -8,9 +8,9 @@ mod lease;
 mod seen;
 mod shared;
 
-use std::future::Future;
+use std::{collections::BTreeSet, future::Future};
 
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -129,6 +129,20 @@ pub trait Ledger: Send + Sync + 'static {
         &self,
         webhook: WebhookId,
     ) -> impl Future<Output = Result<Seen, LedgerError>> + Send;
+
+    /// Records who is subscribed to a webhook, or was and should still be; whoever was recorded
+    /// before and is not among them goes.
+    fn remember(
+        &self,
+        webhook: WebhookId,
+        subscribers: BTreeSet<UserId>,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Returns who was recorded.
+    fn remembered(
+        &self,
+        webhook: WebhookId,
+    ) -> impl Future<Output = Result<BTreeSet<UserId>, LedgerError>> + Send;
 
     /// Removes what ended before a time on X's clock and so matters no more, but for the last
     /// span, the last sweep and what is open. It is counted in the [`Summary`].

@@ -24,6 +24,10 @@ const NEAR_THE_EDGE: SignedDuration = SignedDuration::from_hours(1);
 /// By how much the look-back is then shortened.
 const LESS_LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
 
+/// By how much it is shortened at most. X does not say that a window is too old, only that it does
+/// not take it: for another reason it must not be shortened for ever.
+const MOST_DOUBT: SignedDuration = SignedDuration::from_hours(2);
+
 /// X's rules for the minutes of a replay job, and our own caution.
 ///
 /// # Examples
@@ -48,6 +52,8 @@ pub struct Limits {
     pub overlap: i64,
     /// How many minutes one job may span.
     pub longest: i64,
+    /// By how much refusals have [shortened](Self::doubt_look_back) the look-back.
+    pub doubt: SignedDuration,
 }
 
 impl Limits {
@@ -59,6 +65,7 @@ impl Limits {
             to_age: 10,
             overlap: 1,
             longest: 120,
+            doubt: SignedDuration::ZERO,
         }
     }
 
@@ -69,7 +76,9 @@ impl Limits {
 
     /// Takes note of a window that X refused at a moment on its clock. When it begins near the
     /// look-back, X's own is shorter than we think, and without the oldest minutes the rest of the
-    /// window can be had: the look-back becomes shorter by ten minutes.
+    /// window can be had: the look-back becomes shorter by ten minutes, and by two hours at most. A
+    /// window that was older than the look-back when it was refused came too late, and tells
+    /// nothing.
     ///
     /// # Examples
     ///
@@ -89,9 +98,11 @@ impl Limits {
     /// ```
     pub fn doubt_look_back(&mut self, refused: ReplayWindow, now: Timestamp) {
         let age = now.duration_since(refused.from_date().start());
-        let is_near = age.saturating_add(NEAR_THE_EDGE) >= self.look_back;
-        if is_near && self.look_back > LESS_LOOK_BACK * 2 {
+        let is_near = age.saturating_add(NEAR_THE_EDGE) >= self.look_back && age <= self.look_back;
+        let doubt = self.doubt.saturating_add(LESS_LOOK_BACK);
+        if is_near && doubt <= MOST_DOUBT && self.look_back > LESS_LOOK_BACK * 2 {
             self.look_back = self.look_back.saturating_sub(LESS_LOOK_BACK);
+            self.doubt = doubt;
         }
     }
 

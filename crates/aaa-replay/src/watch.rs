@@ -9,8 +9,8 @@
 //!
 //! * An invalid webhook is checked by X anew, but only after its URL passed a check of our own: an
 //!   answer that is wrong again helps nobody. Whether it helped, only the list says.
-//! * Who was subscribed, or should be, and is not, is named. Those who should be are subscribed
-//!   again; users who revoked access are not.
+//! * Who was subscribed, by what this run or an earlier one has seen, or should be, and is not, is
+//!   named, and subscribed again where that is wanted; users who revoked access are neither.
 //! * The time in between is [declared](crate::ledger::Ledger::declare) as a gap that may be
 //!   unrecoverable: X replays only what it attempted to deliver.
 //! * When all was well is [recorded](crate::ledger::Ledger::confirm), so that a restart declares
@@ -130,7 +130,7 @@ pub enum Report {
     Done,
     /// It failed, for this reason.
     Failed(String),
-    /// These users should be subscribed.
+    /// These users should be subscribed, besides those who were.
     Wanted(BTreeSet<UserId>),
     /// A user revoked access: X deletes the subscription.
     Revoked(UserId),
@@ -177,6 +177,27 @@ impl Watcher {
             looked: (None, None),
             last: None,
         }
+    }
+
+    /// Takes over who was [subscribed](Self::subscribers) by what an earlier run has seen.
+    #[must_use]
+    pub fn remembering(mut self, subscribers: BTreeSet<UserId>) -> Self {
+        self.subscribers.expect(subscribers);
+        self
+    }
+
+    /// Names who has vanished, and subscribes nobody again.
+    #[must_use]
+    pub fn only_naming(mut self) -> Self {
+        self.subscribers.only_name();
+        self
+    }
+
+    /// Returns who is subscribed, or was and should still be. To be
+    /// [recorded](crate::ledger::Ledger::remember) when no errand is left: only then it stands in
+    /// the ledger who has vanished.
+    pub fn subscribers(&self) -> &BTreeSet<UserId> {
+        self.subscribers.expected()
     }
 
     /// Returns what is to be done now, or `None` when there is nothing to do but wait. The same

@@ -89,13 +89,18 @@ pub(crate) mod values;
 mod wal;
 mod writer;
 
-use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use aaa_replay::{
     coverage::{Proof, Span},
     ledger::{Attempt, Declared, Lease, Seen, Summary},
 };
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use aaa_webhook::{
     delivery::VerifiedDelivery,
     inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt, StoredEvent},
@@ -455,6 +460,15 @@ impl SqliteReader {
     /// Fails when the file cannot be read.
     pub async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, StoreError> {
         self.thread.ask(move |db| ledger::confirmed(db, webhook)).await
+    }
+
+    /// Returns who is subscribed to a webhook, or was and should still be.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, StoreError> {
+        self.thread.ask(move |db| ledger::remembered(db, webhook)).await
     }
 
     /// Returns what is left of the coverage and the attempts that were trimmed.

@@ -1,6 +1,7 @@
 //! A store that another process may be receiving into.
 
 use std::{
+    collections::BTreeSet,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,7 +15,7 @@ use aaa_replay::{
     },
 };
 use aaa_store::{SqliteBeside, SqliteLedger, SqliteReader, SqliteStore};
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use aaa_webhook::{
     consumer::{
         Changes, ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery,
@@ -134,6 +135,18 @@ impl Ledger for Beside {
 
     async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
         Ok(self.reader.confirmed(webhook).await?)
+    }
+
+    async fn remember(
+        &self,
+        webhook: WebhookId,
+        subscribers: BTreeSet<UserId>,
+    ) -> Result<(), LedgerError> {
+        self.ledger.remember(webhook, subscribers).await
+    }
+
+    async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {
+        Ok(self.reader.remembered(webhook).await?)
     }
 
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), LedgerError> {

@@ -1,6 +1,6 @@
 //! Where a receiver stores: a file of its own, or a stream that several share.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
@@ -12,7 +12,7 @@ use aaa_replay::{
 #[cfg(feature = "jetstream")]
 use aaa_store::jetstream::JetStreamInbox;
 use aaa_store::{Queued, SqliteStore, Stats, Transactions, sqlite::Pruned};
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use aaa_webhook::{
     consumer::{
         Changes, ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery,
@@ -248,6 +248,18 @@ impl Ledger for Store {
 
     async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
         either!(self, store => Ledger::confirmed(store, webhook).await)
+    }
+
+    async fn remember(
+        &self,
+        webhook: WebhookId,
+        subscribers: BTreeSet<UserId>,
+    ) -> Result<(), LedgerError> {
+        either!(self, store => store.remember(webhook, subscribers).await)
+    }
+
+    async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {
+        either!(self, store => Ledger::remembered(store, webhook).await)
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

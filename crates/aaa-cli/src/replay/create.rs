@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::time::{interval, sleep, timeout};
 
 use super::{
+    awaited,
     own::{self, Ends},
     picture::{self, Now, Store, unusable},
     unfollowed, x,
@@ -222,15 +223,21 @@ impl Job<'_> {
                 let events = settle(Outcome::Recovered { job }).await?;
                 return Ok(self.created(Some(job), false, "recovered", Some(events)));
             }
-            (JobState::Complete, false) => {
-                let reason = "the receiver refused deliveries meanwhile".to_owned();
-                settle(Outcome::Failed { job: Some(job), reason: reason.clone() }).await?;
-                reason
-            }
-            _ => {
+            (state, took_all) => {
                 let words = status.job_state_description;
-                let reason = words.unwrap_or_else(|| "the job ended incomplete".to_owned());
-                settle(Outcome::Incomplete { job, reason: reason.clone() }).await?;
+                let words = words.unwrap_or_else(|| "the job ended incomplete".to_owned());
+                let refused = "the receiver refused deliveries meanwhile";
+                let reason = match (state, took_all) {
+                    (JobState::Complete, _) => refused.to_owned(),
+                    // Perhaps what X could not deliver is what was refused.
+                    (_, false) => format!("{refused}: {words}"),
+                    (_, true) => words,
+                };
+                settle(match took_all {
+                    true => Outcome::Incomplete { job, reason: reason.clone() },
+                    false => Outcome::Failed { job: Some(job), reason: reason.clone() },
+                })
+                .await?;
                 reason
             }
         };
@@ -289,8 +296,7 @@ impl Job<'_> {
                 let plan = picture.plan_of(webhook, self.settings, now, number);
                 let open = mine.iter().any(|attempt| attempt.outcome.is_open());
                 if !open && plan.now.is_empty() && plan.later.is_empty() {
-                    let certain = plan.lost.iter().find(|lost| lost.reason.is_certain());
-                    if let Some(lost) = certain {
+                    if let Some(lost) = awaited::lost(&plan, self.window) {
                         let words = format!("lost for good: {}", lost.reason);
                         return Err(Exit::Lost.with(words));
                     }

@@ -84,21 +84,21 @@ impl Evidence<'_> {
         let span = self.spans.iter().rfind(|span| span.first.x_time() <= at);
         let goes_on = self.is_received && span.is_some() && span == self.spans.last();
         match ends.get(&job) {
-            Some((received, status)) => match status.job_state {
-                JobState::Complete if span.is_some_and(|s| *received + MOMENT <= s.last.wall) => {
-                    Some(Outcome::Recovered { job })
+            Some((received, status)) => {
+                let trusted = span.is_some_and(|s| *received + MOMENT <= s.last.wall);
+                let meanwhile = "the receiver refused deliveries or stopped meanwhile";
+                let words = status.job_state_description.as_deref();
+                let words = words.unwrap_or("the job ended incomplete");
+                match status.job_state {
+                    JobState::Complete if trusted => Some(Outcome::Recovered { job }),
+                    _ if trusted => Some(Outcome::Incomplete { job, reason: words.to_owned() }),
+                    // The next heartbeat tells.
+                    _ if goes_on => None,
+                    JobState::Complete => failed(meanwhile),
+                    // Perhaps what X could not deliver is what was refused.
+                    _ => failed(&format!("{meanwhile}: {words}")),
                 }
-                // The next heartbeat tells.
-                JobState::Complete if goes_on => None,
-                JobState::Complete => {
-                    failed("the receiver refused deliveries or stopped meanwhile")
-                }
-                _ => {
-                    let words = status.job_state_description.as_deref();
-                    let reason = words.unwrap_or("the job ended incomplete").to_owned();
-                    Some(Outcome::Incomplete { job, reason })
-                }
-            },
+            }
             None if !goes_on => failed("the receiver refused deliveries or stopped before the end"),
             None if self.is_late(attempt) => failed("no completion arrived in time"),
             None => None,

@@ -1,13 +1,19 @@
-use std::{collections::BTreeMap, future::Future, time::Duration};
+mod finding;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    time::Duration,
+};
 
 use aaa_client::{Client, RetryPolicy, Transport};
 use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Target, TargetError, XClock};
+use super::{Target, XClock};
 use crate::{
-    ledger::{Declared, Ledger, LedgerError, Seen},
+    ledger::Ledger,
     notice::Notice,
     watch::{Errand, Report, Rhythm, Watcher},
 };
@@ -27,6 +33,11 @@ pub trait Aid: Send + Sync {
         webhook: WebhookId,
         user: UserId,
     ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Says whether users who vanished are to be subscribed again, and not only named.
+    fn subscribes(&self) -> bool {
+        true
+    }
 }
 
 /// Watches webhooks and their subscriptions, unattended.
@@ -39,6 +50,12 @@ pub struct Watch<L, T, A> {
     aid: A,
     alive: Option<Timestamp>,
     watchers: BTreeMap<WebhookId, Watcher>,
+    /// When X listed a webhook last, on its clock.
+    listed: BTreeMap<WebhookId, Timestamp>,
+    /// Who is recorded as a subscriber.
+    recorded: BTreeMap<WebhookId, BTreeSet<UserId>>,
+    /// When users revoked access.
+    revoked: BTreeMap<UserId, Timestamp>,
     wanted: Option<Report>,
     /// When to look for webhooks again, in the time since the run started.
     look_again: SignedDuration,
@@ -66,6 +83,9 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
             aid,
             alive,
             watchers: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            recorded: BTreeMap::new(),
+            revoked: BTreeMap::new(),
             wanted: None,
             look_again: SignedDuration::MIN,
             notices: None,
@@ -78,6 +98,14 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         if !self.targets.contains(&target) {
             self.targets.push(target);
         }
+        self
+    }
+
+    /// Takes over who revoked access and when, as far as somebody knows: an earlier run may have
+    /// ended before it heard of it.
+    #[must_use]
+    pub fn revoked(mut self, revoked: BTreeMap<UserId, Timestamp>) -> Self {
+        self.revoked = revoked;
         self
     }
 
@@ -128,64 +156,36 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         self.tell();
     }
 
-    /// Finds the webhooks that are not watched yet.
-    async fn resume(&mut self) {
-        let now = self.clock.moment();
-        if self.watchers.len() >= self.targets.len() || now.uptime < self.look_again {
-            return;
-        }
-        self.look_again = now.uptime.saturating_add(self.rhythm.pause);
-        let webhooks = match self.client.app().list_webhooks().await {
-            Ok(webhooks) => webhooks,
-            Err(error) => {
-                tracing::warn!(%error, "the webhooks to watch are not known");
-                return;
-            }
-        };
-        for target in self.targets.clone() {
-            match target.find(&webhooks) {
-                Ok(webhook) if self.watchers.contains_key(&webhook.id) => {}
-                Ok(webhook) => match self.remembered(webhook.id).await {
-                    Ok((seen, declared)) => {
-                        let mut watcher =
-                            Watcher::new(webhook.id, self.rhythm, (seen, &declared), self.alive);
-                        self.wanted.iter().for_each(|wanted| watcher.on(wanted.clone(), now));
-                        self.watchers.insert(webhook.id, watcher);
-                    }
-                    Err(error) => tracing::warn!(%error, "the ledger of the watch is not read"),
-                },
-                // It may not be registered yet.
-                Err(error @ TargetError::None) => {
-                    tracing::debug!(%error, "a webhook to watch is not known");
-                }
-                Err(error) => tracing::warn!(%error, "a webhook to watch is not known"),
-            }
-        }
-    }
-
-    /// Returns what the ledger knows of a webhook.
-    async fn remembered(&self, webhook: WebhookId) -> Result<(Seen, Vec<Declared>), LedgerError> {
-        Ok((self.ledger.confirmed(webhook).await?, self.ledger.declared().await?))
-    }
-
     /// Does what is to be done; returns how long to wait then.
     async fn look(&mut self) -> Duration {
         let mut wait = self.rhythm.webhooks;
         let ids: Vec<_> = self.watchers.keys().copied().collect();
         for id in ids {
+            let mut gone = false;
             while let Some(errand) = self.next(id) {
                 let recorded = matches!(errand, Errand::Declare(_) | Errand::Prolong { .. });
                 let report = self.perform(id, errand).await;
                 let failed = recorded && matches!(report, Report::Failed(_));
                 let now = self.clock.moment();
+                if let Report::Webhooks(all) = &report {
+                    gone = !all.iter().any(|(listed, _)| *listed == id);
+                    if !gone {
+                        self.listed.insert(id, now.x);
+                    }
+                }
                 if let Some(watcher) = self.watchers.get_mut(&id) {
                     watcher.on(report, now);
                 }
                 self.tell();
                 if failed {
                     // The ledger will be there again later; until then nothing is forgotten.
+                    gone = false;
                     break;
                 }
+            }
+            self.keep(id).await;
+            if gone {
+                self.leave(id);
             }
             if let Some(watcher) = self.watchers.get(&id) {
                 wait = wait.min(watcher.next_wakeup(self.clock.moment()));

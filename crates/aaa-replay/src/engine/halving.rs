@@ -4,21 +4,43 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aaa_types::{ReplayWindow, UtcMinute};
 
+use super::judge::is_of_our_own;
 use crate::ledger::{Attempt, Outcome};
 
 /// Halves windows that fail too often, down to a minute, and gives that up in the end, when it was
 /// asked for alone.
+///
+/// A job that failed while the receiver refused deliveries has a window halved as well, since fewer
+/// may get through; but nothing is given up for it.
 ///
 /// Everything follows from the attempts in their order, so a restart comes to the same.
 #[derive(Debug)]
 pub(super) struct Halving {
     tries: usize,
     cuts: BTreeSet<UtcMinute>,
-    /// By the end of a window: where it began when it failed, and how often it did. The beginning
-    /// moves with the look-back.
-    failures: BTreeMap<UtcMinute, (UtcMinute, usize)>,
+    /// By the end of a window, since the beginning moves with the look-back.
+    failures: BTreeMap<UtcMinute, Failures>,
     /// By which attempt a minute was asked for last.
     given_up: BTreeMap<ReplayWindow, u64>,
+}
+
+/// How often a window has failed.
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    /// Where it began then.
+    from: UtcMinute,
+    /// So often X said that its job was incomplete.
+    incomplete: usize,
+    /// So often the receiver had refused something meanwhile.
+    refused: usize,
+}
+
+impl Failures {
+    fn of(&self, core: ReplayWindow) -> usize {
+        // Only X's own word counts against a minute.
+        let refused = if core.minutes() == 1 { 0 } else { self.refused };
+        self.incomplete.saturating_add(refused)
+    }
 }
 
 impl Halving {
@@ -34,13 +56,21 @@ impl Halving {
     /// Takes note of an attempt that is settled.
     pub(super) fn note(&mut self, attempt: &Attempt) {
         let core = attempt.intent.core;
-        if !matches!(attempt.outcome, Outcome::Incomplete { .. }) {
-            return;
+        if matches!(attempt.outcome, Outcome::Recovered { .. }) {
+            self.take_back(core, attempt.number);
         }
+        let (incomplete, refused) = match &attempt.outcome {
+            Outcome::Incomplete { .. } => (1, 0),
+            Outcome::Failed { job: Some(_), reason } if is_of_our_own(reason) => (0, 1),
+            _ => return,
+        };
         let (from, to) = (core.from_date(), core.to_date());
-        let count = self.count(core).saturating_add(1);
-        if count < self.tries {
-            self.failures.insert(to, (from, count));
+        let before = self.before(core);
+        let incomplete = before.map_or(0, |it| it.incomplete).saturating_add(incomplete);
+        let refused = before.map_or(0, |it| it.refused).saturating_add(refused);
+        let failures = Failures { from, incomplete, refused };
+        if failures.of(core) < self.tries {
+            self.failures.insert(to, failures);
             return;
         }
         self.failures.remove(&to);
@@ -50,12 +80,25 @@ impl Halving {
             }
             None => {
                 // Should somebody ask for it again, one more failure is enough.
-                self.failures.insert(to, (from, self.tries.saturating_sub(1)));
+                let incomplete = self.tries.saturating_sub(1);
+                self.failures.insert(to, Failures { incomplete, ..failures });
                 // What was asked for besides may be what failed.
                 if attempt.intent.request == core {
                     self.given_up.insert(core, attempt.number);
                 }
             }
+        }
+    }
+
+    /// What a later attempt recovered is not given up any more.
+    fn take_back(&mut self, recovered: ReplayWindow, attempt: u64) {
+        let from = recovered.from_date();
+        let Ok(first) = ReplayWindow::new(from, from.plus(1)) else { return };
+        let within = self.given_up.range(first..);
+        let within = within.take_while(|(core, _)| core.to_date() <= recovered.to_date());
+        let within = within.filter(|(_, given_up)| **given_up < attempt).map(|(core, _)| *core);
+        for core in within.collect::<Vec<_>>() {
+            self.given_up.remove(&core);
         }
     }
 
@@ -66,8 +109,12 @@ impl Halving {
     }
 
     fn count(&self, core: ReplayWindow) -> usize {
-        let before = self.failures.get(&core.to_date());
-        before.filter(|(began, _)| *began <= core.from_date()).map_or(0, |(_, count)| *count)
+        self.before(core).map_or(0, |before| before.of(core))
+    }
+
+    fn before(&self, core: ReplayWindow) -> Option<Failures> {
+        let before = self.failures.get(&core.to_date()).copied();
+        before.filter(|before| before.from <= core.from_date())
     }
 
     /// Returns the minutes at which windows are cut.

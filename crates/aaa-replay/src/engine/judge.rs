@@ -7,22 +7,36 @@ use aaa_types::{
     payload::{JobState, ReplayJobStatus},
 };
 
+/// Why a job failed that may have failed because of us.
+const REFUSED: &str = "the receiver refused deliveries meanwhile";
+
+/// Says whether an attempt failed because the receiver refused something meanwhile, from the words
+/// under which that was recorded, here or by whoever judges a job that nobody followed.
+pub(super) fn is_of_our_own(reason: &str) -> bool {
+    reason.starts_with(REFUSED)
+        || reason.starts_with("the receiver refused deliveries or stopped meanwhile")
+}
+
 impl Engine {
     /// Says what the end of a job is worth.
     pub(super) fn judge(&self, live: Live, status: &ReplayJobStatus) -> Outcome {
         let job = status.job_id;
         let trusted =
             self.health.took_all_since(&live.health) || self.settings.has(Flaw::TrustedComplete);
-        let words = status.job_state_description.as_deref();
+        let said = || match &status.job_state {
+            JobState::Incomplete => {
+                let words = status.job_state_description.as_deref();
+                words.unwrap_or("the job ended incomplete").to_owned()
+            }
+            other => format!("the job ended as {other:?}"),
+        };
         match &status.job_state {
             JobState::Complete if trusted => Outcome::Recovered { job },
-            JobState::Complete => failed(Some(job), "the receiver refused deliveries meanwhile"),
+            JobState::Complete => failed(Some(job), REFUSED),
             _ if self.settings.has(Flaw::IgnoredIncomplete) => Outcome::Recovered { job },
-            JobState::Incomplete => {
-                let reason = words.unwrap_or("the job ended incomplete").to_owned();
-                Outcome::Incomplete { job, reason }
-            }
-            other => Outcome::Incomplete { job, reason: format!("the job ended as {other:?}") },
+            // Perhaps what X could not deliver is what we refused.
+            _ if !trusted => failed(Some(job), &format!("{REFUSED}: {}", said())),
+            _ => Outcome::Incomplete { job, reason: said() },
         }
     }
 
@@ -39,7 +53,7 @@ impl Engine {
                 self.patience.rest(reset.duration_since(now.x), now.uptime);
             }
             RefusalKind::Window => {
-                self.patience.hold(intent.core, now.uptime);
+                self.patience.hold_front(intent.core, now.uptime);
                 self.settings.limits.doubt_look_back(intent.request, now.x);
             }
             RefusalKind::Gone => {

@@ -9,12 +9,13 @@ use crate::ledger::{Attempt, Outcome};
 /// look-back: an engine that is made anew, or one that only plans, then agrees with the one that
 /// met the refusals.
 pub fn learned(mut settings: Settings, webhook: WebhookId, attempts: &[Attempt]) -> Settings {
-    for Attempt { intent, outcome, .. } in attempts {
+    for Attempt { intent, outcome, settled_at, .. } in attempts {
         if let Outcome::Failed { job: None, reason } = outcome
             && intent.webhook == webhook
             && is_about_window(reason)
         {
-            settings.limits.doubt_look_back(intent.request, intent.at);
+            // When X refused it, as nearly as that is known: the call may have been late.
+            settings.limits.doubt_look_back(intent.request, *settled_at);
         }
     }
     settings

@@ -23,6 +23,8 @@ pub(super) struct Patience {
 struct Held {
     until: SignedDuration,
     failures: u32,
+    /// X did not take the window as such.
+    refused: bool,
 }
 
 impl Patience {
@@ -55,28 +57,48 @@ impl Patience {
     /// This window has to wait, longer with each failure; others need not.
     pub(super) fn hold(&mut self, core: ReplayWindow, now: SignedDuration) {
         let failures = self.held.get(&core).copied().unwrap_or_default().failures;
+        self.keep(core, failures, false, now);
+    }
+
+    /// The same for a window that X does not take. The edges of such windows move with the
+    /// look-back, so what overlaps it has failed as well, and counts.
+    pub(super) fn hold_front(&mut self, core: ReplayWindow, now: SignedDuration) {
+        let failures = self.near(core).map(|(_, held)| held.failures).max();
+        self.keep(core, failures.unwrap_or(0), true, now);
+    }
+
+    fn keep(&mut self, core: ReplayWindow, failures: u32, refused: bool, now: SignedDuration) {
         let until = now.saturating_add(self.grown(failures));
-        self.held.insert(core, Held { until, failures: failures.saturating_add(1) });
+        self.held.insert(core, Held { until, failures: failures.saturating_add(1), refused });
         self.widest = self.widest.max(core.minutes());
     }
 
     /// This window needs no patience any more.
     pub(super) fn release(&mut self, core: ReplayWindow) {
         self.held.remove(&core);
+        let refused = self.near(core).filter(|(_, held)| held.refused).map(|(other, _)| *other);
+        for other in refused.collect::<Vec<_>>() {
+            self.held.remove(&other);
+        }
     }
 
     /// Returns how long a window still has to wait; zero when it need not.
     ///
     /// The edges of a window move with time, so whatever overlaps a held one is held too.
     pub(super) fn wait(&self, core: ReplayWindow, now: SignedDuration) -> SignedDuration {
+        let held = self.near(core);
+        let until = held.map(|(_, held)| held.until).fold(self.all, SignedDuration::max);
+        until.saturating_sub(now).max(SignedDuration::ZERO)
+    }
+
+    /// Returns the held windows that overlap one.
+    fn near(&self, core: ReplayWindow) -> impl Iterator<Item = (&ReplayWindow, &Held)> {
         // Whatever begins earlier than the longest of them could reach ends before this one.
         let first = core.from_date().plus(-self.widest);
         let first = ReplayWindow::new(first, first.plus(1)).unwrap_or(core);
-        let near =
-            self.held.range(first..).take_while(|(other, _)| other.from_date() < core.to_date());
-        let held = near.filter(|(other, _)| core.from_date() < other.to_date());
-        let until = held.map(|(_, held)| held.until).fold(self.all, SignedDuration::max);
-        until.saturating_sub(now).max(SignedDuration::ZERO)
+        let near = self.held.range(first..);
+        let near = near.take_while(move |(other, _)| other.from_date() < core.to_date());
+        near.filter(move |(other, _)| core.from_date() < other.to_date())
     }
 
     /// Returns how long everything has to wait.

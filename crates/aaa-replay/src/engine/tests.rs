@@ -541,3 +541,4 @@ fn a_recovered_window_stays_recovered_after_a_restart() {
 }
 
 mod histories;
+mod losses;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{Moment, Webhook, halving::Halving};
 use crate::{
-    coverage::Gap,
+    coverage::{Cause, Gap},
     ledger::{Attempt, Declared, Outcome, Purpose},
     plan::{Limits, Lost, LostReason, Plan, joined, outstanding, plan_with, without},
 };
@@ -112,24 +112,13 @@ impl Work {
     }
 
     fn make(&self, live: Option<ReplayWindow>, limits: &Limits, now: Timestamp) -> Plans {
-        let closed: Vec<_> = self.closed(0).chain(live).collect();
-        let mut missing = outstanding(&self.gaps, &closed);
-        let mut sweep = Vec::new();
-        for Declared { declaration, after, .. } in &self.declared {
-            let Gap { from, to, .. } = declaration.gap;
-            let near = |core: &ReplayWindow| {
-                core.from_date().start() < to && from < core.to_date().start()
-            };
-            let closed: Vec<_> = self.closed(*after).chain(live).filter(near).collect();
-            let list = if declaration.is_sweep() { &mut sweep } else { &mut missing };
-            list.extend(outstanding(&[declaration.gap], &closed));
-        }
-        let missing = joined(missing.into_iter());
-        let sweep = without(joined(sweep.into_iter()), &missing);
+        let (missing, sweep) = self.missing(live, |_| true);
+        let sweep = without(sweep, &missing);
 
         let (mut early, missing) = self.split_at_creation(&missing);
         early.retain(|window| window.minutes() > MARGIN);
         let mut gaps = plan_with(&missing, self.halving.cuts(), now, limits);
+        self.doubt(&mut gaps.lost, live);
         let lost = |core: ReplayWindow, reason| Lost {
             from: core.from_date().start(),
             to: core.to_date().start(),
@@ -145,6 +134,60 @@ impl Work {
         // Covered time that can no longer be looked at is not lost.
         sweep.lost.clear();
         Plans { gaps, sweep }
+    }
+
+    /// Returns the minutes that gaps of some causes miss, and those to sweep.
+    fn missing(
+        &self,
+        live: Option<ReplayWindow>,
+        counts: impl Fn(Cause) -> bool,
+    ) -> (Vec<ReplayWindow>, Vec<ReplayWindow>) {
+        let closed: Vec<_> = self.closed(0).chain(live).collect();
+        let gaps: Vec<_> = self.gaps.iter().copied().filter(|gap| counts(gap.cause)).collect();
+        let mut missing = outstanding(&gaps, &closed);
+        let mut sweep = Vec::new();
+        for Declared { declaration, after, .. } in &self.declared {
+            let Gap { from, to, cause } = declaration.gap;
+            if !counts(cause) {
+                continue;
+            }
+            let near = |core: &ReplayWindow| {
+                core.from_date().start() < to && from < core.to_date().start()
+            };
+            let closed: Vec<_> = self.closed(*after).chain(live).filter(near).collect();
+            let list = if declaration.is_sweep() { &mut sweep } else { &mut missing };
+            list.extend(outstanding(&[declaration.gap], &closed));
+        }
+        (joined(missing.into_iter()), joined(sweep.into_iter()))
+    }
+
+    /// What is lost only if wrong signatures were X's own is not certainly lost: anybody can send
+    /// those.
+    fn doubt(&self, lost: &mut Vec<Lost>, live: Option<ReplayWindow>) {
+        if lost.is_empty() || !self.gaps.iter().any(|gap| gap.cause == Cause::Signatures) {
+            return;
+        }
+        let (sure, _) = self.missing(live, |cause| cause != Cause::Signatures);
+        let mut told = Vec::new();
+        for one in lost.drain(..) {
+            let window = ReplayWindow::new(UtcMinute::floor(one.from), UtcMinute::ceil(one.to));
+            let (LostReason::TooOld { look_back }, Ok(window)) = (one.reason, window) else {
+                told.push(one);
+                continue;
+            };
+            let suspected = without(vec![window], &sure);
+            let certain = without(vec![window], &suspected);
+            let certain = certain.into_iter().map(|core| (core, one.reason));
+            let reason = LostReason::Suspected { look_back };
+            let parts = certain.chain(suspected.into_iter().map(|core| (core, reason)));
+            told.extend(parts.map(|(core, reason)| Lost {
+                from: core.from_date().start(),
+                to: core.to_date().start(),
+                reason,
+            }));
+        }
+        told.sort_by_key(|lost| lost.from);
+        *lost = told;
     }
 
     /// Returns what X may never have attempted; a spell that was declared by several runs is one.

@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,10 @@ pub struct Book {
     declarations: u64,
     #[serde(default)]
     seen: BTreeMap<WebhookId, Seen>,
+    /// Of memory stores: where the book is a document that every heartbeat writes anew, thousands of
+    /// users have one of their own.
+    #[serde(skip)]
+    subscribers: BTreeMap<WebhookId, BTreeSet<UserId>>,
     #[serde(with = "whole")]
     summary: Summary,
 }
@@ -65,6 +69,7 @@ impl Book {
             numbers: 0,
             declarations: 0,
             seen: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
             summary: Summary::default(),
         }
     }
@@ -226,6 +231,16 @@ impl Book {
     /// See [`Ledger::confirmed`](super::Ledger::confirmed).
     pub fn confirmed(&self, webhook: WebhookId) -> Seen {
         self.seen.get(&webhook).copied().unwrap_or_default()
+    }
+
+    /// See [`Ledger::remember`](super::Ledger::remember).
+    pub fn remember(&mut self, webhook: WebhookId, subscribers: BTreeSet<UserId>) {
+        self.subscribers.insert(webhook, subscribers);
+    }
+
+    /// See [`Ledger::remembered`](super::Ledger::remembered).
+    pub fn remembered(&self, webhook: WebhookId) -> BTreeSet<UserId> {
+        self.subscribers.get(&webhook).cloned().unwrap_or_default()
     }
 
     /// See [`Ledger::trim`](super::Ledger::trim).

@@ -1,8 +1,8 @@
 //! A shared ledger is a ledger.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use jiff::Timestamp;
 
 use super::{
@@ -81,6 +81,18 @@ impl<L: Ledger> Ledger for Arc<L> {
 
     async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
         L::confirmed(self, webhook).await
+    }
+
+    async fn remember(
+        &self,
+        webhook: WebhookId,
+        subscribers: BTreeSet<UserId>,
+    ) -> Result<(), LedgerError> {
+        L::remember(self, webhook, subscribers).await
+    }
+
+    async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {
+        L::remembered(self, webhook).await
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

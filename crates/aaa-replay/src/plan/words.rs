@@ -74,6 +74,13 @@ pub enum LostReason {
         /// How far back a replay reaches.
         look_back: SignedDuration,
     },
+    /// X no longer has them, and it may be that nothing is missing: requests with wrong signatures
+    /// came, and none with a right one. While a secret is wrong X's own are such requests, but
+    /// anybody can send them.
+    Suspected {
+        /// How far back a replay reaches.
+        look_back: SignedDuration,
+    },
     /// X replays nothing to a webhook from before its registration. Perhaps nothing was sent
     /// then; perhaps it was sent to a webhook that this one replaced.
     BeforeWebhook,
@@ -99,10 +106,10 @@ impl LostReason {
 impl fmt::Display for LostReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooOld { look_back } => {
-                let (hours, minutes) = (look_back.as_mins() / 60, look_back.as_mins() % 60);
-                write!(f, "older than the look-back of {hours} hours")?;
-                if minutes == 0 { Ok(()) } else { write!(f, " and {minutes} minutes") }
+            Self::TooOld { look_back } => too_old(*look_back, f),
+            Self::Suspected { look_back } => {
+                f.write_str("possibly: signatures were wrong and none was right, and it is ")?;
+                too_old(*look_back, f)
             }
             Self::BeforeWebhook => f.write_str("before the webhook was registered"),
             Self::MaybeNotAttempted { cause: Cause::Invalid } => {
@@ -118,6 +125,12 @@ impl fmt::Display for LostReason {
             Self::GivenUp { tries } => write!(f, "{tries} replay jobs ended incomplete"),
         }
     }
+}
+
+fn too_old(look_back: SignedDuration, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (hours, minutes) = (look_back.as_mins() / 60, look_back.as_mins() % 60);
+    write!(f, "older than the look-back of {hours} hours")?;
+    if minutes == 0 { Ok(()) } else { write!(f, " and {minutes} minutes") }
 }
 
 impl Serialize for LostReason {

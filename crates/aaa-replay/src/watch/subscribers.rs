@@ -21,7 +21,11 @@ pub(super) struct Subscribers {
     /// Since when those are wanted who were not when this run was first told of anybody.
     since: BTreeMap<UserId, Timestamp>,
     told: bool,
-    /// Everybody who was seen, and when last.
+    /// Everybody who was seen, by this run or by an earlier one, and has not revoked access.
+    expected: BTreeSet<UserId>,
+    /// Whether who is missing is to be subscribed again, or only to be named.
+    subscribes: bool,
+    /// When this run saw them last.
     seen: BTreeMap<UserId, Timestamp>,
     missing: BTreeMap<UserId, Missing>,
     /// Until when all who are wanted were surely there.
@@ -46,6 +50,8 @@ impl Subscribers {
             wanted: BTreeSet::new(),
             since: BTreeMap::new(),
             told: false,
+            expected: BTreeSet::new(),
+            subscribes: true,
             seen: BTreeMap::new(),
             missing: BTreeMap::new(),
             well,
@@ -59,12 +65,29 @@ impl Subscribers {
         &self.wanted
     }
 
-    /// These users should be subscribed. Nobody waits any more for others that are missing.
+    /// An earlier run saw these users.
+    pub(super) fn expect(&mut self, users: BTreeSet<UserId>) {
+        self.expected.extend(users);
+    }
+
+    /// Returns who is subscribed, or was and should still be.
+    pub(super) fn expected(&self) -> &BTreeSet<UserId> {
+        &self.expected
+    }
+
+    /// Who is missing is only named from now on.
+    pub(super) fn only_name(&mut self) {
+        self.subscribes = false;
+    }
+
+    /// These users should be subscribed, besides those who were. Nobody waits any more for others
+    /// that are missing.
     pub(super) fn want(&mut self, wanted: BTreeSet<UserId>, now: Moment) {
-        self.missing.retain(|user, _| wanted.contains(user));
+        let expected = &self.expected;
+        self.missing.retain(|user, _| wanted.contains(user) || expected.contains(user));
         if std::mem::replace(&mut self.told, true) {
             // That all was well before says nothing of them.
-            let new = wanted.difference(&self.wanted);
+            let new = wanted.difference(&self.wanted).filter(|user| !expected.contains(user));
             self.since.extend(new.map(|user| (*user, now.x)));
         }
         self.wanted = wanted;
@@ -75,7 +98,7 @@ impl Subscribers {
         let wanted = self.wanted.remove(&user);
         let since = self.seen.remove(&user);
         let missing = self.missing.remove(&user).is_some();
-        let known = wanted || since.is_some() || missing;
+        let known = self.expected.remove(&user) || wanted || missing;
         known.then_some(Notice::SubscriptionGone { webhook, user, since, how: Gone::Revoked })
     }
 
@@ -103,7 +126,8 @@ impl Subscribers {
                 notices.push(Notice::SubscriptionBack { webhook, user: *user, from, to: now.x });
             }
         }
-        let expected = self.wanted.iter().chain(self.seen.keys());
+        let somebody = !self.wanted.is_empty() || !self.expected.is_empty();
+        let expected = self.wanted.iter().chain(&self.expected);
         let gone = expected.filter(|user| !users.contains(user));
         let gone = gone.filter(|user| !self.missing.contains_key(user));
         let gone: BTreeSet<_> = gone.copied().collect();
@@ -112,30 +136,29 @@ impl Subscribers {
             let last = self.seen.remove(user);
             let since = last.or_else(|| self.since.get(user).copied()).or(self.known);
             notices.push(Notice::SubscriptionGone { webhook, user: *user, since, how: Gone::Lost });
-            // Those whom nobody wants were taken away by somebody.
-            if self.wanted.contains(user) {
-                let from = since.unwrap_or(now.x).min(now.x);
-                begins = Some(begins.map_or(from, |begins| begins.min(from)));
-                let missing = Missing { from, tries: Tries::default(), told: None };
-                self.missing.insert(*user, missing);
-            }
+            let from = since.unwrap_or(now.x).min(now.x);
+            begins = Some(begins.map_or(from, |begins| begins.min(from)));
+            self.missing.insert(*user, Missing { from, tries: Tries::default(), told: None });
         }
+        self.expected.extend(users);
         self.seen.extend(users.iter().map(|user| (*user, now.x)));
-        errands.extend(self.record(webhook, rhythm, begins, now));
+        errands.extend(self.record(webhook, rhythm, (begins, somebody), now));
         if back && let Some(spell) = &mut self.spell {
             errands.extend(spell.prolong(now));
         }
-        let due = self.missing.iter().filter(|(_, missing)| missing.tries.are_due(now));
+        let due = self.missing.iter();
+        let due = due.filter(|(_, missing)| self.subscribes && missing.tries.are_due(now));
         errands.extend(due.map(|(user, _)| Errand::Subscribe { webhook, user: *user }));
         errands
     }
 
-    /// Records when somebody began to be missing, and when nobody is any more.
+    /// Records when somebody began to be missing, and when nobody is any more. Whether there was
+    /// `somebody` to look for decides about the time in which nobody looked.
     fn record(
         &mut self,
         webhook: WebhookId,
         rhythm: Rhythm,
-        begins: Option<Timestamp>,
+        (begins, somebody): (Option<Timestamp>, bool),
         now: Moment,
     ) -> Vec<Errand> {
         let mut errands = Vec::new();
@@ -143,7 +166,7 @@ impl Subscribers {
             let unseen = self.well.is(rhythm.subscriptions, now);
             if let Some(mut spell) = self.spell.take() {
                 errands.extend(spell.prolong(now));
-            } else if let Some(since) = unseen.filter(|_| !self.wanted.is_empty()) {
+            } else if let Some(since) = unseen.filter(|_| somebody) {
                 errands.push(unwatched(webhook, since, now));
             }
             let seen = Seen { valid: None, complete: Some(now.x) };

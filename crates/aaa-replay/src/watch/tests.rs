@@ -74,7 +74,9 @@ impl World {
         let declared: Vec<_> = self.declared.iter().enumerate().map(number).collect();
         let wanted = Report::Wanted(self.watcher.subscribers.wanted().clone());
         let memory = (self.seen, declared.as_slice());
-        self.watcher = Watcher::new(webhook(), Rhythm::v2(), memory, self.alive);
+        let subscribers = self.watcher.subscribers().clone();
+        let watcher = Watcher::new(webhook(), Rhythm::v2(), memory, self.alive);
+        self.watcher = watcher.remembering(subscribers);
         self.watcher.on(wanted, now);
     }
 
@@ -186,7 +188,7 @@ fn x_is_not_asked_while_our_own_check_fails() {
     world.self_check = Ok(());
     let (_, told) = world.run(at(200 * 60));
     assert_eq!(told, ["webhook_valid"]);
-    assert_eq!(world.spell(), (0, 200 * 60));
+    assert_eq!(world.declared[0].gap, Gap::new(at(0).x, at(200 * 60).x, Cause::Invalid));
 }
 
 #[test]
@@ -264,17 +266,43 @@ fn who_revoked_access_is_not_wanted_any_more() {
 }
 
 #[test]
-fn whoever_is_not_wanted_is_only_named() {
+fn whoever_was_there_is_named_and_declared_whether_wanted_or_not() {
     let mut world = World::new();
+    world.watcher = world.watcher.only_naming();
+    world.tokens = users(&[7]);
     world.run(at(0));
     world.subscribed = users(&[8]);
     let (asked, told) = world.run(at(60));
-    assert_eq!((asked.len(), told), (2, vec!["subscription_gone".to_owned()]));
+    assert_eq!(asked, ["webhooks", "subscriptions", "declare"]);
+    assert_eq!(told, ["subscription_gone"]);
+    assert_eq!((world.spell(), world.declared[0].gap.cause), ((0, 60), Cause::Unsubscribed));
     assert_eq!(world.run(at(120)).1, [""; 0]);
-    // A wanted user who was never seen is missing since all was well.
-    world.watcher.on(Report::Wanted(users(&[8, 9])), at(120));
-    assert_eq!(world.run(at(180)).1, ["subscription_gone", "subscribe_failed"]);
+    world.subscribed = users(&[7, 8]);
+    assert_eq!(world.run(at(180)).1, ["subscription_back"]);
     assert_eq!(world.spell(), (0, 180));
+    // A wanted user who was never seen is missing since all was well.
+    world.watcher.on(Report::Wanted(users(&[9])), at(180));
+    assert_eq!(world.run(at(240)).1, ["subscription_gone"]);
+    assert_eq!(world.spell(), (0, 240));
+}
+
+#[test]
+fn who_vanished_while_nobody_was_there_is_named_and_declared() {
+    let mut world = World::new();
+    world.run(at(0));
+    assert_eq!(*world.watcher.subscribers(), users(&[7, 8]));
+    let hour = Moment { uptime: SignedDuration::ZERO, ..at(3600) };
+    world.subscribed = users(&[8]);
+    world.restart(hour);
+    assert_eq!(world.run(hour).1, ["subscription_gone", "subscribe_failed"]);
+    assert_eq!((world.spell(), world.declared[0].gap.cause), ((0, 3600), Cause::Unsubscribed));
+    // The next run waits for the user, too, and declares nothing twice.
+    let later = Moment { uptime: SignedDuration::ZERO, ..at(7200) };
+    world.restart(later);
+    world.run(later);
+    assert_eq!((world.declared.len(), *world.watcher.subscribers() == users(&[7, 8])), (1, true));
+    world.watcher.on(Report::Revoked(user(7)), later);
+    assert_eq!(*world.watcher.subscribers(), users(&[8]));
 }
 
 #[test]
@@ -439,7 +467,7 @@ fn what_the_run_before_could_not_see_is_declared() {
     world.restart(start);
     world.run(start);
     let gap = Gap::new(at(0).x, start.x, Cause::Unwatched);
-    assert_eq!(world.declared.iter().map(|it| it.gap).collect::<Vec<_>>(), [gap]);
+    assert_eq!(world.declared.iter().map(|it| it.gap).collect::<Vec<_>>(), [gap; 2]);
     // What nobody remembers counts as well as long as somebody was there.
     (world.seen, world.valid, world.heals) = (Seen::default(), Some(false), false);
     world.declared.clear();

@@ -274,10 +274,10 @@ impl Aid for Helper {
 }
 
 /// Runs a watch beside a test that reads its notices.
-async fn watched(
+async fn watched<R>(
     stage: &Stage,
-    test: impl AsyncFnOnce(mpsc::Sender<Report>, mpsc::Receiver<Notice>),
-) {
+    test: impl AsyncFnOnce(mpsc::Sender<Report>, mpsc::Receiver<Notice>) -> R,
+) -> R {
     let aid = Helper { client: stage.client.clone(), wrong: Mutex::new(None) };
     let brief = SignedDuration::from_millis(20);
     let rhythm = Rhythm { webhooks: brief, subscriptions: brief, pause: brief, long_pause: brief };
@@ -293,9 +293,10 @@ async fn watched(
         let _ = stopped.await;
     };
     let running = tokio::spawn(watch.run(heard, shutdown));
-    timeout(PATIENCE, test(news, notices)).await.expect("it never came");
+    let result = timeout(PATIENCE, test(news, notices)).await.expect("it never came");
     stop.send(()).unwrap();
     running.await.unwrap();
+    result
 }
 
 async fn next(notices: &mut mpsc::Receiver<Notice>) -> String {
@@ -322,6 +323,69 @@ async fn an_invalid_webhook_is_noticed_and_validated() {
     let declared = stage.store.declared().await.unwrap();
     let Declaration { gap, webhook: about, .. } = declared[0].declaration;
     assert_eq!((declared.len(), gap.cause, about), (1, Cause::Invalid, Some(webhook)));
+}
+
+/// Nobody says who is wanted: who was there is remembered.
+#[tokio::test]
+async fn a_subscription_that_vanished_while_nobody_watched_is_named() {
+    let stage = Stage::new().await;
+    let webhook = stage.register("/a", &[7, 8]).await;
+    watched(&stage, async |_, _| {
+        while stage.store.remembered(webhook).await.unwrap().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    stage.client.app().remove_subscription(webhook, user(8)).await.unwrap();
+    stage.forward(5).await;
+    watched(&stage, async |_, mut notices| {
+        let gone = loop {
+            let notice = notices.recv().await.unwrap();
+            if notice.event() == "subscription_gone" {
+                break notice;
+            }
+        };
+        let Notice::SubscriptionGone { user: gone, since: Some(_), .. } = gone else {
+            panic!("{gone:?}");
+        };
+        assert_eq!(gone, user(8));
+        // Nobody holds a token, and it stays so.
+        while next(&mut notices).await != "subscribe_failed" {}
+    })
+    .await;
+    let declared = stage.store.declared().await.unwrap();
+    let gap = declared.iter().find(|it| it.declaration.gap.cause == Cause::Unsubscribed);
+    let gap = gap.unwrap().declaration.gap;
+    assert!(gap.to.duration_since(gap.from) >= SignedDuration::from_mins(4), "{gap:?}");
+}
+
+/// Whoever deletes a webhook and registers it again gets another id.
+#[tokio::test]
+async fn a_webhook_that_took_the_place_of_another_is_watched() {
+    let stage = Stage::new().await;
+    let first = stage.register("/a", &[7]).await;
+    let app = stage.client.app();
+    let second = watched(&stage, async |news, mut notices| {
+        news.send(Report::Wanted(BTreeSet::from([user(7)]))).await.unwrap();
+        while stage.store.confirmed(first).await.unwrap().complete.is_none() {
+            tokio::task::yield_now().await;
+        }
+        app.delete_webhook(first).await.unwrap();
+        while next(&mut notices).await != "webhook_missing" {}
+        let second = stage.register("/a", &[]).await;
+        // Nobody subscribes but the watch.
+        while next(&mut notices).await != "subscription_back" {}
+        second
+    })
+    .await;
+    assert_ne!(second, first);
+    // While there was no webhook X had nobody to deliver to: that is named.
+    let declared = stage.store.declared().await.unwrap();
+    let about = declared.iter().filter(|it| it.declaration.webhook == Some(second));
+    assert!(
+        about.clone().any(|it| it.declaration.gap.cause == Cause::Unsubscribed),
+        "{declared:?}"
+    );
 }
 
 #[tokio::test]

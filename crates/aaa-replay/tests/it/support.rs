@@ -1,6 +1,9 @@
 //! A ledger and a transport that write into one journal, so that their order can be seen.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 use aaa_client::{Transport, TransportError};
 use aaa_replay::{
@@ -10,7 +13,7 @@ use aaa_replay::{
         Outcome, Seen, Summary,
     },
 };
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use jiff::{SignedDuration, Timestamp};
@@ -140,6 +143,19 @@ impl Ledger for MemoryLedger {
 
     async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
         Ok(self.book().confirmed(webhook))
+    }
+
+    async fn remember(
+        &self,
+        webhook: WebhookId,
+        subscribers: BTreeSet<UserId>,
+    ) -> Result<(), LedgerError> {
+        self.book().remember(webhook, subscribers);
+        Ok(())
+    }
+
+    async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {
+        Ok(self.book().remembered(webhook))
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -1,5 +1,7 @@
 //! What every ledger has to do.
 
+use std::collections::BTreeSet;
+
 use aaa_replay::{
     coverage::{Cause, Gap, Heartbeat, Proof, RunId, Span, Tally},
     ledger::{
@@ -7,7 +9,7 @@ use aaa_replay::{
         Purpose, Role, Seen,
     },
 };
-use aaa_types::{ReplayWindow, UtcMinute};
+use aaa_types::{ReplayWindow, UserId, UtcMinute};
 use aaa_webhook::inbox::Inbox;
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,6 +33,7 @@ macro_rules! ledger_conformance {
             a_job_finds_the_events_it_brought,
             gaps_are_declared_by_anybody,
             what_was_well_is_remembered,
+            subscribers_are_remembered,
             old_things_are_trimmed_and_counted,
             an_open_gap_keeps_what_closed_it,
             a_gap_within_coverage_keeps_what_closed_it,
@@ -272,6 +275,23 @@ pub async fn what_was_well_is_remembered(ledger: &impl Ledger) {
     // A clock that was ahead is corrected.
     ledger.confirm(webhook, valid(now())).await.unwrap();
     assert_eq!(ledger.confirmed(webhook).await.unwrap().valid, Some(now()));
+}
+
+/// Subscribers are kept for each webhook, and the newest list counts.
+pub async fn subscribers_are_remembered(ledger: &impl Ledger) {
+    let (webhook, other) = ("12".parse().unwrap(), "13".parse().unwrap());
+    let users = |ids: &[u64]| ids.iter().map(|id| UserId::try_from(*id).unwrap()).collect();
+    let nobody: BTreeSet<UserId> = BTreeSet::new();
+    assert_eq!(ledger.remembered(webhook).await.unwrap(), nobody);
+    for list in [&[7, 8][..], &[8, 1_234_567_890_123_456_789]] {
+        ledger.remember(webhook, users(list)).await.unwrap();
+        assert_eq!(ledger.remembered(webhook).await.unwrap(), users(list));
+    }
+    assert_eq!(ledger.remembered(other).await.unwrap(), nobody);
+    ledger.remember(other, users(&[8])).await.unwrap();
+    ledger.remember(webhook, nobody.clone()).await.unwrap();
+    assert_eq!(ledger.remembered(webhook).await.unwrap(), nobody);
+    assert_eq!(ledger.remembered(other).await.unwrap(), users(&[8]));
 }
 
 /// What is over goes; the last span, the last sweep and what is open stay.

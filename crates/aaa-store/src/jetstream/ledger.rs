@@ -1,6 +1,6 @@
 //! The ledger of all receivers, as one document.
 
-use std::convert::Infallible;
+use std::{collections::BTreeSet, convert::Infallible};
 
 use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
@@ -9,13 +9,18 @@ use aaa_replay::{
         LedgerError, Outcome, Seen, Summary,
     },
 };
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{JetStreamInbox, error::JetStreamError};
 
 /// The document.
 const KEY: &str = "ledger";
+
+/// The document of a webhook's subscribers: thousands, which no heartbeat has to write anew.
+fn of(webhook: WebhookId) -> String {
+    format!("subscribers.{webhook}")
+}
 
 impl JetStreamInbox {
     async fn book(&self) -> Result<ClusterBook, JetStreamError> {
@@ -157,6 +162,25 @@ impl Ledger for JetStreamInbox {
 
     async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
         Ok(self.book().await?.book().confirmed(webhook))
+    }
+
+    async fn remember(
+        &self,
+        webhook: WebhookId,
+        subscribers: BTreeSet<UserId>,
+    ) -> Result<(), LedgerError> {
+        self.shared.check_open()?;
+        let change = |known: &mut BTreeSet<UserId>| {
+            known.clone_from(&subscribers);
+            Ok::<(), Infallible>(())
+        };
+        let kept = self.shared.bucket.change(&of(webhook), BTreeSet::new, change).await?;
+        kept.map_err(|never| match never {})
+    }
+
+    async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {
+        self.shared.check_open()?;
+        Ok(self.shared.bucket.read(&of(webhook)).await?.unwrap_or_default())
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -1,5 +1,7 @@
 //! A ledger that is forgotten with the process.
 
+use std::collections::BTreeSet;
+
 use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
     ledger::{
@@ -7,7 +9,7 @@ use aaa_replay::{
         Outcome, Seen, Summary,
     },
 };
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use jiff::Timestamp;
 
 use super::{MemoryStore, State};
@@ -93,6 +95,19 @@ impl Ledger for MemoryStore {
 
     async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
         Ok(self.state().book.confirmed(webhook))
+    }
+
+    async fn remember(
+        &self,
+        webhook: WebhookId,
+        subscribers: BTreeSet<UserId>,
+    ) -> Result<(), LedgerError> {
+        self.state().book.remember(webhook, subscribers);
+        Ok(())
+    }
+
+    async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {
+        Ok(self.state().book.remembered(webhook))
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

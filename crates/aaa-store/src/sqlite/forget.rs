@@ -13,7 +13,7 @@ use super::{
     counters::{self, FORGOTTEN_DELIVERIES, FORGOTTEN_EVENTS},
     files::{self, Claim},
     filing::{self, Wanted},
-    prune, redact, schema,
+    ledger, prune, redact, schema,
     schema::Look,
     values::{count, number},
 };
@@ -102,6 +102,7 @@ pub fn forget(directory: impl AsRef<Path>, user: &UserId) -> Result<Forgotten, S
     {
         after = block;
     }
+    in_turn(&mut db, |db| ledger::forget(db, &user)).map_err(told)?;
     // Retention leaves what it removed in free pages.
     while in_turn(&mut db, |db| prune::release(db, prune::PAGES)).map_err(told)? > 0 {
         thread::sleep(PAUSE);

@@ -4,9 +4,13 @@ mod coverage;
 mod jobs;
 mod lease;
 mod seen;
+mod subscribers;
 mod trim;
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
 
 use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
@@ -15,7 +19,7 @@ use aaa_replay::{
         Outcome, Seen, Summary,
     },
 };
-use aaa_types::WebhookId;
+use aaa_types::{UserId, WebhookId};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -24,6 +28,7 @@ pub(super) use self::{
     jobs::{attempts, declared, found},
     lease::lease,
     seen::confirmed,
+    subscribers::{forget, remembered},
     trim::summary,
 };
 use super::{SqliteBeside, SqliteStore, batch::Batch, values::ReadError, writer::Wait};
@@ -111,6 +116,18 @@ impl Ledger for SqliteStore {
 
     async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
         Ok(self.reader().confirmed(webhook).await?)
+    }
+
+    async fn remember(
+        &self,
+        webhook: WebhookId,
+        users: BTreeSet<UserId>,
+    ) -> Result<(), LedgerError> {
+        self.change(move |db| subscribers::remember(db, webhook, &users).map(Ok)).await
+    }
+
+    async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {
+        Ok(self.reader().remembered(webhook).await?)
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
@@ -263,6 +280,18 @@ impl Ledger for SqliteLedger {
 
     async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
         self.read(|db| confirmed(db, webhook))
+    }
+
+    async fn remember(
+        &self,
+        webhook: WebhookId,
+        users: BTreeSet<UserId>,
+    ) -> Result<(), LedgerError> {
+        self.write(|db| subscribers::remember(db, webhook, &users).map(Ok))
+    }
+
+    async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {
+        self.read(|db| remembered(db, webhook))
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -44,7 +44,10 @@ const APPLICATION_ID: i64 = 0x4141_4131;
 ///
 /// Version 6 remembers when all was last seen to be well with a webhook, and after which attempt a
 /// gap was declared: only later ones close it, whatever the clocks said.
-const MIGRATIONS: [&str; 6] = [
+///
+/// Version 7 remembers who is subscribed to a webhook, or was and should still be, so that a restart
+/// knows who has vanished.
+const MIGRATIONS: [&str; 7] = [
     "
 CREATE TABLE deliveries (
     id         INTEGER PRIMARY KEY,
@@ -220,6 +223,13 @@ CREATE TABLE seen (
 ALTER TABLE declared_gaps ADD COLUMN after INTEGER NOT NULL DEFAULT 0;
 UPDATE declared_gaps SET after =
     (SELECT ifnull(max(number), 0) FROM attempts WHERE intended_at < declared_at);
+",
+    "
+CREATE TABLE subscribers (
+    webhook TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    PRIMARY KEY (webhook, user_id)
+) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -81,6 +81,11 @@ fn a_completion_counts_with_the_heartbeat_after_it() {
     assert_eq!(outcome(&up, &complete, true, "2025-11-22T05:01:00Z"), "open");
     let words = "the receiver refused deliveries or stopped meanwhile";
     assert_eq!(outcome(&up, &complete, false, "2025-11-22T05:01:00Z"), words);
+    // What X could not deliver is perhaps what was refused.
+    let incomplete = ended("Incomplete", "2025-11-22T05:00:59.5Z");
+    assert_eq!(outcome(&up, &incomplete, true, "2025-11-22T05:01:00Z"), "open");
+    let both = format!("{words}: the job ended incomplete");
+    assert_eq!(outcome(&up, &incomplete, false, "2025-11-22T05:01:00Z"), both);
     // A refusal, or another run: a span of its own.
     let refused = [up[0], span(1, "2025-11-22T05:01:05Z", "2025-11-22T05:02:00Z")];
     assert_eq!(outcome(&refused, &complete, true, "2025-11-22T05:02:00Z"), words);

@@ -62,7 +62,7 @@ fn the_schema_is_fixed() {
         .unwrap();
     let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let names: Vec<_> = names.map(Result::unwrap).collect();
-    insta::assert_snapshot!(names.join(" "), @"attempts counters coverage cursors dead_letters dead_letters_to_redrive declared_gaps deliveries event_keys events events_by_delivery kind_blocks lease proofs redactions seen user_blocks");
+    insta::assert_snapshot!(names.join(" "), @"attempts counters coverage cursors dead_letters dead_letters_to_redrive declared_gaps deliveries event_keys events events_by_delivery kind_blocks lease proofs redactions seen subscribers user_blocks");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_newer_file_names_both_versions() {
     version_1(&path).pragma_update(None, "user_version", 9).unwrap();
     let error = open(&path).unwrap_err().to_string();
     let error = error.replace(directory.path().to_str().unwrap(), "DIR");
-    insta::assert_snapshot!(error, @"`DIR/aaa.db` has schema version 9, and this program knows versions up to 6: use the newer program, or a backup that was made before it first ran");
+    insta::assert_snapshot!(error, @"`DIR/aaa.db` has schema version 9, and this program knows versions up to 7: use the newer program, or a backup that was made before it first ran");
 }
 
 #[test]
