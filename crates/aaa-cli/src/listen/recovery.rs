@@ -18,7 +18,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Phase, Run, following::follow, watching::Watching};
+use super::{
+    Phase, Run,
+    following::follow,
+    watching::{Subscribing, Watching},
+};
 use crate::{
     cli::ListenArgs,
     credentials::Credentials,
@@ -116,7 +120,11 @@ impl Recovery {
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    pub(super) async fn start(self, run: &Run) -> Result<JoinHandle<()>, Failure> {
+    pub(super) async fn start(
+        self,
+        run: &Run,
+        subscribing: Subscribing,
+    ) -> Result<JoinHandle<()>, Failure> {
         let settled = settle_open(&self.store, &self.clock, &self.settings, run).await;
         if let Err(error) = settled {
             // The driver meets them too.
@@ -128,7 +136,7 @@ impl Recovery {
         let last = stats.last_seq.unwrap_or(0);
         let follow = follow(self.store, JOB_STATUS, last, completion, sender);
         let (health, ended) = (run.clone(), run.reached(Phase::Ended));
-        let watching = self.watching.start(run);
+        let watching = self.watching.start(run, subscribing);
         Ok(tokio::spawn(async move {
             tokio::select! {
                 () = self.driver.run(completions, move || health.health(), ended) => {}
