@@ -32,6 +32,7 @@ use crate::{
         self,
         unfollowed::{self, Evidence},
     },
+    self_check::self_check,
 };
 
 /// The kind under which X reports the end of a job.
@@ -87,6 +88,11 @@ impl Recovery {
             settings,
             Pace::for_loopback(credentials.api().is_loopback()),
         );
+        let (secret, own) = (credentials.consumer_secret()?, client.clone());
+        let driver = driver.checking(move |webhook| {
+            let (client, secret) = (own.clone(), secret.clone());
+            async move { self_check(&client, &secret, webhook).await }
+        });
         let driver = match &notices {
             Some(notices) => driver.telling(notices.clone()),
             None => driver,

@@ -1,12 +1,9 @@
 //! Watches the webhook and its subscriptions while the receiver recovers.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use aaa_auth::tokens::TokenFile;
-use aaa_client::{Client, ReqwestTransport, Timeouts, Transport};
+use aaa_client::{Client, ReqwestTransport};
 use aaa_replay::{
     driver::{Aid, Target, Watch, XClock},
     notice::Notice,
@@ -14,9 +11,6 @@ use aaa_replay::{
 };
 use aaa_store::SqliteStore;
 use aaa_types::{ConsumerSecret, UserId, WebhookId};
-use aaa_webhook::signature::{HEADER, Signature};
-use bytes::Bytes;
-use http::{HeaderValue, Request, Uri};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -33,11 +27,8 @@ use crate::{
     credentials::Credentials,
     exit::{Exit, Failure},
     output,
+    self_check::self_check,
 };
-
-/// As long as X waits for an answer to a check.
-const TIMEOUTS: Timeouts =
-    Timeouts { connect: Duration::from_secs(3), total: Duration::from_secs(10) };
 
 /// A watch that is ready to start.
 pub(super) struct Watching {
@@ -135,40 +126,8 @@ struct Helper {
 }
 
 impl Aid for Helper {
-    /// Asks our own URL as X would.
     async fn self_check(&self, webhook: WebhookId) -> Result<(), String> {
-        let webhooks = self.client.app().list_webhooks().await;
-        let webhooks = webhooks.map_err(|error| error.to_string())?;
-        let webhook = webhooks.iter().find(|listed| listed.id == webhook);
-        let url = webhook.ok_or("the webhook is not registered")?.url.as_str();
-        let draw = || getrandom::u64().map_err(|error| format!("no random numbers: {error}"));
-        let token = format!("{:016x}{:016x}", draw()?, draw()?);
-        let query = format!("crc_token={token}&nonce={:016x}", draw()?);
-        let joint = if url.contains('?') { '&' } else { '?' };
-        let uri: Uri = format!("{url}{joint}{query}")
-            .parse()
-            .map_err(|_| format!("{url} cannot be called"))?;
-        let scheme = uri.scheme().cloned().unwrap_or(http::uri::Scheme::HTTPS);
-        let transport = ReqwestTransport::for_scheme(&scheme, TIMEOUTS);
-        let transport = transport.map_err(|error| error.to_string())?;
-        let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = uri;
-        let signature = Signature::of(&self.secret, query.as_bytes()).to_string();
-        if let Ok(signature) = HeaderValue::from_str(&signature) {
-            request.headers_mut().insert(HEADER, signature);
-        }
-        let answer = transport.send(request).await;
-        let answer = answer.map_err(|error| format!("{url} does not answer: {error}"))?;
-        if answer.status() != http::StatusCode::OK {
-            return Err(format!("{url} answered {}", answer.status()));
-        }
-        let json: Option<serde_json::Value> = serde_json::from_slice(answer.body()).ok();
-        let expected = Signature::of(&self.secret, token.as_bytes()).to_string();
-        let said = json.as_ref().and_then(|json| json.get("response_token")?.as_str());
-        if said == Some(&expected) {
-            return Ok(());
-        }
-        Err(format!("{url} answered with another token: another program, or another secret"))
+        self_check(&self.client, &self.secret, webhook).await
     }
 
     fn subscribes(&self) -> bool {
