@@ -13,6 +13,7 @@ mod metrics;
 mod reading;
 mod recovery;
 mod registering;
+mod revoked;
 mod sources;
 mod store;
 mod tls;
@@ -32,7 +33,11 @@ use aaa_webhook::{
     server::Server,
 };
 use jiff::Timestamp;
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 
 pub(crate) use self::metrics::free_bytes;
 use self::{
@@ -41,6 +46,7 @@ use self::{
     recovery::Recovery,
     registering::{Registered, Registering},
     store::Store,
+    watching::Subscribing,
 };
 use crate::{
     cli::{Format, ListenArgs, Recover},
@@ -153,12 +159,22 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let board = board.map(|board| board.start(&run));
 
     // It may have to end before the server does.
-    let (tending, tended) = watch::channel(Phase::Running);
-    let recovery = match recovery {
-        Some(recovery) => Some(recovery.start(&Run { phase: tended, ..run.clone() }).await?),
+    let registering = match registering {
+        Some(registering) => Some(registering.without_revoked(&store).await),
         None => None,
     };
-    let mut registered = registering.map(Registering::start);
+    let (subscribes, subscribed) = oneshot::channel();
+    let (tending, tended) = watch::channel(Phase::Running);
+    let recovery = match recovery {
+        Some(recovery) => {
+            let users = registering.iter().flat_map(Registering::users).collect();
+            let subscribing = Subscribing { users, done: subscribed };
+            let run = Run { phase: tended, ..run.clone() };
+            Some(recovery.start(&run, subscribing).await?)
+        }
+        None => None,
+    };
+    let mut registered = registering.map(|registering| registering.start(subscribes));
     let hook = hook.map(|hook| tokio::spawn(hook.run(run.reached(Phase::Ended))));
     let reading = reading.map(|reading| tokio::spawn(reading.run(run.reached(Phase::Ended))));
     let beats = spawn_heartbeats(&store, &clock, &run, period);

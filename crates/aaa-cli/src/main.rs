@@ -18,6 +18,7 @@ mod listen;
 mod manual;
 mod output;
 mod replay;
+mod self_check;
 mod signals;
 mod store;
 mod subscriptions;

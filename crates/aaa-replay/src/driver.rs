@@ -12,10 +12,10 @@ mod target;
 mod told;
 mod watching;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use aaa_client::{Client, ClientError, RetryPolicy, Transport};
-use aaa_types::payload::ReplayJobStatus;
+use aaa_types::{WebhookId, payload::ReplayJobStatus};
 use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 
@@ -57,6 +57,11 @@ impl Pace {
     }
 }
 
+/// Sees whether the URL of a webhook answers a check as X wants it.
+type Check = Box<
+    dyn Fn(WebhookId) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync,
+>;
+
 /// Recovers the gaps of one receiver, unattended, for one or several webhooks that lead to it.
 pub struct Driver<L, T> {
     client: Client<T>,
@@ -71,6 +76,7 @@ pub struct Driver<L, T> {
     /// When to look for webhooks again, in the time since the run started.
     look_again: Option<SignedDuration>,
     clock_tried: Option<SignedDuration>,
+    check: Option<Check>,
     told: Told,
     figures: watch::Sender<Figures>,
 }
@@ -96,6 +102,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
             fresh: true,
             look_again: None,
             clock_tried: None,
+            check: None,
             told: Told::default(),
             figures: watch::Sender::default(),
         }
@@ -115,6 +122,18 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
     #[must_use]
     pub fn held_by(mut self, holder: Holder) -> Self {
         self.desk.held_by(holder);
+        self
+    }
+
+    /// Looks by itself whether a webhook's URL answers as X wants it, before X is asked to check an
+    /// invalid webhook: an answer that is wrong again helps nobody. Without such a look X is asked at
+    /// once.
+    #[must_use]
+    pub fn checking<F>(mut self, check: impl Fn(WebhookId) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.check = Some(Box::new(move |webhook| Box::pin(check(webhook))));
         self
     }
 

@@ -6,6 +6,34 @@ use tokio::{sync::mpsc, time::sleep};
 
 use super::{READ_AGAIN, store::Store};
 
+/// Reads what is stored of a kind; returns it and up to which number it looked.
+pub(super) async fn stored<T>(
+    store: &Store,
+    kind: &str,
+    read: fn(Event) -> Option<T>,
+) -> (Vec<T>, u64) {
+    let (mut found, mut after) = (Vec::new(), 0);
+    loop {
+        let query = EventQuery { kind: Some(kind.to_owned()), ..EventQuery::after(after, 100) };
+        let last = *store.subscribe().borrow();
+        match store.events(query).await {
+            Ok(page) => {
+                found.extend(
+                    page.iter().filter_map(|event| read(Event::decode(kind, event.payload.get()))),
+                );
+                match page.last() {
+                    Some(event) => after = event.seq,
+                    None => return (found, after.max(last)),
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the inbox could not be read; trying again");
+                sleep(READ_AGAIN).await;
+            }
+        }
+    }
+}
+
 /// Passes on what is stored behind `after` of a kind, as it arrives, until nobody takes it or the
 /// store is closed: whoever runs this ends by itself then.
 pub(super) async fn follow<T>(

@@ -19,7 +19,12 @@ use tokio::{
 
 #[cfg(feature = "jetstream")]
 use super::cluster::Others;
-use super::{Phase, Run, following::follow, store::Store, watching::Watching};
+use super::{
+    Phase, Run,
+    following::follow,
+    store::Store,
+    watching::{Subscribing, Watching},
+};
 use crate::{
     cli::ListenArgs,
     credentials::Credentials,
@@ -29,6 +34,7 @@ use crate::{
         self,
         unfollowed::{self, Evidence},
     },
+    self_check::self_check,
 };
 
 /// The kind under which X reports the end of a job.
@@ -84,6 +90,11 @@ impl Recovery {
             settings,
             Pace::for_loopback(credentials.api().is_loopback()),
         );
+        let (secret, own) = (credentials.consumer_secret()?, client.clone());
+        let driver = driver.checking(move |webhook| {
+            let (client, secret) = (own.clone(), secret.clone());
+            async move { self_check(&client, &secret, webhook).await }
+        });
         let driver = match &notices {
             Some(notices) => driver.telling(notices.clone()),
             None => driver,
@@ -117,7 +128,11 @@ impl Recovery {
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    pub(super) async fn start(self, run: &Run) -> Result<JoinHandle<()>, Failure> {
+    pub(super) async fn start(
+        self,
+        run: &Run,
+        subscribing: Subscribing,
+    ) -> Result<JoinHandle<()>, Failure> {
         let settled = settle_open(&self.store, &self.clock, &self.settings, run).await;
         if let Err(error) = settled {
             // The driver meets them too.
@@ -143,7 +158,7 @@ impl Recovery {
             let own = others.as_ref().map_or(own, |others| others.with(own));
             own
         };
-        let watching = self.watching.start(run);
+        let watching = self.watching.start(run, subscribing);
         Ok(tokio::spawn(async move {
             tokio::select! {
                 () = self.driver.run(completions, health, ended) => {}

@@ -2,7 +2,7 @@
 //! end what it made itself.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,13 +10,16 @@ use std::{
 use aaa_auth::UserCredential;
 use aaa_client::{BulkResult, Client, Ensured, RetryPolicy};
 use aaa_replay::driver::Target;
+use aaa_store::SqliteStore;
 use aaa_types::{UserId, WebhookId, WebhookUrl};
+use jiff::Timestamp;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, oneshot},
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
+use super::revoked::Revoked;
 use crate::{
     api,
     cli::{ListenArgs, Subscribe},
@@ -41,6 +44,8 @@ pub(super) struct Registering {
     url: Option<WebhookUrl>,
     target: Target,
     users: Vec<(Option<UserId>, UserCredential)>,
+    /// When the tokens were added that only are there because they are stored.
+    stored: BTreeMap<UserId, Option<Timestamp>>,
     record: Record,
     cleanup: bool,
 }
@@ -83,23 +88,45 @@ impl Registering {
             (None, Some(id), _) => Target::Id(id),
             (None, None, None) => Target::Only,
         };
-        let users = match &args.subscribe {
+        let (users, stored) = match &args.subscribe {
             Some(wanted) => users(wanted, args, credentials)?,
-            None => Vec::new(),
+            None => Default::default(),
         };
         let record = Record::new(&args.store.data_dir, client.api_url());
         record.made()?;
-        Ok(Some(Self { client, url, target, users, record, cleanup: args.cleanup }))
+        Ok(Some(Self { client, url, target, users, stored, record, cleanup: args.cleanup }))
     }
 
-    /// Begins. The receiver must be listening: X challenges it before it registers anything.
-    pub(super) fn start(self) -> Registered {
+    /// Leaves out whose token is stored and was revoked since: who took access back is not subscribed
+    /// again unless somebody names them.
+    pub(super) async fn without_revoked(mut self, store: &SqliteStore) -> Self {
+        if !self.stored.is_empty() {
+            let (revoked, _) = Revoked::read(store).await;
+            let stored = self.stored.iter().filter(|(user, at)| !revoked.holds(**user, **at));
+            let revoked: BTreeSet<_> = stored.map(|(user, _)| *user).collect();
+            self.users.retain(|(user, _)| user.is_none_or(|user| !revoked.contains(&user)));
+        }
+        self
+    }
+
+    /// Returns who is to be subscribed, as far as their ids are known.
+    pub(super) fn users(&self) -> impl Iterator<Item = UserId> {
+        self.users.iter().filter_map(|(user, _)| *user)
+    }
+
+    /// Begins. The receiver must be listening: X challenges it before it registers anything. `done`
+    /// goes when it is done, or cannot be.
+    pub(super) fn start(self, done: oneshot::Sender<()>) -> Registered {
         let made = Arc::new(Mutex::new(Made::default()));
         let work = Arc::new(self);
         let ending = Arc::new(Notify::new());
         let task = tokio::spawn({
             let (work, made, ending) = (Arc::clone(&work), Arc::clone(&made), Arc::clone(&ending));
-            async move { work.run(&made, &ending).await }
+            async move {
+                let result = work.run(&made, &ending).await;
+                drop(done);
+                result
+            }
         });
         Registered { task: Some(task), work, made, ending }
     }
@@ -247,16 +274,20 @@ impl Registering {
     }
 }
 
+/// Who is to be subscribed, and since when the tokens are there that nobody named.
+type Found = (Vec<(Option<UserId>, UserCredential)>, BTreeMap<UserId, Option<Timestamp>>);
+
 /// Finds the credentials of whom is to be subscribed.
 fn users(
     wanted: &Subscribe,
     args: &ListenArgs,
     credentials: &Credentials,
-) -> Result<Vec<(Option<UserId>, UserCredential)>, Failure> {
+) -> Result<Found, Failure> {
     let directory = &args.store.data_dir;
     if let Subscribe::These(ids) = wanted {
         let of = |id: &UserId| Ok((Some(*id), credentials.user(Some(*id), directory)?));
-        return ids.iter().map(of).collect();
+        let users = ids.iter().map(of).collect::<Result<_, Failure>>()?;
+        return Ok((users, BTreeMap::new()));
     }
     let file = credentials.token_file(directory);
     let tokens = file.read().map_err(|error| Exit::Credentials.of("users' tokens", error))?;
@@ -280,7 +311,8 @@ fn users(
             "set X_ACCESS_TOKEN and X_ACCESS_TOKEN_SECRET, or let `aaa auth login` ask a user",
         ));
     }
-    Ok(users)
+    let stored = tokens.iter().map(|(id, stored)| (id, stored.added_at)).collect();
+    Ok((users, stored))
 }
 
 /// What is being registered, or was.

@@ -1,40 +1,48 @@
 //! Watches the webhook and its subscriptions while the receiver recovers.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::{BTreeMap, BTreeSet};
 
 use aaa_auth::tokens::TokenFile;
-use aaa_client::{Client, ReqwestTransport, Timeouts, Transport};
+use aaa_client::{Client, ReqwestTransport};
 use aaa_replay::{
     driver::{Aid, Target, Watch, XClock},
     notice::Notice,
     watch::{Report, Rhythm},
 };
-use aaa_types::{ConsumerSecret, UserId, WebhookId, event::Event};
-use aaa_webhook::signature::{HEADER, Signature};
-use bytes::Bytes;
-use http::{HeaderValue, Request, Uri};
+use aaa_types::{ConsumerSecret, UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
-use super::{Phase, Run, following::follow, store::Store};
+use super::{
+    Phase, Run,
+    following::follow,
+    revoked::{self, Revoked},
+    store::Store,
+};
 use crate::{
     cli::{Api, ListenArgs},
     credentials::Credentials,
     exit::{Exit, Failure},
+    output,
+    self_check::self_check,
 };
-
-/// The kind under which X reports that a user revoked access.
-const REVOCATION: &str = "user_event";
-
-/// As long as X waits for an answer to a check.
-const TIMEOUTS: Timeouts =
-    Timeouts { connect: Duration::from_secs(3), total: Duration::from_secs(10) };
 
 /// A watch that is ready to start.
 pub(super) struct Watching {
     watch: Watch<Store, ReqwestTransport, Helper>,
     store: Store,
-    wanted: BTreeSet<UserId>,
+    /// Users whose token is stored, and when it was added.
+    stored: BTreeMap<UserId, Option<Timestamp>>,
+}
+
+/// Whom `--subscribe` subscribes.
+pub(super) struct Subscribing {
+    pub(super) users: BTreeSet<UserId>,
+    /// Ready when that is done, or was given up. Until then nobody misses them.
+    pub(super) done: oneshot::Receiver<()>,
 }
 
 impl Watching {
@@ -42,7 +50,7 @@ impl Watching {
     ///
     /// # Errors
     ///
-    /// Fails when the stored tokens cannot be read.
+    /// Fails when the stored tokens cannot be read and are needed.
     pub(super) fn prepare(
         args: &ListenArgs,
         credentials: &Credentials,
@@ -51,16 +59,18 @@ impl Watching {
         known: Option<Timestamp>,
         notices: Option<mpsc::Sender<Notice>>,
     ) -> Result<Self, Failure> {
-        let tokens = args.resubscribe.then(|| credentials.token_file(&args.store.data_dir));
-        let wanted = match &tokens {
-            Some(file) => file
-                .read()
-                .map_err(|error| Exit::Credentials.of("users' tokens", error))?
-                .iter()
-                .map(|(user, _)| user)
-                .collect(),
-            None => BTreeSet::new(),
+        let tokens = credentials.token_file(&args.store.data_dir);
+        let stored = match tokens.read() {
+            Ok(tokens) => tokens.iter().map(|(user, stored)| (user, stored.added_at)).collect(),
+            Err(error) if args.resubscribe => {
+                return Err(Exit::Credentials.of("users' tokens", error));
+            }
+            Err(error) => {
+                output::note(format_args!("warning: users' tokens: {error}"));
+                BTreeMap::new()
+            }
         };
+        let tokens = args.resubscribe.then_some(tokens);
         let aid = Helper { client: client.clone(), secret: credentials.consumer_secret()?, tokens };
         let rhythm = match args.api {
             _ if credentials.api().is_loopback() => {
@@ -75,29 +85,36 @@ impl Watching {
             Some(notices) => watch.telling(notices),
             None => watch,
         };
-        Ok(Self { watch, store: store.clone(), wanted })
+        Ok(Self { watch, store: store.clone(), stored })
     }
 
     /// Starts to watch.
-    pub(super) fn start(self, run: &Run) -> JoinHandle<()> {
-        let ended = run.reached(Phase::Ended);
+    pub(super) fn start(self, run: &Run, subscribing: Subscribing) -> JoinHandle<()> {
+        let (ended, given_up) = (run.reached(Phase::Ended), run.reached(Phase::Ended));
         tokio::spawn(async move {
+            // The run before may have ended before it heard of one of them.
+            let (revoked, last) = tokio::select! {
+                revoked = Revoked::read(&self.store) => revoked,
+                () = given_up => return,
+            };
             let (sender, news) = mpsc::channel(16);
-            // A new channel has room.
-            let _ = sender.try_send(Report::Wanted(self.wanted));
-            let last = *self.store.subscribe().borrow();
+            let held = self.stored.iter().filter(|(user, added)| revoked.holds(**user, **added));
+            let wanted: BTreeSet<UserId> = held.map(|(user, _)| *user).collect();
+            let tell = async {
+                // What is being subscribed has not vanished.
+                let _ = subscribing.done.await;
+                let wanted = wanted.union(&subscribing.users).copied().collect();
+                let _ = sender.send(Report::Wanted(wanted)).await;
+                std::future::pending::<()>().await;
+            };
+            let watch = self.watch.revoked(revoked.latest());
+            let live = |event| revoked::read(event).map(|(user, _)| Report::Revoked(user));
             tokio::select! {
-                () = self.watch.run(news, ended) => {}
-                () = follow(self.store, REVOCATION, last, revocation, sender) => {}
+                () = watch.run(news, ended) => {}
+                () = follow(self.store, revoked::KIND, last, live, sender.clone()) => {}
+                () = tell => {}
             }
         })
-    }
-}
-
-fn revocation(event: Event) -> Option<Report> {
-    match event {
-        Event::Revoke(event) => event.revoke.source.user_id.parse().ok().map(Report::Revoked),
-        _ => None,
     }
 }
 
@@ -109,40 +126,12 @@ struct Helper {
 }
 
 impl Aid for Helper {
-    /// Asks our own URL as X would.
     async fn self_check(&self, webhook: WebhookId) -> Result<(), String> {
-        let webhooks = self.client.app().list_webhooks().await;
-        let webhooks = webhooks.map_err(|error| error.to_string())?;
-        let webhook = webhooks.iter().find(|listed| listed.id == webhook);
-        let url = webhook.ok_or("the webhook is not registered")?.url.as_str();
-        let draw = || getrandom::u64().map_err(|error| format!("no random numbers: {error}"));
-        let token = format!("{:016x}{:016x}", draw()?, draw()?);
-        let query = format!("crc_token={token}&nonce={:016x}", draw()?);
-        let joint = if url.contains('?') { '&' } else { '?' };
-        let uri: Uri = format!("{url}{joint}{query}")
-            .parse()
-            .map_err(|_| format!("{url} cannot be called"))?;
-        let scheme = uri.scheme().cloned().unwrap_or(http::uri::Scheme::HTTPS);
-        let transport = ReqwestTransport::for_scheme(&scheme, TIMEOUTS);
-        let transport = transport.map_err(|error| error.to_string())?;
-        let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = uri;
-        let signature = Signature::of(&self.secret, query.as_bytes()).to_string();
-        if let Ok(signature) = HeaderValue::from_str(&signature) {
-            request.headers_mut().insert(HEADER, signature);
-        }
-        let answer = transport.send(request).await;
-        let answer = answer.map_err(|error| format!("{url} does not answer: {error}"))?;
-        if answer.status() != http::StatusCode::OK {
-            return Err(format!("{url} answered {}", answer.status()));
-        }
-        let json: Option<serde_json::Value> = serde_json::from_slice(answer.body()).ok();
-        let expected = Signature::of(&self.secret, token.as_bytes()).to_string();
-        let said = json.as_ref().and_then(|json| json.get("response_token")?.as_str());
-        if said == Some(&expected) {
-            return Ok(());
-        }
-        Err(format!("{url} answered with another token: another program, or another secret"))
+        self_check(&self.client, &self.secret, webhook).await
+    }
+
+    fn subscribes(&self) -> bool {
+        self.tokens.is_some()
     }
 
     async fn subscribe(&self, webhook: WebhookId, user: UserId) -> Result<(), String> {

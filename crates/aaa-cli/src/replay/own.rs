@@ -28,6 +28,7 @@ use crate::{
     cli::StoreArgs,
     credentials::Credentials,
     exit::{Exit, Failure},
+    self_check::self_check,
 };
 
 /// What the command is called by whoever asks for the lease.
@@ -70,7 +71,15 @@ impl Own {
         let client = client.with_retry(RetryPolicy::none());
         let holder = holder(name)?;
         let target = Target::Id(webhook);
-        let driver = Driver::new(ledger, client, clock, target, settings, pace).held_by(holder);
+        let own = client.clone();
+        let mut driver = Driver::new(ledger, client, clock, target, settings, pace).held_by(holder);
+        // Without the secret nobody can tell a right answer from a wrong one; X can.
+        if let Ok(secret) = credentials.consumer_secret() {
+            driver = driver.checking(move |webhook| {
+                let (client, secret) = (own.clone(), secret.clone());
+                async move { self_check(&client, &secret, webhook).await }
+            });
+        }
         let health = Arc::new(Mutex::new(health(picture, true)));
         let said = Arc::clone(&health);
         let read = move || *said.lock().unwrap_or_else(PoisonError::into_inner);

@@ -136,9 +136,14 @@ impl Lab {
 
     /// Stores the token of a user, as a sign-in would.
     pub(crate) fn store(&self, user: u64, token: &str) {
+        self.store_at(user, token, "2025-11-22T04:00:00Z".parse().unwrap());
+    }
+
+    /// The same at a time.
+    pub(crate) fn store_at(&self, user: u64, token: &str, added_at: jiff::Timestamp) {
         let secret = credentials::user_token(user).secret;
         let token = UserToken::new(token.parse().unwrap(), secret.parse().unwrap());
-        let mut stored = StoredToken::new(token, "2025-11-22T04:00:00Z".parse().unwrap());
+        let mut stored = StoredToken::new(token, added_at);
         stored.screen_name = Some(format!("user{user}"));
         let insert = |tokens: &mut aaa_auth::tokens::Tokens| {
             tokens.insert(user.try_into().unwrap(), stored).is_none()

@@ -64,6 +64,7 @@ mod trigger;
 #[cfg(unix)]
 mod unfollowed;
 mod usage;
+mod vanished;
 mod verify;
 #[cfg(all(unix, feature = "tui"))]
 mod view;

@@ -92,11 +92,32 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
         Ok(found)
     }
 
-    /// Asks X to check the webhook: while it is marked invalid, X neither delivers nor replays.
+    /// Has X check the webhook when it is marked invalid: as long as it is, X neither delivers nor
+    /// replays. The check that X makes before a job may also fail while the webhook stays valid:
+    /// then nothing was missed, and there is nothing to repair but what answers.
+    async fn validate(&self, webhook: WebhookId) {
+        let valid = match self.client.app().list_webhooks().await {
+            Ok(webhooks) => webhooks.iter().find(|listed| listed.id == webhook).map(|it| it.valid),
+            Err(error) => {
+                tracing::warn!(%error, "whether the webhook is valid is not known");
+                return;
+            }
+        };
+        match valid {
+            Some(false) => self.repair(webhook).await,
+            Some(true) => tracing::error!(
+                %webhook,
+                "X's check before a replay failed; the webhook is valid all the same"
+            ),
+            None => {}
+        }
+    }
+
+    /// Has X check a webhook that is invalid, once it passes a check of our own.
     ///
     /// Afterwards nothing shows that it was invalid, so that is recorded before; as long as it
     /// cannot be, the webhook stays as it is.
-    async fn validate(&self, webhook: WebhookId) {
+    async fn repair(&self, webhook: WebhookId) {
         let recorded = match self.desk.invalid(webhook).await {
             Ok(number) => number,
             Err(error) => {
@@ -104,6 +125,12 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
                 return;
             }
         };
+        if let Some(check) = &self.check
+            && let Err(reason) = check(webhook).await
+        {
+            tracing::error!(%webhook, reason, "the webhook is invalid and would not pass a check");
+            return;
+        }
         match self.client.app().validate_webhook(webhook).await {
             Ok(_) => tracing::info!(%webhook, "the webhook was invalid: X was asked to check it"),
             Err(error) => tracing::error!(%error, "the webhook is invalid"),

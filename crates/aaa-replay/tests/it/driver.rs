@@ -119,6 +119,7 @@ async fn an_invalid_webhook_is_recorded_before_it_is_checked() {
     let invalid = r#"{"errors":[{"code":214,"message":"Webhook is marked invalid and requires a CRC check."}]}"#;
     let invalid = Response::builder().status(400).body(Bytes::from(invalid)).unwrap();
     let journal = Journal::new();
+    journal.write("marked invalid");
     let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
     let valid = "2025-11-22T11:00:00Z".parse().unwrap();
     let seen = Seen { valid: Some(valid), complete: None };
@@ -128,12 +129,53 @@ async fn an_invalid_webhook_is_recorded_before_it_is_checked() {
     beside(driver(ledger.clone(), x, SignedDuration::ZERO), async |_| {
         let lines = journal.wait_for("settle 1 Failed").await;
         let expected = ["replay asked", "declare 1 invalid", "check asked", "prolong 1"];
-        assert_eq!(lines[2..6], expected);
+        assert_eq!(lines[3..7], expected);
     })
     .await;
     let declared = ledger.declared().await.unwrap();
     assert_eq!(declared[0].declaration.gap.from, valid);
     assert_eq!(declared[0].declaration.webhook, Some("12".parse().unwrap()));
+}
+
+fn check_failed() -> Arc<std::sync::Mutex<Option<Response<Bytes>>>> {
+    let failed = r#"{"errors":[{"message":"CrcValidationFailed: "}]}"#;
+    let failed = Response::builder().status(400).body(Bytes::from(failed)).unwrap();
+    Arc::new(std::sync::Mutex::new(Some(failed)))
+}
+
+#[tokio::test]
+async fn x_is_asked_to_check_only_what_passes_our_own_check() {
+    let journal = Journal::new();
+    journal.write("marked invalid");
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first: check_failed() };
+    let driver = driver(ledger, x, SignedDuration::ZERO);
+    let checked = journal.clone();
+    let driver = driver.checking(move |webhook| {
+        checked.write(format!("checked {webhook}"));
+        async { Err("502 from the proxy".to_owned()) }
+    });
+    beside(driver, async |_| {
+        let lines = journal.wait_for("settle 2 Running").await;
+        let about = |line: &&String| ["declare", "check"].iter().any(|it| line.starts_with(it));
+        let about: Vec<_> = lines.iter().filter(about).collect();
+        assert_eq!(about, ["declare 1 invalid", "checked 12"]);
+    })
+    .await;
+}
+
+/// X checks before each job; that this fails once does not make the webhook invalid.
+#[tokio::test]
+async fn a_failed_check_before_a_replay_is_no_invalid_webhook() {
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first: check_failed() };
+    beside(driver(ledger.clone(), x, SignedDuration::ZERO), async |_| {
+        let lines = journal.wait_for("settle 2 Running").await;
+        assert!(!lines.iter().any(|line| line == "check asked"), "{lines:?}");
+    })
+    .await;
+    assert_eq!(ledger.declared().await.unwrap(), []);
 }
 
 /// Whoever had the lease meanwhile may have removed a gap, and with it what had closed it.

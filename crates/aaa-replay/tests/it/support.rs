@@ -32,6 +32,12 @@ impl Journal {
         self.0.send_modify(|lines| lines.push(line.into()));
     }
 
+    /// Returns which of some lines came last.
+    fn last_of(&self, some: &[&str]) -> Option<usize> {
+        let lines = self.0.borrow();
+        lines.iter().rev().find_map(|line| some.iter().position(|one| line == one))
+    }
+
     /// Waits until a line begins with `start`, and returns all lines.
     pub(crate) async fn wait_for(&self, start: &str) -> Vec<String> {
         let mut lines = self.0.subscribe();
@@ -187,6 +193,8 @@ impl Transport for FakeX {
         } else if request.method() == Method::PUT {
             self.journal.write("check asked");
             r#"{"data":{"valid":true}}"#
+        } else if self.journal.last_of(&["marked invalid", "check asked"]) == Some(0) {
+            r#"{"data":[{"id":"12","url":"https://example.com/hook","valid":false}]}"#
         } else {
             r#"{"data":[{"id":"12","url":"https://example.com/hook","valid":true}]}"#
         };
