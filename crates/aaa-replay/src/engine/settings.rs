@@ -81,6 +81,11 @@ impl Settings {
         Limits { overlap, ..self.limits }
     }
 
+    /// Returns how long a running job is really waited for.
+    pub(super) fn kept_timeout(&self) -> SignedDuration {
+        if self.has(Flaw::Impatient) { SignedDuration::ZERO } else { self.completion_timeout }
+    }
+
     /// Returns the window that is really asked for.
     pub(super) fn asked(&self, core: ReplayWindow, request: ReplayWindow) -> ReplayWindow {
         if self.has(Flaw::OffByOne) { flaw::off_by_one(core, request) } else { request }
@@ -145,6 +150,8 @@ pub(super) mod flaw {
         NoMargin,
         /// A jump of X's clock counts as a gap.
         JumpIsGap,
+        /// A job that runs is not waited for: its attempt is settled at once.
+        Impatient,
         /// A driver writes under whichever lease counts, and not under its own. No engine does
         /// that: it is for whoever plays the driver.
         #[cfg(feature = "broken")]
@@ -158,7 +165,7 @@ pub(super) mod flaw {
     #[cfg(feature = "broken")]
     impl Flaw {
         /// All of them.
-        pub const ALL: [Self; 9] = [
+        pub const ALL: [Self; 10] = [
             Self::OffByOne,
             Self::IgnoredIncomplete,
             Self::TrustedComplete,
@@ -166,6 +173,7 @@ pub(super) mod flaw {
             Self::NoOverlap,
             Self::NoMargin,
             Self::JumpIsGap,
+            Self::Impatient,
             Self::BorrowedLease,
             Self::ForgetfulWatcher,
         ];
