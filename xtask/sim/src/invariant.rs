@@ -48,8 +48,8 @@ invariants! {
     IntentFirst = "the intent is there before the call",
     /// A request covers what is missing, and a minute beyond.
     Overlap = "windows overlap by a minute",
-    /// X takes every window that is asked for.
-    Window = "X takes every window",
+    /// X takes every window that is asked for, and none is longer than its documents say.
+    Window = "every window is as X wants it",
     /// X never says that there were too many calls, unless a fault does.
     Rate = "X's rate limit is kept",
     /// With something left to do there is a next time to do it.

@@ -78,7 +78,8 @@ impl Settings {
     /// Returns the limits as they are kept to.
     pub(super) fn kept_limits(&self) -> Limits {
         let overlap = if self.has(Flaw::NoOverlap) { 0 } else { self.limits.overlap };
-        Limits { overlap, ..self.limits }
+        let longest = if self.has(Flaw::LongWindows) { 600 } else { self.limits.longest };
+        Limits { overlap, longest, ..self.limits }
     }
 
     /// Returns how long a running job is really waited for.
@@ -150,6 +151,8 @@ pub(super) mod flaw {
         NoMargin,
         /// A jump of X's clock counts as a gap.
         JumpIsGap,
+        /// Windows of ten hours are asked for.
+        LongWindows,
         /// A job that runs is not waited for: its attempt is settled at once.
         Impatient,
         /// A driver writes under whichever lease counts, and not under its own. No engine does
@@ -165,7 +168,7 @@ pub(super) mod flaw {
     #[cfg(feature = "broken")]
     impl Flaw {
         /// All of them.
-        pub const ALL: [Self; 10] = [
+        pub const ALL: [Self; 11] = [
             Self::OffByOne,
             Self::IgnoredIncomplete,
             Self::TrustedComplete,
@@ -173,6 +176,7 @@ pub(super) mod flaw {
             Self::NoOverlap,
             Self::NoMargin,
             Self::JumpIsGap,
+            Self::LongWindows,
             Self::Impatient,
             Self::BorrowedLease,
             Self::ForgetfulWatcher,

@@ -23,6 +23,12 @@ impl Sim {
     pub(super) fn judge_request(&mut self, call: CallId, request: &Request<Bytes>) {
         let Some((webhook, asked)) = asked(request) else { return };
         self.say(|| format!("X is asked for {asked}"));
+        // X takes longer ones, here; its documents ask not to.
+        let longest = self.scenario.longest_window();
+        if asked.minutes() > longest {
+            let words = format!("{asked} has {} minutes of {longest}", asked.minutes());
+            self.violate(Invariant::Window, words);
+        }
         // Whoever was killed meanwhile knows nothing of what the next one has written, and neither
         // does whoever has lost the lease; the last guard is X.
         let Some(who) = self.caller(call) else { return };
