@@ -47,6 +47,7 @@ mod campaign;
 mod clock;
 mod disk;
 mod fault;
+mod fired;
 mod invariant;
 mod oracle;
 mod report;

@@ -159,6 +159,9 @@ pub(super) mod flaw {
         /// that: it is for whoever plays the driver.
         #[cfg(feature = "broken")]
         BorrowedLease,
+        /// A receiver rejects some of what is rightly signed. No engine does that either.
+        #[cfg(feature = "broken")]
+        FickleReceiver,
         /// A watcher takes the last heartbeat of the run before for the last time that all was well.
         /// No engine does that either.
         #[cfg(feature = "broken")]
@@ -168,7 +171,7 @@ pub(super) mod flaw {
     #[cfg(feature = "broken")]
     impl Flaw {
         /// All of them.
-        pub const ALL: [Self; 11] = [
+        pub const ALL: [Self; 12] = [
             Self::OffByOne,
             Self::IgnoredIncomplete,
             Self::TrustedComplete,
@@ -179,6 +182,7 @@ pub(super) mod flaw {
             Self::LongWindows,
             Self::Impatient,
             Self::BorrowedLease,
+            Self::FickleReceiver,
             Self::ForgetfulWatcher,
         ];
     }
