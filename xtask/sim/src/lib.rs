@@ -50,6 +50,7 @@ mod fault;
 mod fired;
 mod invariant;
 mod oracle;
+mod refusals;
 mod report;
 mod scenario;
 mod sim;

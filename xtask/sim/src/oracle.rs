@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use aaa_emulator::control::{Attempt, Cause, JobState, Ledger, LedgerEvent};
+use aaa_emulator::control::{Attempt, Cause, Ledger, LedgerEvent};
 use aaa_replay::plan::LostReason;
 use aaa_types::{UtcMinute, WebhookId};
 
+use crate::refusals::Refusals;
 use crate::{
     clock::{HOUR, MINUTE, Millis, SECOND, timestamp},
     fired::Fired,
@@ -61,7 +62,7 @@ pub(crate) fn judge(sim: &mut Sim) -> Sums {
             judge_missing(sim, event, &fired, &mut sums);
         }
     }
-    judge_named(sim, &ledger);
+    judge_named(sim, &Refusals::new(sim, &ledger, &fired));
     judge_spells(sim);
     judge_secrets(sim);
     sums
@@ -187,20 +188,15 @@ fn judge_secrets(sim: &mut Sim) {
 }
 
 /// What is named as lost was really out of reach.
-fn judge_named(sim: &mut Sim, ledger: &Ledger) {
+fn judge_named(sim: &mut Sim, refusals: &Refusals) {
     let look_back = sim.scenario.look_back() - NAMED_EARLY;
     let mut before: Option<(WebhookId, UtcMinute)> = None;
     for ((webhook, minute), reason) in sim.named.clone() {
         let x = minute.start().as_millisecond();
         let words = match reason {
             LostReason::GivenUp { tries } => {
-                let failed = ledger.jobs.iter().filter(|job| {
-                    job.state == JobState::Incomplete
-                        && job.webhook_id == webhook
-                        && job.from_date <= minute
-                        && minute < job.to_date
-                });
-                (failed.count() < tries).then_some("X did not refuse to replay it")
+                let refused = refusals.of(webhook, minute, tries);
+                (!refused).then_some("X did not refuse to replay it alone")
             }
             LostReason::MaybeNotAttempted { .. }
                 if sim.truth.may_be_silent(webhook, x, x + MINUTE) =>

@@ -267,7 +267,7 @@ fn faults(rng: &mut Rng, end: Millis, happenings: &mut Vec<(Millis, Happening)>)
             }
             Kind::XJump => Happening::XJump { by: spread(rng, SECOND, 3 * HOUR) },
             Kind::Incomplete => {
-                Plan { kind, times: if rng.u8(0..4) == 0 { rng.u32(4..12) } else { times } }
+                Plan { kind, times: if rng.u8(0..4) == 0 { rng.u32(4..60) } else { times } }
             }
             Kind::Drop
             | Kind::LostAnswer
