@@ -52,7 +52,7 @@ const STEPS: [Step; 13] = [
     Step {
         name: "histories",
         shows: "gaps are found and closed, or named",
-        command: "xtask sim --seeds 5000",
+        command: "xtask sim --seeds 20000",
         quick: "xtask sim --seeds 100",
         figures: &["histories", "events", "faults fired", "broken invariants", "seeds per minute"],
     },

@@ -151,7 +151,7 @@ impl Engine {
                 outcome: Outcome::Running { job: *job },
             }),
             Step::Running { live, job } => {
-                if now.uptime.saturating_sub(live.since) < self.settings.completion_timeout {
+                if now.uptime.saturating_sub(live.since) < self.settings.kept_timeout() {
                     return None;
                 }
                 let outcome = failed(Some(*job), "no completion arrived in time");
@@ -210,7 +210,7 @@ impl Engine {
             }
             Step::Running { live, .. } => {
                 let since = now.uptime.saturating_sub(live.since);
-                let left = self.settings.completion_timeout.saturating_sub(since);
+                let left = self.settings.kept_timeout().saturating_sub(since);
                 Some(left.max(SignedDuration::ZERO))
             }
             _ => Some(SignedDuration::ZERO),

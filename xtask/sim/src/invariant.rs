@@ -38,7 +38,7 @@ invariants! {
     Swept = "a sweep finds what was dropped on its way",
     /// Every gap is near something that really happened.
     GapsAreReal = "every gap touches a true one",
-    /// There is one attempt at a time that is not settled.
+    /// One attempt at a time is not settled, and nobody asks while a job runs that he knows of.
     OneJob = "never two live jobs",
     /// Nobody writes about a job under a lease that somebody else has taken over.
     LeaseKept = "who writes about a job has the lease",
@@ -48,8 +48,8 @@ invariants! {
     IntentFirst = "the intent is there before the call",
     /// A request covers what is missing, and a minute beyond.
     Overlap = "windows overlap by a minute",
-    /// X takes every window that is asked for.
-    Window = "X takes every window",
+    /// X takes every window that is asked for, and none is longer than its documents say.
+    Window = "every window is as X wants it",
     /// X never says that there were too many calls, unless a fault does.
     Rate = "X's rate limit is kept",
     /// With something left to do there is a next time to do it.

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use aaa_emulator::control::{Attempt, Cause, JobState, Ledger, LedgerEvent};
+use aaa_emulator::control::{Attempt, Cause, Ledger, LedgerEvent};
 use aaa_replay::plan::LostReason;
 use aaa_types::{UtcMinute, WebhookId};
 
+use crate::refusals::Refusals;
 use crate::{
     clock::{HOUR, MINUTE, Millis, SECOND, timestamp},
+    fired::Fired,
     invariant::Invariant,
     sim::{RHYTHM, Sim},
     truth::{Spell, WrongSecret},
@@ -52,14 +54,15 @@ pub(crate) fn judge(sim: &mut Sim) -> Sums {
         ..Sums::default()
     };
     let stored = judge_store(sim, &ledger);
+    let fired = Fired::new(sim.world.faults());
     for event in &ledger.events {
         if stored.contains(&event.key) {
             sums.stored += 1;
         } else {
-            judge_missing(sim, event, &mut sums);
+            judge_missing(sim, event, &fired, &mut sums);
         }
     }
-    judge_named(sim, &ledger);
+    judge_named(sim, &Refusals::new(sim, &ledger, &fired));
     judge_spells(sim);
     judge_secrets(sim);
     sums
@@ -86,7 +89,7 @@ fn judge_store(sim: &mut Sim, ledger: &Ledger) -> HashSet<String> {
     counts.into_keys().collect()
 }
 
-fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
+fn judge_missing(sim: &mut Sim, event: &LedgerEvent, fired: &Fired, sums: &mut Sums) {
     let key = &event.key;
     if event.acknowledged_at.is_some() {
         sim.violate(Invariant::Acknowledged, format!("{key} is gone"));
@@ -107,7 +110,7 @@ fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
     let missed = sim.clocks.true_of(x);
     let minute = x.div_euclid(MINUTE) * MINUTE;
     let look_back = sim.scenario.look_back();
-    if is_lost_on_the_way(sim, first) {
+    if is_lost_on_the_way(sim, event, first, fired) {
         sums.dropped += 1;
         // A sweep finds it, if it comes soon enough.
         if let Some(every) = sim.scenario.sweep
@@ -137,13 +140,17 @@ fn judge_missing(sim: &mut Sim, event: &LedgerEvent, sums: &mut Sums) {
     }
 }
 
-/// Says whether an attempt failed between X and a receiver that would have taken it.
-fn is_lost_on_the_way(sim: &Sim, attempt: &Attempt) -> bool {
-    let by_fault = attempt.error.as_deref().is_some_and(|error| error.starts_with("lost on its"));
+/// Says whether an attempt failed between X and a receiver that would have taken it, by a fault
+/// that really fired. What the receiver rejects without one it has to get back.
+fn is_lost_on_the_way(sim: &Sim, event: &LedgerEvent, attempt: &Attempt, fired: &Fired) -> bool {
+    if !fired.has_spoilt(&event.id, attempt.at) {
+        return false;
+    }
+    let is_lost = attempt.status.is_none();
     let x = attempt.at.as_millisecond();
     let wrong = |it: &WrongSecret| it.from - MINUTE <= x && x <= it.to + MINUTE;
     let by_us = sim.truth.wrong_secrets().iter().any(wrong);
-    by_fault || matches!(attempt.status, Some(400 | 401 | 403)) && !by_us
+    is_lost || matches!(attempt.status, Some(400 | 401 | 403)) && !by_us
 }
 
 /// Each time in which X attempted nothing for somebody, and that was long enough to be seen, is
@@ -181,20 +188,15 @@ fn judge_secrets(sim: &mut Sim) {
 }
 
 /// What is named as lost was really out of reach.
-fn judge_named(sim: &mut Sim, ledger: &Ledger) {
+fn judge_named(sim: &mut Sim, refusals: &Refusals) {
     let look_back = sim.scenario.look_back() - NAMED_EARLY;
     let mut before: Option<(WebhookId, UtcMinute)> = None;
     for ((webhook, minute), reason) in sim.named.clone() {
         let x = minute.start().as_millisecond();
         let words = match reason {
             LostReason::GivenUp { tries } => {
-                let failed = ledger.jobs.iter().filter(|job| {
-                    job.state == JobState::Incomplete
-                        && job.webhook_id == webhook
-                        && job.from_date <= minute
-                        && minute < job.to_date
-                });
-                (failed.count() < tries).then_some("X did not refuse to replay it")
+                let refused = refusals.of(webhook, minute, tries);
+                (!refused).then_some("X did not refuse to replay it alone")
             }
             LostReason::MaybeNotAttempted { .. }
                 if sim.truth.may_be_silent(webhook, x, x + MINUTE) =>

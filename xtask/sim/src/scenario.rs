@@ -160,6 +160,13 @@ impl Scenario {
         let look_back = self.settings.look_back.unwrap_or(self.generation.look_back());
         i64::try_from(look_back.as_millis()).unwrap_or(Millis::MAX)
     }
+
+    /// Returns how many minutes a job may span, by X's documents, overlap included.
+    pub(crate) fn longest_window(&self) -> i64 {
+        match self.generation {
+            Generation::V2 | Generation::V1_1 => 120,
+        }
+    }
 }
 
 /// Draws how X behaves, within what its documents allow.
@@ -260,7 +267,7 @@ fn faults(rng: &mut Rng, end: Millis, happenings: &mut Vec<(Millis, Happening)>)
             }
             Kind::XJump => Happening::XJump { by: spread(rng, SECOND, 3 * HOUR) },
             Kind::Incomplete => {
-                Plan { kind, times: if rng.u8(0..4) == 0 { rng.u32(4..12) } else { times } }
+                Plan { kind, times: if rng.u8(0..4) == 0 { rng.u32(4..60) } else { times } }
             }
             Kind::Drop
             | Kind::LostAnswer

@@ -78,7 +78,13 @@ impl Settings {
     /// Returns the limits as they are kept to.
     pub(super) fn kept_limits(&self) -> Limits {
         let overlap = if self.has(Flaw::NoOverlap) { 0 } else { self.limits.overlap };
-        Limits { overlap, ..self.limits }
+        let longest = if self.has(Flaw::LongWindows) { 600 } else { self.limits.longest };
+        Limits { overlap, longest, ..self.limits }
+    }
+
+    /// Returns how long a running job is really waited for.
+    pub(super) fn kept_timeout(&self) -> SignedDuration {
+        if self.has(Flaw::Impatient) { SignedDuration::ZERO } else { self.completion_timeout }
     }
 
     /// Returns the window that is really asked for.
@@ -145,10 +151,17 @@ pub(super) mod flaw {
         NoMargin,
         /// A jump of X's clock counts as a gap.
         JumpIsGap,
+        /// Windows of ten hours are asked for.
+        LongWindows,
+        /// A job that runs is not waited for: its attempt is settled at once.
+        Impatient,
         /// A driver writes under whichever lease counts, and not under its own. No engine does
         /// that: it is for whoever plays the driver.
         #[cfg(feature = "broken")]
         BorrowedLease,
+        /// A receiver rejects some of what is rightly signed. No engine does that either.
+        #[cfg(feature = "broken")]
+        FickleReceiver,
         /// A watcher takes the last heartbeat of the run before for the last time that all was well.
         /// No engine does that either.
         #[cfg(feature = "broken")]
@@ -158,7 +171,7 @@ pub(super) mod flaw {
     #[cfg(feature = "broken")]
     impl Flaw {
         /// All of them.
-        pub const ALL: [Self; 9] = [
+        pub const ALL: [Self; 12] = [
             Self::OffByOne,
             Self::IgnoredIncomplete,
             Self::TrustedComplete,
@@ -166,7 +179,10 @@ pub(super) mod flaw {
             Self::NoOverlap,
             Self::NoMargin,
             Self::JumpIsGap,
+            Self::LongWindows,
+            Self::Impatient,
             Self::BorrowedLease,
+            Self::FickleReceiver,
             Self::ForgetfulWatcher,
         ];
     }

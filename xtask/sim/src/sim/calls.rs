@@ -18,6 +18,7 @@ use aaa_replay::{
 use aaa_types::{JobId, ReplayWindow, UtcMinute, WebhookId};
 use bytes::Bytes;
 use http::{Request, Response};
+use jiff::SignedDuration;
 
 use super::{
     Event, Sim,
@@ -44,6 +45,8 @@ pub(super) type CallId = u64;
 pub(super) struct Call {
     id: CallId,
     pub(super) since: Millis,
+    /// How long the process has run.
+    uptime: SignedDuration,
     future: Pin<Box<dyn Future<Output = Result<Told, ClientError>>>>,
     purpose: Purpose,
 }
@@ -128,7 +131,8 @@ impl Sim {
     ) {
         self.serial += 1;
         let (id, since) = (self.serial, self.clocks.now());
-        let mut call = Call { id, since, future, purpose };
+        let uptime = self.moment(who).uptime;
+        let mut call = Call { id, since, uptime, future, purpose };
         // The first step makes the request, and cannot end the call.
         let _ = wire::step(&mut call.future);
         if let Some(driver) = self.driver(who) {
@@ -245,6 +249,9 @@ impl Sim {
             }
             (Purpose::Create { webhook, .. }, Ok(Told::Job(job))) => {
                 self.say(|| format!("job {job} was accepted"));
+                if let Some(driver) = self.driver(who) {
+                    driver.jobs.insert(webhook, (job, waiting.uptime));
+                }
                 (webhook, Input::Accepted(job))
             }
             (Purpose::Create { .. }, Ok(Told::Validated)) => return Ok(()),

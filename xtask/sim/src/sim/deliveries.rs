@@ -4,7 +4,7 @@ use aaa_emulator::{
     control::{Action, Deliver, Fault, Match},
     world::{Answer, Check, DeliveryId, Heard, Post, Silence},
 };
-use aaa_replay::coverage::Tally;
+use aaa_replay::{coverage::Tally, engine::Flaw};
 use aaa_types::{event::Event as Decoded, payload::ReplayJobStatus};
 use aaa_webhook::{
     app::App,
@@ -72,7 +72,9 @@ impl Sim {
             }
             return Ok(());
         }
-        let delivery = match self.verify(&post) {
+        let is_fickle = self.settings.flaw == Some(Flaw::FickleReceiver) && self.rng.u8(..) < 8;
+        let verified = if is_fickle { Err(403) } else { self.verify(&post) };
+        let delivery = match verified {
             Ok(delivery) => {
                 self.count(|tally| {
                     tally.verified += 1;

@@ -1,6 +1,6 @@
 //! What a driver does with its engines, without a runtime: intent, call, outcome, each at its time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use aaa_client::Client;
 use aaa_replay::{
@@ -8,7 +8,8 @@ use aaa_replay::{
     ledger::{Holder, LedgerError, Outcome},
     plan::Lost,
 };
-use aaa_types::{UtcMinute, WebhookId, payload::ReplayJobStatus};
+use aaa_types::{JobId, UtcMinute, WebhookId, payload::ReplayJobStatus};
+use jiff::SignedDuration;
 
 use super::{
     Sim,
@@ -46,6 +47,9 @@ pub(super) struct Driver {
     pub(super) client: Client<Wire>,
     pub(super) wire: Wire,
     pub(super) call: Option<Call>,
+    /// The last job of each webhook that its engine was told of, and how long the process had run
+    /// when it began to ask.
+    pub(super) jobs: BTreeMap<WebhookId, (JobId, SignedDuration)>,
     pub(super) completions: VecDeque<ReplayJobStatus>,
     /// The only webhook that it recovers; all of them if none is named.
     only: Option<WebhookId>,
@@ -81,6 +85,7 @@ impl Driver {
             client: calls::client(wire.clone(), scenario)?,
             wire,
             call: None,
+            jobs: BTreeMap::new(),
             completions: VecDeque::new(),
             only,
             look_again: None,
@@ -132,6 +137,9 @@ impl Sim {
                 if matches!(error, LedgerError::NotHeld | LedgerError::Held(_)) {
                     // Whoever has it now knows more than these engines.
                     fleet = Fleet::default();
+                    if let Some(driver) = self.driver(who) {
+                        driver.jobs.clear();
+                    }
                 }
                 self.held(who, &error);
             }
@@ -158,6 +166,7 @@ impl Sim {
         if began {
             // What the engines knew may be old by now.
             driver.fleet = Fleet::default();
+            driver.jobs.clear();
         }
         let mut fresh = driver.desk.look(disk, &settings, times)?;
         let (idle, gaps) = (driver.desk.is_idle(), fresh.then(|| driver.desk.gaps.clone()));

@@ -1,6 +1,7 @@
 //! What is judged as it happens: requests, refusals, gaps, and who writes about jobs.
 
 use aaa_client::ClientError;
+use aaa_emulator::control::JobState;
 use aaa_replay::{
     coverage::{Cause, Gap},
     engine::RefusalKind,
@@ -22,9 +23,19 @@ impl Sim {
     pub(super) fn judge_request(&mut self, call: CallId, request: &Request<Bytes>) {
         let Some((webhook, asked)) = asked(request) else { return };
         self.say(|| format!("X is asked for {asked}"));
-        // Whoever was killed or has lost the lease meanwhile knows nothing of what the next one
-        // has written; the last guard is X.
-        let Some(who) = self.caller(call).filter(|who| self.has_lease(*who)) else { return };
+        // X takes longer ones, here; its documents ask not to.
+        let longest = self.scenario.longest_window();
+        if asked.minutes() > longest {
+            let words = format!("{asked} has {} minutes of {longest}", asked.minutes());
+            self.violate(Invariant::Window, words);
+        }
+        // Whoever was killed meanwhile knows nothing of what the next one has written, and neither
+        // does whoever has lost the lease; the last guard is X.
+        let Some(who) = self.caller(call) else { return };
+        self.judge_live_jobs(who, webhook, asked);
+        if !self.has_lease(who) {
+            return;
+        }
         let attempts = self.disk.attempts().unwrap_or_default().into_iter();
         let (open, settled): (Vec<Attempt>, Vec<Attempt>) = attempts
             .filter(|attempt| attempt.intent.webhook == webhook)
@@ -48,6 +59,23 @@ impl Sim {
         let end = core.to_date().plus(i64::from(!may_be_alone));
         if !(asked.from_date() <= core.from_date() && end <= asked.to_date()) {
             self.violate(Invariant::Overlap, format!("{asked} was asked for, missing is {core}"));
+        }
+    }
+
+    /// Nobody asks for a second job while the one is under way that the same engine was told of,
+    /// unless its end is overdue. What its ledger says does not matter here, only what X does.
+    ///
+    /// Jobs that it does not know of are X's to guard, with a conflict: those of others, those of
+    /// runs before, and those whose acceptance was lost on its way.
+    fn judge_live_jobs(&mut self, who: Who, webhook: WebhookId, asked: ReplayWindow) {
+        let uptime = self.moment(who).uptime;
+        let known = self.driver(who).and_then(|driver| driver.jobs.get(&webhook).copied());
+        let Some((job, since)) = known else { return };
+        let running = self.world.state(self.clocks.x()).jobs.into_iter().rev();
+        let mut running = running.filter(|it| it.job.state == JobState::Running);
+        if uptime - since < self.settings.completion_timeout && running.any(|it| it.job.id == job) {
+            let words = format!("job {job} is under way while {asked} is asked for, by {who:?}");
+            self.violate(Invariant::OneJob, words);
         }
     }
 
