@@ -97,7 +97,7 @@ fn what_is_not_run_is_counted() {
     docs/local-development.md: 1 run, 1 in the background, 4 looked up; 0 blocks of something else
     docs/moving-from-other-libraries.md: 0 run, 0 in the background, 0 looked up; 1 blocks of something else
     docs/moving-from-v1.1.md: 5 run, 2 in the background, 6 looked up; 0 blocks of something else
-    docs/production.md: 4 run, 1 in the background, 5 looked up; 4 blocks of something else
+    docs/production.md: 4 run, 1 in the background, 7 looked up; 6 blocks of something else
     docs/troubleshooting.md: 0 run, 0 in the background, 2 looked up; 0 blocks of something else
     ");
 }
