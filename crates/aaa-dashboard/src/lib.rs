@@ -83,5 +83,5 @@ mod x;
 
 pub use crate::{
     access::{Password, PasswordError},
-    dashboard::{Dashboard, Doing, NoRandomness, Recover, Resend},
+    dashboard::{Dashboard, Doing, NoRandomness, Noting, Record, Recover, Resend},
 };

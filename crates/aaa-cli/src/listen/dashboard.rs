@@ -15,6 +15,7 @@ use crate::{
     dashboard::{Again, Door, Pages, Recovery},
     exit::{Exit, Failure},
     forward, output, replay,
+    webhooks::Record,
 };
 
 /// A bound listener and its pages.
@@ -55,6 +56,7 @@ impl Board {
             .with_tokens(credentials.token_file(&args.store.data_dir))
             .with_resend(Again::new(args.forward.forward_to.clone(), secret))
             .with_recover(recovery.clone())
+            .with_record(Record::new(&args.store.data_dir, credentials.api()))
             .with_figures(status.clone(), look())
             .woken_by(store.subscribe());
         if let Some(webhook) = args.webhook {
