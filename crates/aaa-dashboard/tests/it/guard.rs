@@ -301,6 +301,38 @@ async fn guessing_is_answered_slower_and_slower() {
     }
 }
 
+/// Whoever guesses is slowed down; the operator is not, neither directly nor behind a proxy.
+#[tokio::test]
+async fn guessing_locks_nobody_else_out() {
+    let stage = Stage::new().await;
+    let pages = Pages::new(stage.dashboard().with_password("correct horse".parse().unwrap()));
+    let sign_in = async |peer: &str, forwarded: Option<&str>, password: &str| {
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        let mut request = pages
+            .request(Method::POST, "/login")
+            .header(header::ORIGIN, format!("http://{HOST}"))
+            .extension(axum::extract::ConnectInfo(peer));
+        if let Some(forwarded) = forwarded {
+            request = request.header("x-forwarded-for", forwarded);
+        }
+        let body = Body::from(format!("password={password}"));
+        pages.send(request.body(body).unwrap()).await.status
+    };
+    for (guesser, operator) in [
+        (("192.0.2.1:5", None), ("192.0.2.2:5", None)),
+        (("127.0.0.1:5", Some("192.0.2.3")), ("127.0.0.1:6", Some("192.0.2.4"))),
+    ] {
+        for _ in 0..10 {
+            let guess = sign_in(guesser.0, guesser.1, "guess").await;
+            assert_eq!(guess, StatusCode::FORBIDDEN);
+        }
+        let more = sign_in(guesser.0, guesser.1, "correct+horse").await;
+        assert_eq!(more, StatusCode::TOO_MANY_REQUESTS);
+        let inside = sign_in(operator.0, operator.1, "correct+horse").await;
+        assert_eq!(inside, StatusCode::SEE_OTHER);
+    }
+}
+
 /// What is sent is bounded, and what is no JSON is refused in words.
 #[tokio::test]
 async fn a_change_is_small_and_understood() {
