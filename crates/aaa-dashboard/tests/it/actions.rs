@@ -254,15 +254,6 @@ async fn dead_letters_are_tried_again() {
     }
     let name = "crm".parse().unwrap();
     let generation = stage.store.open(&name, 0).await.unwrap().generation;
-    let letter = |seq| DeadLetter {
-        seq,
-        key: None,
-        reason: "<b>no</b>".to_owned(),
-        attempts: 5,
-        first_failed_at: Timestamp::UNIX_EPOCH,
-        last_failed_at: Timestamp::UNIX_EPOCH,
-        redrive: false,
-    };
     let changes = Changes {
         generation,
         progress: Progress::new(3, []),
@@ -290,6 +281,68 @@ async fn dead_letters_are_tried_again() {
         pages.post("/dead-letters/redrive", json!({ "consumer": "crm", "first": "x" })).await.0,
         422
     );
+}
+
+/// Each can be looked at, however many there are, and no page says that there are fewer.
+#[tokio::test]
+async fn dead_letters_beyond_a_page() {
+    let stage = Stage::new().await;
+    let pages = stage.pages();
+    let id = stage.webhook().await;
+    stage.subscribe(id, 7).await;
+    let trigger = Trigger::new("follow_events", "7".parse().unwrap()).with_count(205);
+    stage.emulator.trigger_and_wait(&trigger).await.unwrap();
+    let name = "crm".parse().unwrap();
+    let generation = stage.store.open(&name, 0).await.unwrap().generation;
+    let letters = |seqs: std::ops::RangeInclusive<u64>| Changes {
+        generation,
+        progress: Progress::new(*seqs.end(), []),
+        totals: Totals { handled: 0, stale: 0, dead: *seqs.end() },
+        deaths: 0,
+        trial: None,
+        dead: seqs.map(letter).collect(),
+        settled: Vec::new(),
+    };
+    stage.store.save(&name, &letters(1..=100)).await.unwrap();
+    let tile = "<span class=\"name\">Dead letters</span><span class=\"value\">";
+    assert!(pages.page("/").await.contains(&format!("{tile}100</span>")));
+    let page = pages.page("/dead-letters").await;
+    assert_eq!(page.matches(">Try again<").count(), 100);
+    assert!(!page.contains("rel=\"next\""), "{page}");
+    stage.store.save(&name, &letters(101..=205)).await.unwrap();
+    let overview = pages.page("/").await;
+    assert!(overview.contains(&format!("{tile}100+</span>")), "{overview}");
+    let mut path = "/dead-letters".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let page = pages.page(&path).await;
+        seen.push(page.matches(">Try again<").count());
+        let Some((_, next)) = page.split_once("<a href=\"/dead-letters?") else {
+            assert!(page.contains("/events/205\"") && page.contains(">First<"), "{page}");
+            break;
+        };
+        path = format!("/dead-letters?{}", next.split('"').next().unwrap().replace("&amp;", "&"));
+    }
+    assert_eq!((seen, path.as_str()), (vec![100, 100, 5], "/dead-letters?consumer=crm&after=200"));
+    let end = pages.page("/dead-letters?consumer=crm&after=205").await;
+    assert!(end.contains("no more dead letters"), "{end}");
+    for (wrong, status) in
+        [("after=x&consumer=crm", 422), ("after=1", 422), ("consumer=other", 404)]
+    {
+        assert_eq!(pages.get(&format!("/dead-letters?{wrong}")).await.status.as_u16(), status);
+    }
+}
+
+fn letter(seq: u64) -> DeadLetter {
+    DeadLetter {
+        seq,
+        key: None,
+        reason: "<b>no</b>".to_owned(),
+        attempts: 5,
+        first_failed_at: Timestamp::UNIX_EPOCH,
+        last_failed_at: Timestamp::UNIX_EPOCH,
+        redrive: false,
+    }
 }
 
 /// Without the emulator's page, which the browser's tests use.
