@@ -2,11 +2,12 @@
 //!
 //! [`table`] is the rule. [`edges`] compares the manifests with it, [`sources`] looks for uses
 //! that a manifest cannot show, and [`trees`] looks at what each crate really compiles with the
-//! features it offers.
+//! features it offers. [`licenses`] sees that each published crate carries its licenses.
 
 use crate::{outcome::Failure, workspace::Workspace};
 
 mod edges;
+mod licenses;
 mod sources;
 mod table;
 mod trees;
@@ -38,6 +39,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
 fn violations(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     let mut violations = edges::check(&workspace.members, table::ROWS);
     violations.extend(sources::check(workspace, table::ROWS)?);
+    violations.extend(licenses::check(workspace));
     // One edge too many brings in a whole tree: what is compiled says something new only once
     // the edges are right.
     if violations.is_empty() {

@@ -1,6 +1,7 @@
 //! `aaa dashboard`, and what `aaa listen --dashboard` shares with it.
 
 mod beside;
+mod record;
 mod recovery;
 mod resend;
 
@@ -21,6 +22,7 @@ use crate::{
     credentials::Credentials,
     exit::{Exit, Failure},
     forward, output, replay, signals,
+    webhooks::Record,
 };
 
 /// More connections than those who look need: each page holds one for what arrives.
@@ -44,6 +46,7 @@ pub(crate) async fn run(args: DashboardArgs, credentials: Credentials) -> Result
         .with_tokens(credentials.token_file(&directory))
         .with_resend(Again::new(args.resend_to, secret))
         .with_recover(recovery.clone())
+        .with_record(Record::new(&directory, credentials.api()))
         .with_claim(move || sqlite::is_in_use(&directory));
     if let Some(webhook) = args.webhook {
         dashboard = dashboard.with_webhook(webhook);

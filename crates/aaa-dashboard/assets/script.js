@@ -132,13 +132,30 @@
       } while (again);
       waiting = false;
     };
-    const url = new URL(streamed.dataset.stream, location.href);
-    url.searchParams.set("after", streamed.dataset.last);
-    const source = new EventSource(url);
-    source.onmessage = renewed;
-    source.onopen = () => document.documentElement.classList.add("streaming");
-    source.onerror = () => document.documentElement.classList.remove("streaming");
-    document.addEventListener("visibilitychange", renewed);
+    const streaming = (is) => document.documentElement.classList.toggle("streaming", is);
+    let source, last = streamed.dataset.last;
+    // A browser has six connections to one address, and each stream holds one: with a stream in
+    // every open tab, the next page would never load. So only those that are looked at have one.
+    const follow = () => {
+      if (document.hidden) {
+        source?.close();
+        source = undefined;
+        streaming(false);
+        return;
+      }
+      if (source) return;
+      const url = new URL(streamed.dataset.stream, location.href);
+      url.searchParams.set("after", last);
+      source = new EventSource(url);
+      source.onmessage = (event) => { last = event.lastEventId || last; renewed(); };
+      source.onopen = () => streaming(true);
+      source.onerror = () => streaming(false);
+    };
+    follow();
+    document.addEventListener("visibilitychange", () => { follow(); renewed(); });
+    // A page that is left may be kept, as it is, for the way back.
+    addEventListener("pagehide", () => { source?.close(); source = undefined; });
+    addEventListener("pageshow", follow);
     if (pause) {
       pause.hidden = false;
       pause.addEventListener("click", () => {

@@ -1,5 +1,7 @@
 //! Who may look, and who may change something.
 
+mod tries;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -12,6 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+pub(crate) use self::tries::Sender;
+use self::tries::Tries;
 use crate::clock::Steady;
 
 /// How long somebody stays signed in.
@@ -19,11 +23,6 @@ pub(crate) const SESSION: Duration = Duration::from_secs(12 * 3600);
 
 /// How many may be signed in; the one who is so for longest makes room.
 const SESSIONS: usize = 64;
-
-/// So many wrong passwords are looked at in so much time, whoever sends them. Those who are signed
-/// in notice nothing of it.
-const TRIES: u32 = 10;
-const TRIES_PER: Duration = Duration::from_secs(60);
 
 /// What opens the pages where they are reached from another machine: at least eight characters.
 ///
@@ -74,18 +73,12 @@ pub(crate) struct Access {
     clock: Steady,
 }
 
-#[derive(Default)]
-struct Tries {
-    since: Duration,
-    count: u32,
-}
-
 /// What became of an attempt to sign in.
 pub(crate) enum SignedIn {
     /// The value of the cookie.
     Yes(String),
     No,
-    /// Too many wrong passwords came lately; how long to wait.
+    /// Too many wrong passwords came lately, from there or from everywhere; how long to wait.
     Later(Duration),
 }
 
@@ -132,19 +125,20 @@ impl Access {
         cookie.is_some_and(|id| sessions.get(&digest(id)).is_some_and(|until| now < *until))
     }
 
-    pub(crate) fn sign_in(&self, password: &str) -> Result<SignedIn, getrandom::Error> {
+    pub(crate) fn sign_in(
+        &self,
+        password: &str,
+        sender: Option<Sender>,
+    ) -> Result<SignedIn, getrandom::Error> {
         let now = self.clock.elapsed();
         {
             let mut tries = lock(&self.tries);
-            if now.saturating_sub(tries.since) >= TRIES_PER {
-                *tries = Tries { since: now, count: 0 };
-            }
-            if tries.count >= TRIES {
-                return Ok(SignedIn::Later((tries.since + TRIES_PER).saturating_sub(now)));
+            if let Some(wait) = tries.wait(sender, now) {
+                return Ok(SignedIn::Later(wait));
             }
             let right = self.password.is_some_and(|right| right.ct_eq(&digest(password)).into());
             if !right {
-                tries.count += 1;
+                tries.note(sender, now);
                 return Ok(SignedIn::No);
             }
         }
@@ -184,6 +178,8 @@ fn random() -> Result<String, getrandom::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn access() -> Access {
@@ -191,7 +187,7 @@ mod tests {
     }
 
     fn cookie(access: &Access) -> String {
-        match access.sign_in("correct horse").unwrap() {
+        match access.sign_in("correct horse", None).unwrap() {
             SignedIn::Yes(cookie) => cookie,
             _ => panic!("the password is right"),
         }
@@ -209,16 +205,26 @@ mod tests {
     }
 
     #[test]
-    fn guessing_is_slow_and_locks_nobody_out() {
+    fn guessing_is_slow_and_locks_nobody_else_out() {
         let access = access();
         let inside = cookie(&access);
-        for guess in 0..TRIES {
-            assert!(matches!(access.sign_in(&guess.to_string()).unwrap(), SignedIn::No));
-        }
-        let Ok(SignedIn::Later(wait)) = access.sign_in("correct horse") else {
-            panic!("a guess more was looked at");
+        let sender = |ip: &str| Some(Sender::from(ip.parse::<IpAddr>().unwrap()));
+        let (guesser, other) = (sender("192.0.2.1"), sender("192.0.2.2"));
+        let mut guesses = 0;
+        let wait = loop {
+            match access.sign_in(&guesses.to_string(), guesser).unwrap() {
+                SignedIn::Later(wait) => break wait,
+                SignedIn::No => guesses += 1,
+                SignedIn::Yes(_) => panic!("a guess was right"),
+            }
+            assert!(guesses <= 10, "guessing is not slowed down");
         };
-        assert!(!wait.is_zero() && wait <= TRIES_PER);
+        assert!(!wait.is_zero());
+        // Not even the right one is looked at from there; from elsewhere it is.
+        let right = |sender| access.sign_in("correct horse", sender).unwrap();
+        assert!(matches!(right(guesser), SignedIn::Later(_)));
+        assert!(matches!(right(other), SignedIn::Yes(_)));
+        assert!(matches!(right(None), SignedIn::Yes(_)));
         assert!(access.admits(Some(&inside)));
     }
 
@@ -238,7 +244,7 @@ mod tests {
         let access = Access::new(None, Steady::start()).unwrap();
         assert!(!access.is_closed() && access.admits(None));
         // Nobody gets a session by an empty password.
-        assert!(matches!(access.sign_in("").unwrap(), SignedIn::No));
+        assert!(matches!(access.sign_in("", None).unwrap(), SignedIn::No));
         assert!(access.has_token(access.token()) && !access.has_token(""));
         assert!(!access.has_token(&access.token()[1..]));
     }

@@ -9,7 +9,7 @@ use std::{
 use aaa_auth::tokens::TokenFile;
 use aaa_client::{Client, Transport};
 use aaa_replay::{engine::Settings, ledger::Ledger};
-use aaa_types::WebhookId;
+use aaa_types::{WebhookId, api::Webhook};
 use aaa_webhook::{
     consumer::{Cursors, DeadLetters, StoredDelivery},
     inbox::EventLog,
@@ -63,6 +63,18 @@ pub trait Recover: Send + Sync + 'static {
     fn recover(&self, webhook: WebhookId) -> Doing<'_>;
 }
 
+/// Noting something; it ends with words when that did not work.
+pub type Noting<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
+/// Remembers which webhooks were made here, so that nobody else's are taken for ours.
+pub trait Record: Send + Sync + 'static {
+    /// Notes a webhook that was just made.
+    fn made<'a>(&'a self, webhook: &'a Webhook) -> Noting<'a>;
+
+    /// Forgets a webhook that was just deleted, whoever had made it.
+    fn deleted(&self, webhook: WebhookId) -> Noting<'_>;
+}
+
 /// Makes the pages; see [the crate](crate).
 #[must_use]
 pub struct Dashboard {
@@ -76,6 +88,7 @@ pub struct Dashboard {
     tokens: Option<TokenFile>,
     resend: Option<Box<dyn Resend>>,
     recover: Option<Box<dyn Recover>>,
+    record: Option<Box<dyn Record>>,
     figures: Option<Box<dyn crate::shared::Look>>,
     is_claimed: Option<Box<dyn Fn() -> bool + Send + Sync>>,
     woken: Option<watch::Receiver<u64>>,
@@ -99,6 +112,7 @@ impl Dashboard {
             tokens: None,
             resend: None,
             recover: None,
+            record: None,
             figures: None,
             is_claimed: None,
             woken: None,
@@ -163,6 +177,12 @@ impl Dashboard {
         self
     }
 
+    /// Has the webhooks noted that are made and deleted on the pages.
+    pub fn with_record(mut self, record: impl Record) -> Self {
+        self.record = Some(Box::new(record));
+        self
+    }
+
     /// Shows what a receiver in this process measures.
     pub fn with_figures(mut self, status: Status, probe: impl Probe) -> Self {
         self.figures = Some(Box::new(Measured(status, probe)));
@@ -204,6 +224,7 @@ impl Dashboard {
             sign_ins: SignIns::new(clock),
             resend: self.resend,
             recover: self.recover,
+            record: self.record,
             figures: self.figures,
             is_claimed: self.is_claimed,
             woken: self.woken,

@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
 use crate::{answer::Refused, pages, shared::Shared};
 
@@ -62,6 +62,13 @@ pub(crate) async fn check(
 #[expect(clippy::result_large_err, reason = "a refusal is an answer like any other")]
 fn judge(shared: &Shared, request: &Request) -> Result<(), Response> {
     let headers = request.headers();
+    // Before the name is looked at: whoever put a proxy here has to hear of the password first.
+    if !shared.access.is_closed() && is_passed_on(request) {
+        let words = "A proxy passed this on, and without a password everybody whom it lets through \
+                     would be let in. Set a password (AAA_DASHBOARD_PASSWORD, where `aaa` runs it) \
+                     and start the dashboard again.";
+        return Err(refuse(shared, request, StatusCode::FORBIDDEN, words));
+    }
     let host = single(headers, header::HOST).or(request.uri().authority().map(|a| a.as_str()));
     let Some(host) = host.filter(|host| shared.hosts.admit(host)) else {
         let words = "This is not a name of the dashboard. Call it by its address, or name the host \
@@ -77,7 +84,8 @@ fn judge(shared: &Shared, request: &Request) -> Result<(), Response> {
     let path = request.uri().path();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && !is_own(headers, host) {
-        let words = "A change has to come from a page of the dashboard itself.";
+        let words = "A change has to come from a page of the dashboard itself. A proxy before it \
+                     has to pass on the name it was called by (Host).";
         return Err(refuse(shared, request, StatusCode::FORBIDDEN, words));
     }
     if !is_open(path) && !shared.access.admits(cookie(headers)) {
@@ -100,6 +108,17 @@ fn judge(shared: &Shared, request: &Request) -> Result<(), Response> {
         return Err(refuse(shared, request, StatusCode::FORBIDDEN, words));
     }
     Ok(())
+}
+
+/// Says whether a request shows that it came through a proxy, whose own address is all that the
+/// other side of the connection tells. Browsers and scripts on this machine send none of these
+/// headers, and no browser speaks HTTP/1.0, as nginx does unless it is told otherwise.
+fn is_passed_on(request: &Request) -> bool {
+    let told = request.headers().keys().any(|name| {
+        let name = name.as_str();
+        matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+    });
+    told || request.version() < Version::HTTP_11
 }
 
 /// What is for everybody: what pages look like, the way in, and the way back from X, whose link

@@ -39,8 +39,10 @@
 //!
 //! * Without a password only the machine itself is answered: names and addresses of loopback, and,
 //!   where the server [tells the other side's address](axum::extract::ConnectInfo), connections
-//!   from loopback. With one, everybody who knows it, by a cookie that no script and no other site
-//!   can use. Behind TLS it is sent over TLS only.
+//!   from loopback. What shows that a proxy has passed it on (`Forwarded`, `X-Forwarded-…`,
+//!   `X-Real-IP`, `Via`, HTTP/1.0) is refused then.
+//! * With one, everybody who knows it is let in, by a cookie that no script and no other site can
+//!   use. Behind TLS it is sent over TLS only.
 //! * Another name in `Host` than those that were named is refused: a page of somewhere else cannot
 //!   have its own name lead here.
 //! * A change has to be `application/json`, come from a page of ours (`Origin`), and bring the
@@ -81,5 +83,5 @@ mod x;
 
 pub use crate::{
     access::{Password, PasswordError},
-    dashboard::{Dashboard, Doing, NoRandomness, Recover, Resend},
+    dashboard::{Dashboard, Doing, NoRandomness, Noting, Record, Recover, Resend},
 };

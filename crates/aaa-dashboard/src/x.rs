@@ -34,6 +34,8 @@ const KEPT: usize = 32;
 /// The calls.
 pub(crate) trait Calls: Send + Sync {
     fn api(&self) -> &ApiUrl;
+    /// The access token of the app's owner, which is among the app's own credentials.
+    fn owner(&self) -> Option<&UserToken>;
     fn list_webhooks(&self) -> Answer<'_, Result<Vec<Webhook>, ClientError>>;
     fn create_webhook<'a>(
         &'a self,
@@ -65,6 +67,10 @@ pub(crate) trait Calls: Send + Sync {
 impl<T: Transport + 'static> Calls for Client<T> {
     fn api(&self) -> &ApiUrl {
         self.api_url()
+    }
+
+    fn owner(&self) -> Option<&UserToken> {
+        self.credentials().owner.as_ref()
     }
 
     fn list_webhooks(&self) -> Answer<'_, Result<Vec<Webhook>, ClientError>> {

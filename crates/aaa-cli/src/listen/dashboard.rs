@@ -14,6 +14,7 @@ use crate::{
     dashboard::{Again, Door, Pages, Recovery},
     exit::{Exit, Failure},
     forward, output, replay,
+    webhooks::Record,
 };
 
 /// A bound listener and its pages.
@@ -53,6 +54,7 @@ impl Board {
             .with_settings(replay::settings(args.api, credentials))
             .with_tokens(credentials.token_file(&args.store.data_dir))
             .with_resend(Again::new(args.forward.forward_to.clone(), secret))
+            .with_record(Record::new(&args.store.data_dir, credentials.api()))
             .with_figures(status.clone(), look())
             .woken_by(store.subscribe());
         // What is recovered on request is recovered by a driver on the file, as a command would.

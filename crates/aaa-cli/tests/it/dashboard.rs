@@ -149,6 +149,30 @@ async fn beside_a_receiver_everything_is_seen_and_done() {
     assert_eq!(board.end().await, 0);
 }
 
+/// `webhooks ensure --replace` removes what `aaa` itself made, in whatever way it made it.
+#[tokio::test]
+async fn a_webhook_made_on_the_page_counts_as_made_here() {
+    let lab = Lab::new().await;
+    let (receiver, first) = receiver(&lab, &["--recover", "off"]).await;
+    let board = Server::start(lab.command(&["dashboard", "--bind", "127.0.0.1:0"])).await;
+    let pages = Pages::at(&board.url).await;
+    let (status, words) = pages.post("/webhooks", json!({ "url": lab.hook("page") })).await;
+    assert_eq!(status, 200, "{words}");
+    let second = words.split(' ').nth(1).unwrap().to_owned();
+    let noted = || {
+        let record = lab.directory.path().join("aaa-data/webhooks.json");
+        std::fs::read_to_string(record).unwrap()
+    };
+    assert!(noted().contains(&first) && noted().contains(&second), "{}", noted());
+    // Whichever way a webhook goes, it is not taken for ours any longer.
+    assert_eq!(pages.post(&format!("/webhooks/{first}/delete"), json!({})).await.0, 200);
+    assert!(!noted().contains(&first), "{}", noted());
+    lab.json(&["webhooks", "delete", &second]).await;
+    assert!(!noted().contains(&second), "{}", noted());
+    assert_eq!(board.end().await, 0);
+    assert_eq!(receiver.end().await, 0);
+}
+
 #[tokio::test]
 async fn what_was_missed_is_recovered_from_the_page() {
     let lab = Lab::new().await;

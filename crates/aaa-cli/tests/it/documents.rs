@@ -12,6 +12,7 @@
 //! since some of them run this test.
 
 mod blocks;
+mod claims;
 mod shell;
 
 use std::{fmt::Write, fs, path::PathBuf};
@@ -99,9 +100,51 @@ fn what_is_not_run_is_counted() {
     docs/local-development.md: 1 run, 1 in the background, 4 looked up; 0 blocks of something else
     docs/moving-from-other-libraries.md: 0 run, 0 in the background, 0 looked up; 1 blocks of something else
     docs/moving-from-v1.1.md: 5 run, 2 in the background, 6 looked up; 0 blocks of something else
-    docs/production.md: 4 run, 1 in the background, 5 looked up; 4 blocks of something else
+    docs/production.md: 4 run, 1 in the background, 7 looked up; 6 blocks of something else
     docs/troubleshooting.md: 0 run, 0 in the background, 2 looked up; 0 blocks of something else
     ");
+}
+
+/// What the tables of the README promise is shown by tests and commands that exist.
+#[tokio::test]
+async fn each_claim_names_what_shows_it() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let promises = claims::rows(claims::section(&readme, "The promises, and what shows each"), 0);
+    assert!(promises.len() >= 5, "{promises:?}");
+    let beside = claims::section(&readme, "Beside the alternatives");
+    let (compared, shown) = (claims::rows(beside, 0), claims::rows(beside, 1));
+    let claimed: Vec<_> = compared.iter().filter(|row| row[1] != "no").map(|row| row[0]).collect();
+    let named: Vec<_> = shown.iter().map(|row| row[0]).collect();
+    assert!(claimed.len() >= 10, "{claimed:?}");
+    assert_eq!(claimed, named, "the two tables of the comparison differ");
+    let mut shell = Shell::new(&root());
+    for row in promises.iter().chain(&shown) {
+        let names = claims::names(row[1]);
+        assert!(!names.is_empty(), "nothing shows this: {}", row[0]);
+        for name in names {
+            let place = format!("README.md: {}: {name}", row[0]);
+            match name.strip_prefix("cargo ") {
+                // Looked up, and not run.
+                Some("run -- demo") => shell.exists(name, &place).await,
+                Some(_) => shell.run(name, &place).await,
+                None => claims::find(&root(), name),
+            }
+        }
+    }
+    shell.end().await;
+}
+
+/// Whoever looks for a guide or an example finds it from the README.
+#[test]
+fn the_readme_leads_to_every_guide_and_example() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for (directory, ending) in [("docs", ".md"), ("examples", ".rs"), ("examples", "languages")] {
+        for entry in fs::read_dir(root().join(directory)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let link = format!("]({directory}/{name})");
+            assert!(!name.ends_with(ending) || readme.contains(&link), "no link to {name}");
+        }
+    }
 }
 
 /// A link into the repository leads somewhere.

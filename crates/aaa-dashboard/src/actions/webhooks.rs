@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aaa_auth::UserToken;
 use aaa_client::Ensured;
 use aaa_types::{UserId, WebhookUrl};
 use axum::extract::{Path, State};
@@ -30,7 +31,13 @@ pub(crate) async fn create(
     shared.x.forget();
     let webhook = created?;
     let state = if webhook.valid { "valid" } else { "not valid yet" };
-    Ok(Done::new(format!("webhook {} is registered and {state}", webhook.id)))
+    let mut words = format!("webhook {} is registered and {state}", webhook.id);
+    if let Some(record) = &shared.record
+        && let Err(error) = record.made(&webhook).await
+    {
+        words.push_str(&format!("; it will not count as made here: {error}"));
+    }
+    Ok(Done::new(words))
 }
 
 /// What the answer to the call means differs between X's documents, so the list decides.
@@ -61,9 +68,17 @@ pub(crate) async fn delete(
     let deleted = shared.x.calls().delete_webhook(id).await;
     shared.x.forget();
     deleted?;
-    let words = format!("webhook {id} is deleted, and its subscriptions with it");
+    let mut words = format!("webhook {id} is deleted, and its subscriptions with it");
+    if let Some(record) = &shared.record
+        && let Err(error) = record.deleted(id).await
+    {
+        words.push_str(&format!("; it is still noted as made here: {error}"));
+    }
     Ok(Done::new(words).at(shared.at("/webhooks")))
 }
+
+/// Stands for the app's owner, whose id may not be known.
+pub(crate) const OWNER: &str = "owner";
 
 #[derive(Deserialize)]
 pub(crate) struct Of {
@@ -81,22 +96,39 @@ pub(crate) async fn subscribe(
     Path(text): Path<String>,
     Change(of): Change<Of>,
 ) -> Result<Done, Refused> {
-    let (id, user) = (id(&text)?, of.user()?);
+    let id = id(&text)?;
+    let (name, token) = token_of(&shared, &of).await?;
+    let subscribed = shared.x.calls().subscribe(id, token).await;
+    shared.x.forget();
+    let already = if subscribed? == Ensured::Existed { " already" } else { "" };
+    Ok(Done::new(format!("{name} is{already} subscribed to webhook {id}")))
+}
+
+/// Finds the token of a user, and says who that is. What the user has permitted last is in the
+/// file; the owner's token is among the app's credentials, and nobody has to sign in for it.
+async fn token_of(shared: &Shared, of: &Of) -> Result<(String, UserToken), Refused> {
+    let owner = shared.x.calls().owner();
+    if of.user == OWNER {
+        let owner = owner.ok_or_else(|| {
+            Refused::not_here("the access token of the app's owner is not known here")
+                .advise("start the dashboard with X_ACCESS_TOKEN and X_ACCESS_TOKEN_SECRET")
+        })?;
+        return Ok(("the app's owner".to_owned(), owner.clone()));
+    }
+    let user = of.user()?;
     let tokens = shared.tokens().await.map_err(|error| {
         Refused::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             format!("the users' tokens cannot be read: {error}"),
         )
     })?;
-    let stored = tokens.as_ref().and_then(|tokens| tokens.get(user));
-    let stored = stored.ok_or_else(|| {
+    let stored = tokens.as_ref().and_then(|tokens| tokens.get(user)).map(|stored| &stored.token);
+    let token = stored.or_else(|| owner.filter(|owner| owner.user_id() == Some(user)));
+    let token = token.ok_or_else(|| {
         Refused::not_here(format!("no token of user {user} is stored"))
             .advise("have the user sign in first")
     })?;
-    let subscribed = shared.x.calls().subscribe(id, stored.token.clone()).await;
-    shared.x.forget();
-    let already = if subscribed? == Ensured::Existed { " already" } else { "" };
-    Ok(Done::new(format!("user {user} is{already} subscribed to webhook {id}")))
+    Ok((format!("user {user}"), token.clone()))
 }
 
 pub(crate) async fn unsubscribe(

@@ -28,7 +28,7 @@ async fn page_of(shared: &Shared) -> Html<String> {
                 Err(error) => { (banner("bad", html! { "The users' tokens cannot be read: " (error) })) }
                 Ok(None) => { (empty("This dashboard was started without a file of users' tokens.")) }
                 Ok(Some(tokens)) if tokens.is_empty() => {
-                    (empty("Nobody yet. X delivers what happens to users who are subscribed, and only users who signed in can be."))
+                    (empty("Nobody yet. X delivers what happens to users who are subscribed, and only the app's owner and users who signed in can be."))
                 }
                 Ok(Some(tokens)) => { (users(shared, &tokens)) }
             }

@@ -7,14 +7,14 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, Uri, header};
+use http::{Extensions, HeaderMap, StatusCode, Uri, header};
 use maud::html;
 use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::layout::document;
 use crate::{
-    access::{SESSION, SignedIn},
+    access::{SESSION, Sender, SignedIn},
     answer::{Done, Refused},
     guard::{COOKIE, cookie, single},
     shared::Shared,
@@ -70,6 +70,7 @@ fn form(shared: &Shared, next: &str, error: Option<&str>) -> Html<String> {
 
 pub(crate) async fn sign_in(
     State(shared): State<Arc<Shared>>,
+    extensions: Extensions,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -81,7 +82,7 @@ pub(crate) async fn sign_in(
             _ => {}
         }
     }
-    match shared.access.sign_in(&password) {
+    match shared.access.sign_in(&password, Sender::of(&extensions, &headers)) {
         Ok(SignedIn::Yes(id)) => {
             let secure = single(&headers, header::ORIGIN).is_some_and(|o| o.starts_with("https:"));
             let secure = if secure { "; Secure" } else { "" };

@@ -144,7 +144,13 @@ pub(super) fn state(picture: &Picture, plan: &Plan, now: Now, more: Option<&str>
     }
 }
 
-async fn tiles(shared: &Shared, picture: &Picture, plan: &Plan, last: u64, dead: u64) -> Markup {
+async fn tiles(
+    shared: &Shared,
+    picture: &Picture,
+    plan: &Plan,
+    last: u64,
+    dead: letters::Count,
+) -> Markup {
     let behind = match &shared.figures {
         Some(figures) => Some(figures.behind().await),
         None => None,
@@ -167,7 +173,7 @@ async fn tiles(shared: &Shared, picture: &Picture, plan: &Plan, last: u64, dead:
         (tile("Covered", &words::lasting(covered.as_secs()), &format!("{} of it proved by what arrived", words::lasting(proved.as_secs()))))
         (tile("Recovered", &words::count(found), &format!("events by replays{}", if swept > 0 { format!(", {} by sweeps", words::count(swept)) } else { String::new() })))
         (tile("To replay", &plan.now.len().to_string(), &format!("{} now{}", if plan.now.len() == 1 { "window" } else { "windows" }, if waiting > 0 { format!(", {waiting} later") } else { String::new() })))
-        (tile("Dead letters", &words::count(dead), match lag { Some(_) => "could not be handled", None => "no consumer yet" }))
+        (tile("Dead letters", &dead.to_string(), match lag { Some(_) => "could not be handled", None => "no consumer yet" }))
         @if let Some(lag) = lag {
             (tile("Behind", &words::count(lag), "events the slowest consumer has yet to handle"))
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use aaa_auth::tokens::Tokens;
+use aaa_auth::{UserToken, tokens::Tokens};
 use aaa_types::UserId;
 use axum::{
     extract::{Path, State},
@@ -15,6 +15,7 @@ use super::{
     webhooks::{id, quota, validity},
 };
 use crate::{
+    actions::webhooks::OWNER,
     answer::Refused,
     shared::{self, Shared},
     words,
@@ -85,8 +86,7 @@ async fn page_of(shared: &Shared, text: &str) -> Result<Html<String>, Refused> {
             h2 { "Subscribe a user" }
             @match &tokens {
                 Err(error) => { (banner("bad", html! { "The users' tokens cannot be read: " (error) })) }
-                Ok(None) => { (empty("This dashboard was started without a file of users' tokens.")) }
-                Ok(Some(tokens)) => { (offer(shared, tokens, &subscribed, &at("/subscribe"))) }
+                Ok(tokens) => { (offer(shared, tokens.as_ref(), &subscribed, &at("/subscribe"))) }
             }
         }
     };
@@ -99,7 +99,12 @@ fn users(
     tokens: Option<&Tokens>,
     action: &str,
 ) -> Markup {
-    let name = |user: UserId| tokens.and_then(|t| t.get(user)).and_then(|t| t.screen_name.clone());
+    let name = |user: UserId| {
+        let name = tokens.and_then(|tokens| tokens.get(user)?.screen_name.clone());
+        let is_owner = || owner(shared).flatten() == Some(user);
+        name.map(|name| format!("@{name}"))
+            .or_else(|| is_owner().then(|| "the app's owner".to_owned()))
+    };
     let more = users.len().saturating_sub(LISTED);
     html! {
         div.wide {
@@ -109,7 +114,7 @@ fn users(
                     @for user in users.iter().take(LISTED) {
                         tr {
                             td { a.plain href=(shared.at(&format!("/events?user={user}"))) { (user) } }
-                            td { @if let Some(name) = name(*user) { bdi { "@" (name) } } @else { span.faint { "–" } } }
+                            td { @if let Some(name) = name(*user) { bdi { (name) } } @else { span.faint { "–" } } }
                             td.end {
                                 form.inline data-post=(action) {
                                     input type="hidden" name="user" value=(user);
@@ -125,19 +130,36 @@ fn users(
     }
 }
 
-fn offer(shared: &Shared, tokens: &Tokens, subscribed: &BTreeSet<UserId>, action: &str) -> Markup {
-    let free: Vec<_> = tokens.iter().filter(|(user, _)| !subscribed.contains(user)).collect();
+/// Returns whose the app's own user token is, as far as it tells; `None` if there is none.
+fn owner(shared: &Shared) -> Option<Option<UserId>> {
+    shared.x.calls().owner().map(UserToken::user_id)
+}
+
+fn offer(
+    shared: &Shared,
+    tokens: Option<&Tokens>,
+    subscribed: &BTreeSet<UserId>,
+    action: &str,
+) -> Markup {
+    let signed_in = tokens.into_iter().flat_map(Tokens::iter);
+    let free: Vec<_> = signed_in.filter(|(user, _)| !subscribed.contains(user)).collect();
+    // Whoever is in the file already is offered from there.
+    let is_new = |user| !subscribed.contains(&user) && tokens.is_none_or(|t| t.get(user).is_none());
+    let owner = owner(shared).filter(|id| id.is_none_or(is_new));
     html! {
-        @if free.is_empty() {
-            @if tokens.is_empty() {
-                (empty("No user has signed in yet."))
-            } @else {
-                (empty("All users who signed in are subscribed."))
+        @if free.is_empty() && owner.is_none() {
+            @match tokens {
+                None => { (empty("This dashboard was started without a file of users' tokens.")) }
+                Some(tokens) if tokens.is_empty() => { (empty("No user has signed in yet.")) }
+                Some(_) => { (empty("All users who signed in are subscribed.")) }
             }
         } @else {
             form data-post=(action) {
-                label.long { "Who signed in"
+                label.long { "Who gave permission"
                     select name="user" required {
+                        @if let Some(id) = owner {
+                            option value=(OWNER) { "the app's owner" @if let Some(id) = id { ", " (id) } }
+                        }
                         @for (user, stored) in &free {
                             option value=(user) { (user) @if let Some(name) = &stored.screen_name { " @" (name) } }
                         }
@@ -146,6 +168,8 @@ fn offer(shared: &Shared, tokens: &Tokens, subscribed: &BTreeSet<UserId>, action
                 button { "Subscribe" }
             }
         }
-        p.more { a href=(shared.at("/accounts")) { "Have another user sign in" } }
+        @if tokens.is_some() {
+            p.more { a href=(shared.at("/accounts")) { "Have another user sign in" } }
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! What can be done, each against the emulator or the store.
 
-use aaa_emulator::credentials;
+use aaa_dashboard::{Dashboard, Noting, Record};
+use aaa_emulator::{control::Trigger, credentials};
 use aaa_replay::{
     coverage::{Cause, Heartbeat, RunId, Tally},
     ledger::{Holder, Ledger, Role},
 };
-use aaa_types::UtcMinute;
+use aaa_types::{UtcMinute, WebhookId, api::Webhook};
 use aaa_webhook::consumer::{Changes, Cursors, DeadLetter, Progress, Totals};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -43,6 +44,43 @@ async fn webhooks_are_registered_validated_and_deleted() {
 }
 
 #[tokio::test]
+async fn what_is_made_and_deleted_is_noted() {
+    let stage = Stage::new().await;
+    let pages = Pages::new(stage.dashboard().with_record(stage.asked.clone()));
+    let url = json!({ "url": stage.hook });
+    assert_eq!(pages.post("/webhooks", url.clone()).await.0, 200);
+    let id = stage.client.app().list_webhooks().await.unwrap()[0].id;
+    // What X refuses is not noted.
+    assert_eq!(pages.post("/webhooks", url).await.0, 502);
+    assert_eq!(pages.post("/webhooks/999/delete", json!({})).await.0, 502);
+    assert_eq!(pages.post(&format!("/webhooks/{id}/delete"), json!({})).await.0, 200);
+    let noted = [format!("made {id} for {}", stage.hook), format!("deleted {id}")];
+    assert_eq!(stage.asked.all(), noted);
+    // The webhook is there all the same when it cannot be noted.
+    let pages = Pages::new(stage.dashboard().with_record(Full));
+    let (status, words) = pages.post("/webhooks", json!({ "url": stage.hook })).await;
+    assert_eq!(status, 200, "{words}");
+    assert!(words.ends_with("it will not count as made here: the disk is full"), "{words}");
+    let id = stage.client.app().list_webhooks().await.unwrap()[0].id;
+    let (status, words) = pages.post(&format!("/webhooks/{id}/delete"), json!({})).await;
+    assert_eq!(status, 200, "{words}");
+    assert!(words.ends_with("it is still noted as made here: the disk is full"), "{words}");
+}
+
+/// A record that cannot be written.
+struct Full;
+
+impl Record for Full {
+    fn made<'a>(&'a self, _: &'a Webhook) -> Noting<'a> {
+        Box::pin(async { Err("the disk is full".to_owned()) })
+    }
+
+    fn deleted(&self, _: WebhookId) -> Noting<'_> {
+        Box::pin(async { Err("the disk is full".to_owned()) })
+    }
+}
+
+#[tokio::test]
 async fn users_are_subscribed_and_removed() {
     let stage = Stage::new().await;
     let (pages, id) = (stage.pages(), stage.webhook().await);
@@ -77,6 +115,45 @@ async fn users_are_subscribed_and_removed() {
     assert!(words.contains("could not subscribe") && !words.contains("wrong"), "{words}");
 }
 
+/// The app's own credentials hold the token, as they do for `aaa subscriptions add ID`.
+#[tokio::test]
+async fn the_apps_owner_is_subscribed_without_signing_in() {
+    let stage = Stage::new().await;
+    let id = stage.webhook().await;
+    let (page, subscribe) = (format!("/webhooks/{id}"), format!("/webhooks/{id}/subscribe"));
+    let owner = json!({ "user": "owner" });
+    let without = stage.pages();
+    let (status, words) = without.post(&subscribe, owner.clone()).await;
+    assert_eq!(status, 409, "{words}");
+    assert!(!without.page(&page).await.contains("value=\"owner\""));
+    // With a file of tokens or without one.
+    let bare = Dashboard::new(stage.store.clone(), stage.owned_client());
+    let filed = Dashboard::new(stage.store.clone(), stage.owned_client());
+    for dashboard in [bare, filed.with_tokens(stage.tokens.clone())] {
+        let pages = Pages::new(dashboard);
+        let offer = "<option value=\"owner\">the app's owner, 1</option>";
+        let shown = pages.page(&page).await;
+        assert!(shown.contains(offer) && !shown.contains("1-emulator"), "{shown}");
+        let (status, words) = pages.post(&subscribe, owner.clone()).await;
+        assert_eq!(
+            (status, words),
+            (200, format!("the app's owner is subscribed to webhook {id}"))
+        );
+        let shown = pages.page(&page).await;
+        assert!(!shown.contains("value=\"owner\"") && shown.contains("<bdi>the app's owner</bdi>"));
+        // By his id as well.
+        let (_, words) = pages.post(&subscribe, json!({ "user": "1" })).await;
+        assert_eq!(words, format!("user 1 is already subscribed to webhook {id}"));
+        pages.post(&format!("{page}/unsubscribe"), json!({ "user": "1" })).await;
+    }
+    // Once he has signed in, what he permitted last is offered.
+    stage.store_token(1, "one");
+    let dashboard = Dashboard::new(stage.store.clone(), stage.owned_client());
+    let pages = Pages::new(dashboard.with_tokens(stage.tokens.clone()));
+    let shown = pages.page(&page).await;
+    assert!(shown.contains("1 @one</option>") && !shown.contains("value=\"owner\""), "{shown}");
+}
+
 #[tokio::test]
 async fn deliveries_are_sent_again() {
     let stage = Stage::new().await;
@@ -101,8 +178,7 @@ async fn deliveries_are_sent_again() {
     assert!(asked.iter().all(|one| one.starts_with(r#"{"for_user_id":"7""#)), "{asked:?}");
     assert!(asked[0].ends_with("to the usual place") && asked[1].ends_with("to the usual place"));
     assert!(asked[2].ends_with("to http://a.example/b"));
-    let without =
-        Pages::new(aaa_dashboard::Dashboard::new(stage.store.clone(), stage.client.clone()));
+    let without = Pages::new(Dashboard::new(stage.store.clone(), stage.client.clone()));
     assert_eq!(without.post("/events/1/resend", json!({})).await.0, 409);
     assert!(without.page("/events/1").await.contains("started without a way to send"));
 }
@@ -162,8 +238,7 @@ async fn recovery_is_begun_where_nobody_does_it() {
     assert!(pages.page("/replay").await.contains("Recover now"));
     let (status, words) = pages.post("/replay/recover", json!({ "webhook": id })).await;
     assert_eq!((status, words.as_str()), (200, "recovery has begun"));
-    let without =
-        Pages::new(aaa_dashboard::Dashboard::new(stage.store.clone(), stage.client.clone()));
+    let without = Pages::new(Dashboard::new(stage.store.clone(), stage.client.clone()));
     assert!(!without.page("/replay").await.contains("Recover now"));
     assert_eq!(without.post("/replay/recover", json!({ "webhook": id })).await.0, 409);
 }
@@ -179,15 +254,6 @@ async fn dead_letters_are_tried_again() {
     }
     let name = "crm".parse().unwrap();
     let generation = stage.store.open(&name, 0).await.unwrap().generation;
-    let letter = |seq| DeadLetter {
-        seq,
-        key: None,
-        reason: "<b>no</b>".to_owned(),
-        attempts: 5,
-        first_failed_at: Timestamp::UNIX_EPOCH,
-        last_failed_at: Timestamp::UNIX_EPOCH,
-        redrive: false,
-    };
     let changes = Changes {
         generation,
         progress: Progress::new(3, []),
@@ -215,6 +281,68 @@ async fn dead_letters_are_tried_again() {
         pages.post("/dead-letters/redrive", json!({ "consumer": "crm", "first": "x" })).await.0,
         422
     );
+}
+
+/// Each can be looked at, however many there are, and no page says that there are fewer.
+#[tokio::test]
+async fn dead_letters_beyond_a_page() {
+    let stage = Stage::new().await;
+    let pages = stage.pages();
+    let id = stage.webhook().await;
+    stage.subscribe(id, 7).await;
+    let trigger = Trigger::new("follow_events", "7".parse().unwrap()).with_count(205);
+    stage.emulator.trigger_and_wait(&trigger).await.unwrap();
+    let name = "crm".parse().unwrap();
+    let generation = stage.store.open(&name, 0).await.unwrap().generation;
+    let letters = |seqs: std::ops::RangeInclusive<u64>| Changes {
+        generation,
+        progress: Progress::new(*seqs.end(), []),
+        totals: Totals { handled: 0, stale: 0, dead: *seqs.end() },
+        deaths: 0,
+        trial: None,
+        dead: seqs.map(letter).collect(),
+        settled: Vec::new(),
+    };
+    stage.store.save(&name, &letters(1..=100)).await.unwrap();
+    let tile = "<span class=\"name\">Dead letters</span><span class=\"value\">";
+    assert!(pages.page("/").await.contains(&format!("{tile}100</span>")));
+    let page = pages.page("/dead-letters").await;
+    assert_eq!(page.matches(">Try again<").count(), 100);
+    assert!(!page.contains("rel=\"next\""), "{page}");
+    stage.store.save(&name, &letters(101..=205)).await.unwrap();
+    let overview = pages.page("/").await;
+    assert!(overview.contains(&format!("{tile}100+</span>")), "{overview}");
+    let mut path = "/dead-letters".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let page = pages.page(&path).await;
+        seen.push(page.matches(">Try again<").count());
+        let Some((_, next)) = page.split_once("<a href=\"/dead-letters?") else {
+            assert!(page.contains("/events/205\"") && page.contains(">First<"), "{page}");
+            break;
+        };
+        path = format!("/dead-letters?{}", next.split('"').next().unwrap().replace("&amp;", "&"));
+    }
+    assert_eq!((seen, path.as_str()), (vec![100, 100, 5], "/dead-letters?consumer=crm&after=200"));
+    let end = pages.page("/dead-letters?consumer=crm&after=205").await;
+    assert!(end.contains("no more dead letters"), "{end}");
+    for (wrong, status) in
+        [("after=x&consumer=crm", 422), ("after=1", 422), ("consumer=other", 404)]
+    {
+        assert_eq!(pages.get(&format!("/dead-letters?{wrong}")).await.status.as_u16(), status);
+    }
+}
+
+fn letter(seq: u64) -> DeadLetter {
+    DeadLetter {
+        seq,
+        key: None,
+        reason: "<b>no</b>".to_owned(),
+        attempts: 5,
+        first_failed_at: Timestamp::UNIX_EPOCH,
+        last_failed_at: Timestamp::UNIX_EPOCH,
+        redrive: false,
+    }
 }
 
 /// Without the emulator's page, which the browser's tests use.
@@ -248,8 +376,7 @@ async fn a_token_is_forgotten() {
     assert_eq!((status, words.as_str()), (200, "the token of user 7 is forgotten"));
     assert_eq!(pages.post("/accounts/7/forget", json!({})).await.0, 404);
     assert_eq!(pages.post("/accounts/seven/forget", json!({})).await.0, 404);
-    let without =
-        Pages::new(aaa_dashboard::Dashboard::new(stage.store.clone(), stage.client.clone()));
+    let without = Pages::new(Dashboard::new(stage.store.clone(), stage.client.clone()));
     assert_eq!(without.post("/accounts/7/forget", json!({})).await.0, 409);
     assert!(without.page("/accounts").await.contains("without a file of users"));
     assert!(HOST.starts_with("127."));
@@ -264,7 +391,7 @@ async fn x_is_away() {
     stage.trigger("favorite_events").await;
     let Stage { emulator, store, client, .. } = stage;
     emulator.shutdown().await;
-    let pages = Pages::new(aaa_dashboard::Dashboard::new(store, client));
+    let pages = Pages::new(Dashboard::new(store, client));
     for path in ["/", "/webhooks", "/replay"] {
         let page = pages.page(path).await;
         assert!(page.contains("X was not reached"), "{path}: {page}");

@@ -293,6 +293,47 @@ async fn events_arrive_and_are_sent_again() {
     browser.close().await.unwrap();
 }
 
+/// A browser has six connections to one address, and each stream that is open holds one.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tabs_are_open() {
+    let Some(browser) = browser("many_tabs_are_open", 1000, 900).await else { return };
+    let stage = Stage::new().await;
+    let id = stage.webhook().await;
+    stage.subscribe(id, 7).await;
+    let url = serve(stage.pages().router).await;
+    browser.open(&format!("{url}/events")).await.unwrap();
+    shown(&browser, ".streaming").await;
+    // Somebody looks at another tab, and comes back.
+    let look = |hidden: bool| {
+        format!(
+            "Object.defineProperty(document, 'hidden', {{ get: () => {hidden}, configurable: true \
+             }}); document.dispatchEvent(new Event('visibilitychange')); return true"
+        )
+    };
+    browser.run(&look(true)).await.unwrap();
+    // At once, and not when the stream ends by itself.
+    let closed = browser.run("return !document.querySelector('.streaming')").await.unwrap();
+    assert_eq!(closed, true);
+    stage.trigger("follow_events").await;
+    let rows = "return document.querySelectorAll('#events tbody tr').length";
+    assert_eq!(browser.run(rows).await.unwrap(), 0);
+    browser.run(&look(false)).await.unwrap();
+    shown(&browser, ".streaming").await;
+    browser.until(&format!("{rows} === 1")).await.unwrap();
+    stage.trigger("favorite_events").await;
+    browser.until(&format!("{rows} === 2")).await.unwrap();
+    // More of them than there are connections. The browser itself says which one is looked at.
+    let others = "window.tabs = [...Array(8)].map(() => window.open(location.href)); return true";
+    browser.run(others).await.unwrap();
+    let loaded = "return tabs.every((tab) => tab?.document.querySelector('#events'))";
+    browser.until(loaded).await.unwrap();
+    let streaming = "return tabs.some((tab) => tab.document.querySelector('.streaming'))";
+    browser.until(streaming).await.unwrap();
+    browser.open(&format!("{url}/accounts")).await.unwrap();
+    assert!(browser.text("h1").await.unwrap().contains("Accounts"));
+    browser.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn replays_and_dead_letters() {
     let Some(browser) = browser("replays_and_dead_letters", 1000, 900).await else { return };

@@ -192,6 +192,47 @@ async fn without_a_password_other_machines_stay_outside() {
     assert_eq!(from(&closed, "192.0.2.1:5").await, StatusCode::SEE_OTHER);
 }
 
+/// A proxy on the same machine comes from loopback, whomever it lets through.
+#[tokio::test]
+async fn without_a_password_nothing_comes_through_a_proxy() {
+    let stage = Stage::new().await;
+    let pages = stage.pages();
+    let closed = Pages::new(stage.dashboard().with_password("correct horse".parse().unwrap()));
+    let get = async |pages: &Pages, path: &str, name: &str, value: &str| {
+        let request = pages.request(Method::GET, path);
+        let request = match name {
+            // What nginx sends when only `proxy_pass` is written.
+            "" => request.version(http::Version::HTTP_10),
+            name => request.header(name, value),
+        };
+        pages.send(request.body(Body::empty()).unwrap()).await
+    };
+    for (name, value) in [
+        ("forwarded", "for=192.0.2.1"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("X-Forwarded-Proto", "https"),
+        ("x-forwarded-host", "ops.example.com"),
+        ("x-real-ip", "192.0.2.1"),
+        ("via", "1.1 proxy"),
+        ("", ""),
+    ] {
+        for path in ["/accounts", "/assets/script.js", "/events/stream", "/login"] {
+            let page = get(&pages, path, name, value).await;
+            assert_eq!(page.status, StatusCode::FORBIDDEN, "{path} {name}");
+            assert!(page.body.contains("Set a password"), "{}", page.body);
+        }
+        let page = get(&closed, "/accounts", name, value).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{name}");
+        assert_eq!(get(&closed, "/login", name, value).await.status, StatusCode::OK, "{name}");
+    }
+    // Whoever passes its own name on as well hears of the password, not of the name.
+    let mut request = pages.request(Method::GET, "/").header("x-forwarded-for", "192.0.2.1");
+    let host = "ops.example.com".parse().unwrap();
+    request.headers_mut().unwrap().insert(header::HOST, host);
+    let page = pages.send(request.body(Body::empty()).unwrap()).await;
+    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("Set a password"));
+}
+
 #[tokio::test]
 async fn a_password_opens_a_session() {
     let stage = Stage::new().await;
@@ -257,6 +298,38 @@ async fn guessing_is_answered_slower_and_slower() {
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
         let wait: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((1..=61).contains(&wait));
+    }
+}
+
+/// Whoever guesses is slowed down; the operator is not, neither directly nor behind a proxy.
+#[tokio::test]
+async fn guessing_locks_nobody_else_out() {
+    let stage = Stage::new().await;
+    let pages = Pages::new(stage.dashboard().with_password("correct horse".parse().unwrap()));
+    let sign_in = async |peer: &str, forwarded: Option<&str>, password: &str| {
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        let mut request = pages
+            .request(Method::POST, "/login")
+            .header(header::ORIGIN, format!("http://{HOST}"))
+            .extension(axum::extract::ConnectInfo(peer));
+        if let Some(forwarded) = forwarded {
+            request = request.header("x-forwarded-for", forwarded);
+        }
+        let body = Body::from(format!("password={password}"));
+        pages.send(request.body(body).unwrap()).await.status
+    };
+    for (guesser, operator) in [
+        (("192.0.2.1:5", None), ("192.0.2.2:5", None)),
+        (("127.0.0.1:5", Some("192.0.2.3")), ("127.0.0.1:6", Some("192.0.2.4"))),
+    ] {
+        for _ in 0..10 {
+            let guess = sign_in(guesser.0, guesser.1, "guess").await;
+            assert_eq!(guess, StatusCode::FORBIDDEN);
+        }
+        let more = sign_in(guesser.0, guesser.1, "correct+horse").await;
+        assert_eq!(more, StatusCode::TOO_MANY_REQUESTS);
+        let inside = sign_in(operator.0, operator.1, "correct+horse").await;
+        assert_eq!(inside, StatusCode::SEE_OTHER);
     }
 }
 

@@ -10,11 +10,11 @@ use aaa_auth::{
     Consumer, UserToken,
     tokens::{StoredToken, TokenFile},
 };
-use aaa_client::Client;
-use aaa_dashboard::{Dashboard, Doing, Recover, Resend};
+use aaa_client::{Client, ClientBuilder};
+use aaa_dashboard::{Dashboard, Doing, Noting, Record, Recover, Resend};
 use aaa_emulator::{Emulator, control::Trigger, credentials};
 use aaa_store::{Settings, SqliteStore};
-use aaa_types::WebhookId;
+use aaa_types::{WebhookId, api::Webhook};
 use aaa_webhook::{
     app::App,
     consumer::StoredDelivery,
@@ -86,6 +86,18 @@ impl Recover for Asked {
     }
 }
 
+impl Record for Asked {
+    fn made<'a>(&'a self, webhook: &'a Webhook) -> Noting<'a> {
+        self.note(format!("made {} for {}", webhook.id, webhook.url));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn deleted(&self, webhook: WebhookId) -> Noting<'_> {
+        self.note(format!("deleted {webhook}"));
+        Box::pin(async { Ok(()) })
+    }
+}
+
 impl Stage {
     pub(crate) async fn new() -> Self {
         let emulator = Emulator::start().await.unwrap();
@@ -102,13 +114,7 @@ impl Stage {
         let hook = format!("http://{}/hook", server.local_addr());
         let status = receiver.status();
         tokio::spawn(server.serve(receiver.router("/hook"), status.clone(), future::pending()));
-        let consumer =
-            Consumer::new(credentials::CONSUMER_KEY.parse().unwrap(), secret.parse().unwrap());
-        let client = Client::builder(emulator.url().parse().unwrap())
-            .consumer(consumer)
-            .bearer(credentials::BEARER_TOKEN.parse().unwrap())
-            .build()
-            .unwrap();
+        let client = client(&emulator).build().unwrap();
         let tokens = TokenFile::new(data.join("tokens.json"));
         let asked = Asked::default();
         Self { emulator, store, client, hook, status, tokens, asked, _directory: directory }
@@ -132,6 +138,11 @@ impl Stage {
         self.client.app().create_webhook(&self.hook.parse().unwrap()).await.unwrap().id
     }
 
+    /// Returns a client that has the access token of the app's owner besides.
+    pub(crate) fn owned_client(&self) -> Client {
+        client(&self.emulator).owner(token(1)).build().unwrap()
+    }
+
     /// Stores the token of a user, as a sign-in would.
     pub(crate) fn store_token(&self, user: u64, name: &str) {
         let mut stored = StoredToken::new(token(user), "2025-11-22T04:00:00Z".parse().unwrap());
@@ -148,6 +159,14 @@ impl Stage {
         let trigger = Trigger::new(kind, "7".parse().unwrap());
         self.emulator.trigger_and_wait(&trigger).await.unwrap();
     }
+}
+
+fn client(emulator: &Emulator) -> ClientBuilder {
+    let key = credentials::CONSUMER_KEY.parse().unwrap();
+    let consumer = Consumer::new(key, credentials::CONSUMER_SECRET.parse().unwrap());
+    Client::builder(emulator.url().parse().unwrap())
+        .consumer(consumer)
+        .bearer(credentials::BEARER_TOKEN.parse().unwrap())
 }
 
 pub(crate) fn token(user: u64) -> UserToken {
