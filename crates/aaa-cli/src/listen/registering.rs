@@ -10,7 +10,6 @@ use std::{
 use aaa_auth::UserCredential;
 use aaa_client::{BulkResult, Client, Ensured, RetryPolicy};
 use aaa_replay::driver::Target;
-use aaa_store::SqliteStore;
 use aaa_types::{UserId, WebhookId, WebhookUrl};
 use jiff::Timestamp;
 use tokio::{
@@ -19,7 +18,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::revoked::Revoked;
+use super::{revoked::Revoked, store::Store};
 use crate::{
     api,
     cli::{ListenArgs, Subscribe},
@@ -99,7 +98,7 @@ impl Registering {
 
     /// Leaves out whose token is stored and was revoked since: who took access back is not subscribed
     /// again unless somebody names them.
-    pub(super) async fn without_revoked(mut self, store: &SqliteStore) -> Self {
+    pub(super) async fn without_revoked(mut self, store: &Store) -> Self {
         if !self.stored.is_empty() {
             let (revoked, _) = Revoked::read(store).await;
             let stored = self.stored.iter().filter(|(user, at)| !revoked.holds(**user, **at));
