@@ -2,7 +2,7 @@
 //!
 //! A heartbeat is written through the inbox's own writer, so one that is there proves that a
 //! delivery could have been stored at that moment. Each keeps X's time as it was known *then*:
-//! an older one is never converted with a newer offset, and a jump of either clock is no gap.
+//! an older one is never converted with a newer offset, and a jump of X's clock is no gap.
 //!
 //! [`Span`]s are what heartbeats cover, [`gaps`] what lies between them; a [`Proof`] says where
 //! something really arrived, while the rest of the coverage is assumed.

@@ -31,10 +31,11 @@
 //! | verified deliveries were refused | the count of refusals has changed |
 //! | X's clock was assumed wrongly | its first reading corrects it |
 //! | a wrong secret | signatures were wrong and none was right, until one is |
-//! | the webhook was invalid, a user not subscribed | the [`watch`] declares it |
+//! | the webhook was invalid, a user not subscribed any more | the [`watch`] declares it |
 //! | somebody knows better | it is [declared](ledger::Ledger::declare) |
 //!
-//! Forged requests open none, nor does a jump of any clock. Covered time is *proved* where
+//! Forged requests open none, nor does a jump of X's clock, or of the local one by up to three
+//! periods. A machine that was paused with its wall clock looks like such a jump. Covered time is *proved* where
 //! something arrived and *assumed* where only heartbeats say so ([`coverage::graded`]). What is
 //! dropped between X and a healthy receiver leaves no trace in either; only a [`sweep`] finds it.
 //!
@@ -59,9 +60,11 @@
 //! * A job spans two hours at most, so a long outage is several cores that touch. What expires first
 //!   is asked for first.
 //! * X's own look-back may be shorter than documented: windows that it refuses near the edge
-//!   [shorten ours](plan::Limits::doubt_look_back), and the rest of them can be had.
+//!   [shorten ours](plan::Limits::doubt_look_back), by two hours at most, and the rest of them can be
+//!   had.
 //! * Windows that X does not take yet come *later*, at a time that is known. What is older than the
-//!   look-back is *lost*, and so is a minute whose jobs all end incomplete.
+//!   look-back is *lost*, and so is a minute whose jobs all end incomplete; but what only wrong
+//!   signatures speak for is then perhaps lost, since anybody can send those.
 //! * X replays only what it attempted to deliver. While a webhook is invalid, or a user not
 //!   subscribed, it may not have attempted anything: such a time is replayed all the same, and
 //!   named as perhaps lost.

@@ -274,6 +274,7 @@ impl Job<'_> {
                 && core.from_date() < self.window.to_date()
                 && self.window.from_date() < core.to_date()
         };
+        let mut so_far = None;
         let wait = async {
             let mut told = None;
             loop {
@@ -284,6 +285,7 @@ impl Job<'_> {
                     return Ok(self.created(job, true, "running", None));
                 }
                 let last = mine.last().map(|last| (last.number, &last.outcome));
+                so_far = last.map(|(_, outcome)| outcome.clone());
                 if let Some((
                     number,
                     Outcome::Failed { reason, .. } | Outcome::Incomplete { reason, .. },
@@ -306,10 +308,10 @@ impl Job<'_> {
                 sleep(LOOK).await;
             }
         };
-        timeout(patience, wait).await.unwrap_or_else(|_| {
-            let words = "nobody has asked X so far; the request stays in the ledger";
+        let waited = timeout(patience, wait).await;
+        waited.unwrap_or_else(|_| {
             Err(Exit::Failed
-                .with(words)
+                .with(awaited::so_far(so_far.as_ref()))
                 .advise("`aaa replay status --watch` shows what becomes of it"))
         })
     }

@@ -51,16 +51,15 @@ impl X {
         let webhooks = client.app().list_webhooks().await?;
         let found = target(of).find(&webhooks);
         let found = found.map_err(|error| match error {
-            TargetError::Several(_) => {
-                Exit::Usage.with(format!("{error}: --webhook ID or --public-url URL"))
-            }
+            TargetError::Several(_) => several(error),
             error => Exit::Failed.with(error.to_string()),
         })?;
         let webhook = Webhook { id: found.id, created_at: found.created_at };
         Ok((Self::new(clock, args, credentials, webhook, Some(client.clone())), client))
     }
 
-    /// Asks X if that is possible and wanted, and goes by the store otherwise.
+    /// Asks X if that is possible and wanted, and goes by the store otherwise; fails when it is not
+    /// clear which of several webhooks is meant.
     pub(super) async fn guess(
         of: &OfArgs,
         args: ApiArgs,
@@ -84,7 +83,10 @@ impl X {
         };
         match timeout(PATIENCE, asked).await {
             Ok(Ok(webhooks)) => {
-                let named = target(of).find(&webhooks).ok();
+                let named = match target(of).find(&webhooks) {
+                    Err(error @ TargetError::Several(_)) => return Err(several(error)),
+                    named => named.ok(),
+                };
                 let found = named.or_else(|| webhooks.iter().find(|w| w.id == webhook.id));
                 if let Some(found) = found {
                     webhook = Webhook { id: found.id, created_at: found.created_at };
@@ -149,6 +151,10 @@ fn target(of: &OfArgs) -> Target {
         (None, Some(url)) => Target::Url(url.clone()),
         (None, None) => Target::Only,
     }
+}
+
+fn several(error: TargetError) -> Failure {
+    Exit::Usage.with(format!("{error}: --webhook ID or --public-url URL"))
 }
 
 fn nobody() -> Result<WebhookId, Failure> {

@@ -357,9 +357,12 @@ async fn what_people_see() {
     assert!(lines.last().unwrap().ends_with("  recovered  2"), "{}", status.stdout);
     // Several webhooks, and none is named.
     scene.lab.webhook("other").await;
-    let unclear = scene.run(&["recover"]).await;
-    assert_eq!(unclear.code, 2, "{}", unclear.stderr);
-    assert!(unclear.stderr.contains("--webhook ID or --public-url URL"), "{}", unclear.stderr);
+    for command in ["recover", "plan", "status"] {
+        let unclear = scene.run(&[command]).await;
+        assert_eq!(unclear.code, 2, "{command}: {}", unclear.stderr);
+        assert!(unclear.stderr.contains("--webhook ID or --public-url URL"), "{}", unclear.stderr);
+    }
+    assert_eq!(scene.run(&["plan", "--webhook", &scene.webhook]).await.code, 0);
     assert_eq!(scene.run(&["recover", "--webhook", &scene.webhook]).await.code, 0);
 }
 
