@@ -4,7 +4,7 @@
 use sim::{Flaw, Options, control, run, tell};
 
 /// Enough that every kind of fault fires.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 60;
 
 #[test]
 fn histories_hold() {
