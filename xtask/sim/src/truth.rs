@@ -161,6 +161,12 @@ impl Truth {
 
     /// Says whether X may have attempted nothing at a stretch of its time, as far as anybody could
     /// know then.
+    ///
+    /// This is wider than it has to be: all time counts in which nobody was there, could ask, or
+    /// could write, although a look at the beginning of the next run is mostly enough. Where it is
+    /// not (a look that failed, a spell that began meanwhile, a sleep, a jump of X's clock) follows
+    /// from the watcher's own rules, which are not told a second time here. So a watcher that names
+    /// every outage as perhaps lost passes; its own tests have that.
     pub(crate) fn may_be_silent(&self, webhook: WebhookId, from: Millis, to: Millis) -> bool {
         let mut silent = self.silent.iter().filter(|spell| spell.webhook == webhook);
         let mut blind = self.blind.iter();
