@@ -19,9 +19,6 @@ use crate::{
 /// looks, and what a record may take.
 const SEEN: Millis = 3 * RHYTHM + 2 * MINUTE;
 
-/// How far from a disturbance a gap may begin or end: margin, deadline, heartbeats, whole minutes.
-pub(crate) const TOLERANCE: Millis = 5 * MINUTE;
-
 /// What a history amounts to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sums {
@@ -190,6 +187,7 @@ fn judge_secrets(sim: &mut Sim) {
 /// What is named as lost was really out of reach.
 fn judge_named(sim: &mut Sim, refusals: &Refusals) {
     let look_back = sim.scenario.look_back() - NAMED_EARLY;
+    let tolerance = sim.tolerance();
     let mut before: Option<(WebhookId, UtcMinute)> = None;
     for ((webhook, minute), reason) in sim.named.clone() {
         let x = minute.start().as_millisecond();
@@ -203,11 +201,11 @@ fn judge_named(sim: &mut Sim, refusals: &Refusals) {
             {
                 None
             }
-            _ if !sim.truth.touches(Some(webhook), x, x + MINUTE, TOLERANCE) => {
+            _ if !sim.truth.touches(Some(webhook), x, x + MINUTE, tolerance) => {
                 Some("nothing happened then")
             }
             LostReason::TooOld { .. } => {
-                let over = sim.truth.over(webhook, x, TOLERANCE).unwrap_or(x);
+                let over = sim.truth.over(webhook, x, tolerance).unwrap_or(x);
                 let over = sim.clocks.true_of(over);
                 let reach = sim.truth.was_within_reach(x, over, look_back, &sim.clocks);
                 reach.then_some("it could have been had")

@@ -382,6 +382,14 @@ impl Sim {
         self.looks.insert((self.clocks.now() + by.max(1), Who::Listener));
     }
 
+    /// Returns how far from a disturbance a gap may begin or end: its margin, the heartbeat before,
+    /// and what clocks are known to and answers take. Whole minutes need nothing more, since a
+    /// minute counts as near when any of it is.
+    pub(crate) fn tolerance(&self) -> Millis {
+        let margin = i64::try_from(self.settings.margin.as_millis()).unwrap_or(0);
+        margin + self.scenario.period + 5 * SECOND
+    }
+
     /// Says whether a wrong secret may have cost something that nobody knows of yet.
     pub(crate) fn is_suspected(&self) -> bool {
         self.suspected

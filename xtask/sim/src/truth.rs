@@ -130,29 +130,43 @@ impl Truth {
         to: Millis,
         tolerance: Millis,
     ) -> bool {
-        self.disturbances(webhook)
-            .any(|(since, until)| since - tolerance <= to && from <= until + tolerance)
+        self.disturbances(webhook).any(|(since, until, more)| {
+            let tolerance = tolerance + more;
+            since - tolerance <= to && from <= until + tolerance
+        })
     }
 
     /// Returns when the disturbances of a webhook around a time of X were over, at the earliest.
     pub(crate) fn over(&self, webhook: WebhookId, x: Millis, tolerance: Millis) -> Option<Millis> {
-        let around = self
-            .disturbances(Some(webhook))
-            .filter(|(since, until)| since - tolerance <= x && x <= until + tolerance);
-        around.map(|(_, until)| until).min()
+        let around = self.disturbances(Some(webhook)).filter(|(since, until, more)| {
+            let tolerance = tolerance + more;
+            since - tolerance <= x && x <= until + tolerance
+        });
+        around.map(|(_, until, _)| until).min()
     }
 
-    fn disturbances(&self, webhook: Option<WebhookId>) -> impl Iterator<Item = (Millis, Millis)> {
+    /// Returns disturbances, and by how much more than others they may be missed: what only a look
+    /// shows began after the look before.
+    fn disturbances(
+        &self,
+        webhook: Option<WebhookId>,
+    ) -> impl Iterator<Item = (Millis, Millis, Millis)> {
         let concerned = move |of: Option<WebhookId>| of.is_none() || of == webhook;
         let disturbed = self.disturbed.iter().filter(move |(of, ..)| concerned(*of));
         let silent = self.silent.iter().filter(move |spell| Some(spell.webhook) == webhook);
         disturbed
-            .map(|(_, since, until)| (*since, *until))
-            .chain(silent.map(|spell| (spell.from, spell.to)))
+            .map(|(_, since, until)| (*since, *until, 0))
+            .chain(silent.map(|spell| (spell.from, spell.to, NOTICED)))
     }
 
     /// Says whether X may have attempted nothing at a stretch of its time, as far as anybody could
     /// know then.
+    ///
+    /// This is wider than it has to be: all time counts in which nobody was there, could ask, or
+    /// could write, although a look at the beginning of the next run is mostly enough. Where it is
+    /// not (a look that failed, a spell that began meanwhile, a sleep, a jump of X's clock) follows
+    /// from the watcher's own rules, which are not told a second time here. So a watcher that names
+    /// every outage as perhaps lost passes; its own tests have that.
     pub(crate) fn may_be_silent(&self, webhook: WebhookId, from: Millis, to: Millis) -> bool {
         let mut silent = self.silent.iter().filter(|spell| spell.webhook == webhook);
         let mut blind = self.blind.iter();

@@ -15,7 +15,6 @@ use super::{Sim, calls::CallId, driving::Who};
 use crate::{
     clock::{MINUTE, Millis, SECOND},
     invariant::Invariant,
-    oracle::TOLERANCE,
 };
 
 impl Sim {
@@ -120,6 +119,7 @@ impl Sim {
 
     /// Every gap is near something that happened.
     pub(super) fn judge_gaps(&mut self, gaps: &[Gap]) {
+        let tolerance = self.tolerance();
         for gap in gaps {
             if !self.gaps_seen.insert((gap.from, gap.to)) {
                 continue;
@@ -129,13 +129,13 @@ impl Sim {
                 // The next spell may begin within the margin of the one before.
                 let margin = i64::try_from(self.settings.margin.as_millis()).unwrap_or(0);
                 self.signature_gaps.push((from + margin, to - margin));
-                if self.truth.rejected(from, to, TOLERANCE) {
+                if self.truth.rejected(from, to, tolerance) {
                     // Nobody can tell a forgery from a delivery that was signed with another
                     // secret.
                     self.truth.disturb(from, to);
                 }
             }
-            if !self.truth.touches(None, from, to, TOLERANCE) {
+            if !self.truth.touches(None, from, to, tolerance) {
                 let words = format!("{:.3} to {:.3}, {}", gap.from, gap.to, gap.cause);
                 self.violate(Invariant::GapsAreReal, words);
             }
