@@ -11,15 +11,18 @@
 use std::{error::Error, future};
 
 use aaa_auth::tokens::TokenFile;
-use aaa_client::ApiVersion;
-use aaa_dashboard::Dashboard;
+use aaa_client::{ApiVersion, ReqwestTransport, Timeouts};
+use aaa_dashboard::{Dashboard, Doing, Resend};
 use aaa_store::{Settings, SqliteStore};
 use aaa_webhook::{
     app::App,
+    consumer::StoredDelivery,
     receiver::{Receiver, Status},
     server::Server,
+    signature,
 };
 use axum::{Router, routing::get};
+use http::{Request, Uri, uri::Scheme};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -37,6 +40,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let pages = Dashboard::new(store, client.clone())
         .at("/dashboard")
         .with_tokens(TokenFile::new(format!("{}/tokens.json", place.directory)))
+        .with_resend(Again { usual: url.clone() })
         .woken_by(committed)
         .router()?;
     let own = Router::new().route("/", get(async || "your own pages")).merge(pages);
@@ -56,4 +60,34 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         },
     );
     Ok(())
+}
+
+/// Posts a stored delivery once more, as it came: byte for byte, with X's signature.
+struct Again {
+    usual: String,
+}
+
+impl Resend for Again {
+    fn resend(&self, delivery: StoredDelivery, to: Option<String>) -> Doing<'_> {
+        let to = to.unwrap_or_else(|| self.usual.clone());
+        // The page shows what went wrong in these words.
+        Box::pin(async move {
+            let uri: Uri = to.parse().map_err(|_| format!("{to} cannot be called"))?;
+            let scheme = uri.scheme().unwrap_or(&Scheme::HTTP);
+            let transport = ReqwestTransport::for_scheme(scheme, Timeouts::default());
+            let transport = transport.map_err(|error| error.to_string())?;
+            let request = Request::post(&uri)
+                .header(signature::HEADER, delivery.signature())
+                .body(delivery.body().clone());
+            let request = request.map_err(|error| error.to_string())?;
+            let answer = transport.send_for_head(request).await;
+            let status = answer.map_err(|error| error.to_string())?.status();
+            let words = format!("{to} answered {status}");
+            if status.is_success() { Ok(words) } else { Err(words) }
+        })
+    }
+
+    fn usual(&self) -> Option<String> {
+        Some(self.usual.clone())
+    }
 }

@@ -8,6 +8,7 @@ pub(crate) mod emulate;
 mod events;
 mod keeping;
 mod manual;
+mod masked;
 mod replay;
 mod shared;
 mod sources;
@@ -25,6 +26,7 @@ use aaa_types::{UserId, WebhookId, WebhookUrl};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
+use self::masked::Masked;
 pub(crate) use self::{
     auth::{AuthArgs, AuthCommand, BearerArgs, LoginArgs, WhoamiArgs},
     calls::{Api, ApiArgs, RouteArgs, WaitArgs},
@@ -154,11 +156,16 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "ID", conflicts_with = "public_url")]
     pub(crate) webhook: Option<WebhookId>,
     /// The same by its public URL
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Masked::<WebhookUrl>::default())]
     pub(crate) public_url: Option<WebhookUrl>,
     /// Once it listens, see to it that X has a valid webhook with this URL, which leads here: one
     /// that is there is taken, otherwise it is registered
-    #[arg(long, value_name = "PUBLIC_URL", conflicts_with_all = ["webhook", "public_url"])]
+    #[arg(
+        long,
+        value_name = "PUBLIC_URL",
+        value_parser = Masked::<WebhookUrl>::default(),
+        conflicts_with_all = ["webhook", "public_url"]
+    )]
     pub(crate) register: Option<WebhookUrl>,
     /// Then subscribe users to it: the app's owner and everybody whose token is stored, or only
     /// those that are named, as in --subscribe=7,8

@@ -86,7 +86,16 @@ impl Credentials {
 
     fn from(flags: CredentialArgs, variables: Variables) -> Result<Self, Failure> {
         let lookup = |name: &str| flags.get(name).or_else(|| variables.get(name));
-        let found = environment(Environment::from_lookup(lookup))?;
+        let found = Environment::from_lookup(lookup).map_err(|error| {
+            // Whoever wrote a flag looks for what is wrong there.
+            let name = error.variable();
+            let words = error.to_string();
+            match (flags.get(name), words.strip_prefix(name)) {
+                (Some(_), Some(wrong)) => Exit::Credentials.with(format!("{}{wrong}", flag(name))),
+                _ => Exit::Credentials.with(words),
+            }
+        })?;
+        warn_of_halves(&found);
         let given = |variable: &Variable| flags.get(&variable.name(&Prefix::X)).is_some();
         let given = Variable::ALL.into_iter().filter(given).collect();
         Ok(Self { found, variables, flags: given, tokens: flags.tokens })
@@ -186,7 +195,11 @@ impl Credentials {
         if *prefix == Prefix::X {
             return Ok(self.found.clone());
         }
-        environment(Environment::of_app(prefix, |name| self.variables.get(name)))
+        // The errors name the variable and do not repeat its value.
+        let found = Environment::of_app(prefix, |name| self.variables.get(name));
+        let found = found.map_err(|error| Exit::Credentials.with(error.to_string()))?;
+        warn_of_halves(&found);
+        Ok(found)
     }
 
     /// Returns the file with the tokens of users.
@@ -237,16 +250,17 @@ impl Credentials {
     }
 }
 
-/// Takes what the variables say, and tells the user of what is there by half.
-fn environment(
-    found: Result<Environment, aaa_auth::environment::EnvironmentError>,
-) -> Result<Environment, Failure> {
-    // The errors name the variable and do not repeat its value.
-    let found = found.map_err(|error| Exit::Credentials.with(error.to_string()))?;
+/// Returns the flag that stands for a variable.
+fn flag(variable: &str) -> String {
+    let name = variable.strip_prefix("X_").unwrap_or(variable);
+    format!("--{}", name.to_ascii_lowercase().replace('_', "-"))
+}
+
+/// Tells the user of what is there by half.
+fn warn_of_halves(found: &Environment) {
     for half in found.halves() {
         tracing::warn!("{half}");
     }
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -329,7 +343,17 @@ mod tests {
         let bearer_token = Some("hush hush".to_owned());
         let flags = CredentialArgs { bearer_token, ..CredentialArgs::default() };
         let failure = words(&found(flags, "").unwrap_err());
-        assert!(failure.contains("X_BEARER_TOKEN") && !failure.contains("hush"), "{failure}");
+        // By the name that the user wrote.
+        assert!(failure.contains("--bearer-token: "), "{failure}");
+        assert!(!failure.contains("X_BEARER_TOKEN") && !failure.contains("hush"), "{failure}");
+        let bearer = "X_BEARER_TOKEN=\"hush hush\"\n";
+        let failure = words(&found(CredentialArgs::default(), bearer).unwrap_err());
+        assert!(failure.contains("X_BEARER_TOKEN: ") && !failure.contains("hush"), "{failure}");
+        for (name, api) in [("X_API_URL", None), ("--api-url", Some("http://x.com".to_owned()))] {
+            let flags = CredentialArgs { api_url: api, ..CredentialArgs::default() };
+            let failure = words(&found(flags, "X_API_URL=http://x.com\n").unwrap_err());
+            assert!(failure.contains(&format!("\"{name}: ")), "{failure}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) use self::{recovery::Recovery, resend::Again};
 use crate::{
     cli::{DashboardArgs, DoorArgs},
     credentials::Credentials,
-    exit::{Exit, Failure},
+    exit::{self, Exit, Failure},
     forward, output, replay, signals,
     webhooks::Record,
 };
@@ -69,6 +69,8 @@ pub(crate) struct Door {
     password: Option<Password>,
     names: Vec<String>,
     is_open: bool,
+    /// Which flag names the address.
+    flag: &'static str,
 }
 
 impl Door {
@@ -80,7 +82,7 @@ impl Door {
     pub(crate) fn find(
         args: &DoorArgs,
         bind: SocketAddr,
-        flag: &str,
+        flag: &'static str,
         credentials: &Credentials,
     ) -> Result<Self, Failure> {
         let given = args.dashboard_password.clone();
@@ -106,7 +108,7 @@ impl Door {
                  a proxy that does before it",
             );
         }
-        Ok(Self { password, names: args.dashboard_host.clone(), is_open })
+        Ok(Self { password, names: args.dashboard_host.clone(), is_open, flag })
     }
 }
 
@@ -124,8 +126,7 @@ impl Pages {
     /// Fails when that cannot be done.
     pub(crate) async fn bind(address: SocketAddr, door: Door) -> Result<Self, Failure> {
         let server = Server::bind(address).await;
-        let server = server
-            .map_err(|error| Exit::Failed.of(&format!("could not listen on {address}"), error))?;
+        let server = server.map_err(|error| exit::not_bound(address, door.flag, error))?;
         let mut limits = Limits::default();
         limits.connections = CONNECTIONS;
         // What is still open at the end are streams, and those have no end.

@@ -1,6 +1,6 @@
 //! How a command ends.
 
-use std::{fmt, process::ExitCode};
+use std::{fmt, net::SocketAddr, process::ExitCode};
 
 use crate::output;
 
@@ -31,6 +31,13 @@ impl Exit {
     pub(crate) fn of(self, tried: &str, error: impl fmt::Display) -> Failure {
         self.with(format!("{tried}: {error}"))
     }
+}
+
+/// Tells that an address cannot be listened on, and which flag names another.
+pub(crate) fn not_bound(address: SocketAddr, flag: &str, error: impl fmt::Display) -> Failure {
+    Exit::Failed
+        .of(&format!("could not listen on {address}"), error)
+        .advise(format!("end whoever listens there, or choose another address with {flag}"))
 }
 
 /// A command that did not do what it was asked for.

@@ -51,7 +51,7 @@ use self::{
 use crate::{
     cli::{Format, ListenArgs, Recover},
     credentials::Credentials,
-    exit::{Exit, Failure},
+    exit::{self, Exit, Failure},
     output, signals,
 };
 
@@ -63,6 +63,13 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Result<(), Failure> {
     let credentials = Arc::new(credentials);
+    // Whoever asks for it would be told every few seconds, for ever, that it does not work.
+    if args.recover == Some(Recover::Auto) {
+        let missing = |failure: Failure| {
+            failure.about("--recover auto").advise_also("or receive without it: --recover off")
+        };
+        credentials.bearer().map_err(missing)?;
+    }
     let apps = Apps::find(&args, &credentials)?;
     let tls = tls::load(&args)?;
     let signal = signals::end();
@@ -119,10 +126,8 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
         return Err(Exit::Usage.with(format!("--since {since} is in the future")));
     }
     apps.warn(recovery.is_some());
-    let server = Server::bind(args.bind).await.map_err(|error| {
-        let failure = Exit::Failed.of(&format!("could not listen on {}", args.bind), error);
-        failure.advise("end whoever listens there, or choose another address with --bind")
-    })?;
+    let server = Server::bind(args.bind).await;
+    let server = server.map_err(|error| exit::not_bound(args.bind, "--bind", error))?;
     let server = server.with_limits(files::limits());
     let (server, scheme) = match &tls {
         Some(tls) => (server.with_tls(tls.clone()), "https"),

@@ -7,6 +7,7 @@ mod tally;
 
 use std::{pin::pin, sync::Arc};
 
+use aaa_client::ApiUrl;
 use aaa_emulator::bodies;
 use aaa_types::UserId;
 use serde::Serialize;
@@ -42,10 +43,27 @@ pub(crate) async fn run(args: TriggerArgs, credentials: CredentialArgs) -> Resul
             send(Direct::new(to.clone(), secret, what)?, &args).await
         }
         None => {
-            let found = signals::or_end(Emulated::find(&args.emulator, what)).await?;
+            let emulator = emulator(&args, credentials)?;
+            let found = signals::or_end(Emulated::find(&emulator, what)).await?;
             send(found, &args).await
         }
     }
+}
+
+/// Where `aaa emulate` listens unless it is told otherwise.
+const EMULATOR: &str = "http://127.0.0.1:7878";
+
+/// Finds the emulator: where the other commands find the API, unless that is X itself, which can
+/// be asked for no event.
+fn emulator(args: &TriggerArgs, credentials: CredentialArgs) -> Result<ApiUrl, Failure> {
+    if let Some(named) = &args.emulator {
+        return Ok(named.clone());
+    }
+    let api = Credentials::load(credentials)?.api().clone();
+    if api.is_loopback() {
+        return Ok(api);
+    }
+    EMULATOR.parse().map_err(|error| Exit::Failed.of("no emulator is known", error))
 }
 
 /// What is to happen each time.

@@ -18,8 +18,9 @@ use aaa_webhook::{
 };
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, RawQuery},
     middleware,
+    response::Redirect,
     routing::{get, post},
 };
 use tokio::sync::watch;
@@ -233,7 +234,17 @@ impl Dashboard {
         });
         let check = middleware::from_fn_with_state(Arc::clone(&shared), guard::check);
         let routes = routes().with_state(shared).layer(check);
-        Ok(if base.is_empty() { routes } else { Router::new().nest(&base, routes) })
+        if base.is_empty() {
+            return Ok(routes);
+        }
+        // With a slash at its end it is no path of what is nested. It tells nothing and changes
+        // nothing, so nobody is kept from it.
+        let slashed = format!("{base}/");
+        let lead = async move |RawQuery(query): RawQuery| {
+            let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+            Redirect::permanent(&format!("{base}{query}"))
+        };
+        Ok(Router::new().route(&slashed, get(lead)).nest(slashed.trim_end_matches('/'), routes))
     }
 }
 

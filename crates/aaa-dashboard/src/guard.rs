@@ -95,8 +95,8 @@ fn judge(shared: &Shared, request: &Request) -> Result<(), Response> {
         let words = "You are not signed in, or no longer: open the dashboard again.";
         return Err(refuse(shared, request, StatusCode::UNAUTHORIZED, words));
     }
-    // Signing in is a form, so that pages can be read without the script.
-    if reads || path == "/login" {
+    // Signing in and out are forms, so that pages can be read without the script.
+    if reads || matches!(path, "/login" | "/logout") {
         return Ok(());
     }
     if !is_json(headers) {

@@ -16,19 +16,44 @@ pub(crate) mod webhooks;
 use std::sync::Arc;
 
 use axum::{
-    extract::State,
-    response::{Html, IntoResponse, Response},
+    extract::{FromRequestParts, Query, State},
+    response::{Html, IntoResponse, Redirect, Response},
 };
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri, request::Parts};
 use maud::{Markup, html};
+use serde::de::DeserializeOwned;
 
 pub(crate) use self::layout::notice;
 use self::layout::{Tab, framed};
 use crate::{answer::Refused, shared::Shared};
 
-/// A page that is not there.
-pub(crate) async fn missing(State(shared): State<Arc<Shared>>, method: Method) -> Response {
+/// What is asked for in the address. What makes no sense is answered with a page.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Shared>> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Response> {
+        let asked = Query::try_from_uri(&parts.uri);
+        asked.map(|Query(asked)| Self(asked)).map_err(|error| {
+            let words = format!("The address is not understood: {}", error.body_text());
+            failed(shared, &Refused::new(error.status(), words))
+        })
+    }
+}
+
+/// A page that is not there. One with a slash at its end, as people type it, is where it is
+/// without.
+pub(crate) async fn missing(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+) -> Response {
     if matches!(method, Method::GET | Method::HEAD) {
+        if let Some(path) = uri.path().strip_suffix('/').filter(|path| login::is_own(path)) {
+            let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            return Redirect::permanent(&format!("{}{query}", shared.at(path))).into_response();
+        }
         (StatusCode::NOT_FOUND, notice(&shared, "Nothing here", "There is no such page."))
             .into_response()
     } else {

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -16,7 +16,11 @@ use serde::Serialize;
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
-    answer::Refused, guard::single, pages::events::Wanted, reading::Filter, shared::Shared,
+    answer::Refused,
+    guard::single,
+    pages::{Asked, events::Wanted},
+    reading::Filter,
+    shared::Shared,
 };
 
 /// How often to look where nobody says that there is something new, and how often at most.
@@ -41,7 +45,7 @@ struct Told {
 
 pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
     headers: HeaderMap,
 ) -> Response {
     let seen = single(&headers, http::HeaderName::from_static("last-event-id"));

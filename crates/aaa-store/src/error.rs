@@ -20,6 +20,12 @@ pub enum StoreError {
         /// What the operating system said.
         reason: String,
     },
+    /// There is a file where the data directory should be.
+    #[error("`{path}` is a file, and a store is a directory: name another path, or move it away")]
+    NoDirectory {
+        /// The file.
+        path: PathBuf,
+    },
     /// Other users of the machine can get at the file or directory.
     #[error(
         "`{path}` is open to other users (mode {mode:03o}), and it holds direct messages: close \

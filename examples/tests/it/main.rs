@@ -149,6 +149,15 @@ async fn dashboard_embedding_shows_what_happens() {
     };
     let page = timeout(PATIENCE, shown).await.expect("not everything is shown");
     assert!(page.contains("direct_message_events") && page.contains("follow_events"), "{page}");
+    // A delivery is sent again, to the receiver itself, which knows it.
+    let page = get(&address, "/dashboard/events/1").await;
+    let (_, token) = page.split_once("name=\"aaa-token\" content=\"").unwrap();
+    let token = token.split('"').next().unwrap();
+    let head = format!(
+        "origin: http://{address}\r\ncontent-type: application/json\r\naaa-token: {token}\r\n"
+    );
+    let told = ask(&address, "POST", "/dashboard/events/1/resend", &head).await;
+    assert!(told.contains("/webhooks/twitter answered 200 OK"), "{told}");
     assert!(get(&address, "/").await.ends_with("your own pages"));
     assert!(get(&address, "/dashboard/nowhere").await.starts_with("HTTP/1.1 404"));
     server.kill().await.unwrap();
@@ -156,8 +165,16 @@ async fn dashboard_embedding_shows_what_happens() {
 
 /// Asks for a page; returns the whole answer.
 async fn get(address: &str, path: &str) -> String {
+    ask(address, "GET", path, "").await
+}
+
+/// Asks for something with headers of one's own and without a body; returns the whole answer.
+async fn ask(address: &str, method: &str, path: &str, head: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{head}content-length: 0\r\nconnection: \
+         close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();

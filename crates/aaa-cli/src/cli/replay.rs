@@ -4,7 +4,7 @@ use aaa_types::{UtcMinute, WebhookId, WebhookUrl};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{ApiArgs, RouteArgs, StoreArgs};
+use super::{ApiArgs, RouteArgs, StoreArgs, masked::Masked};
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -54,7 +54,7 @@ pub(crate) struct OfArgs {
     #[arg(long, value_name = "ID", conflicts_with = "public_url")]
     pub(crate) webhook: Option<WebhookId>,
     /// The same by its public URL
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Masked::<WebhookUrl>::default())]
     pub(crate) public_url: Option<WebhookUrl>,
 }
 

@@ -7,7 +7,7 @@ use aaa_types::UserId;
 use clap::Args;
 use serde_json::Value;
 
-use super::emulate::Setting;
+use super::{emulate::Setting, masked::Masked};
 use crate::forward::ForwardUrl;
 
 pub(super) const HELP: &str = "Examples:
@@ -34,14 +34,9 @@ pub(crate) struct TriggerArgs {
     /// answered]
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<Rate>,
-    /// The emulator
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:7878",
-        conflicts_with = "to"
-    )]
-    pub(crate) emulator: ApiUrl,
+    /// The emulator [default: X_API_URL if that is on loopback, else http://127.0.0.1:7878]
+    #[arg(long, value_name = "URL", value_parser = Masked::<ApiUrl>::default(), conflicts_with = "to")]
+    pub(crate) emulator: Option<ApiUrl>,
     /// Sign with the consumer secret, and send straight to this receiver
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<ForwardUrl>,

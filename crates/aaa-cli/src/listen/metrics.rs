@@ -24,7 +24,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use super::{Phase, Run, store::Store};
 use crate::{
-    exit::{Exit, Failure},
+    exit::{self, Exit, Failure},
     output,
 };
 
@@ -53,8 +53,7 @@ impl Watch {
             return Err(Exit::Usage.with(words));
         }
         let server = Server::bind(address).await;
-        let server = server
-            .map_err(|error| Exit::Failed.of(&format!("could not listen on {address}"), error))?;
+        let server = server.map_err(|error| exit::not_bound(address, "--metrics", error))?;
         let mut limits = Limits::default();
         limits.connections = CONNECTIONS;
         Ok(Self { server: server.with_limits(limits), probe })

@@ -64,7 +64,9 @@ impl Way for Direct {
             .body(body)
             .map_err(|error| failed(&error))?;
         let answer = self.transport.send(request).await.map_err(|error| {
-            Exit::Network.of(&format!("could not send {} to {}", event.key, self.to), error)
+            Exit::Network
+                .of(&format!("could not send {} to {}", event.key, self.to), error)
+                .advise("start the receiver there, such as `aaa listen`, or name another with --to")
         })?;
         let status = Some(answer.status().as_u16());
         let (id, key, kind, for_user_id) = (event.id, event.key, event.kind, event.for_user_id);

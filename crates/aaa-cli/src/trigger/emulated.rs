@@ -74,7 +74,7 @@ impl Emulated {
     }
 }
 
-const START: &str = "start one with `aaa emulate`, or say with --emulator where it is";
+const START: &str = "start one with `aaa emulate`, or say with --emulator or X_API_URL where it is";
 
 impl Way for Emulated {
     async fn once(&self) -> Result<Vec<Told>, Failure> {

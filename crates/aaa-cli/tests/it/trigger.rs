@@ -346,6 +346,28 @@ async fn through_the_emulator() {
     assert!(away.stdout.contains("  no answer: "), "{}", away.stdout);
 }
 
+/// Where the other commands find the emulator's API, this one finds the emulator.
+#[tokio::test]
+async fn the_emulator_is_where_the_api_is() {
+    let lab = Lab::new().await;
+    let webhook = lab.webhook("a").await;
+    lab.json(&["subscriptions", "add", &webhook]).await;
+    let event = ["trigger", "follow_events", "--user", "1", "--json"];
+    let done = lab.run(&event).await;
+    assert_eq!((done.code, objects(&done).len()), (0, 1), "{}", done.stderr);
+    let api = lab.emulator.url();
+    let mut flagged = lab.command(&[&event[..], &["--api-url", &api]].concat());
+    flagged.env("X_API_URL", "http://127.0.0.1:1");
+    assert_eq!(lab.finish(flagged).await.code, 0);
+    assert_eq!(lab.emulator.ledger().events.len(), 2);
+    // What is named goes before, and X itself is asked for no event.
+    let elsewhere = ["trigger", "follow_events", "--user", "1", "--emulator", "http://127.0.0.1:1"];
+    let (code, words) = lab.fails(&elsewhere).await;
+    assert!(code == 4 && words.contains("at http://127.0.0.1:1"), "{words}");
+    let help = lab.run(&["trigger", "--help"]).await.stdout;
+    assert!(help.contains("else http://127.0.0.1:7878"), "{help}");
+}
+
 #[tokio::test]
 async fn what_is_no_emulator_and_who_refuses() {
     let lab = Lab::new().await;
@@ -370,7 +392,7 @@ async fn what_is_no_emulator_and_who_refuses() {
     assert_eq!((done.code, done.stdout.as_str()), (1, ""));
     insta::assert_snapshot!(done.stderr.replace(other, "http://OTHER"), @"
     error: what answers at http://OTHER is no emulator: 500 Internal Server Error
-    what to do: start one with `aaa emulate`, or say with --emulator where it is
+    what to do: start one with `aaa emulate`, or say with --emulator or X_API_URL where it is
     ");
     let nobody = ["follow_events", "--user", "1", "--emulator", "http://127.0.0.1:1"];
     let nobody = trigger(directory, &nobody).await;

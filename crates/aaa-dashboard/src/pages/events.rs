@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aaa_types::event::EventKind;
 use aaa_webhook::inbox::StoredEvent;
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{Html, Response},
 };
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::{Tab, empty, framed, shown};
+use super::{Asked, Tab, empty, framed, shown};
 use crate::{
     answer::Refused,
     reading::{self, Filter},
@@ -85,7 +85,7 @@ impl Wanted {
 
 pub(crate) async fn page(
     State(shared): State<Arc<Shared>>,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Response {
     let content = page_of(&shared, &wanted).await;
     shown(&shared, content)

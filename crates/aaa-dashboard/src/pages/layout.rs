@@ -41,7 +41,7 @@ pub(crate) fn framed(shared: &Shared, tab: Tab, title: &str, content: Markup) ->
                     }
                 }
                 @if closed {
-                    button.quiet data-post=(shared.at("/logout")) { "Sign out" }
+                    form.inline method="post" action=(shared.at("/logout")) { button.quiet { "Sign out" } }
                 }
             }
             main #main tabindex="-1" {

@@ -6,14 +6,14 @@ use aaa_webhook::consumer::{
     ConsumerName, Cursor, CursorError, DeadLetter, DeadLetterQuery, WhichLetters,
 };
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{Html, Response},
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Tab, empty, framed, shown};
+use super::{Asked, Tab, empty, framed, shown};
 use crate::{
     answer::Refused,
     shared::{self, Shared},
@@ -35,7 +35,7 @@ pub(crate) struct Wanted {
 
 pub(crate) async fn page(
     State(shared): State<Arc<Shared>>,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Response {
     let content = page_of(&shared, &wanted).await;
     shown(&shared, content)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{Html, IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
@@ -12,10 +12,10 @@ use maud::html;
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::layout::document;
+use super::{Asked, layout::document};
 use crate::{
     access::{SESSION, Sender, SignedIn},
-    answer::{Done, Refused},
+    answer::Refused,
     guard::{COOKIE, cookie, single},
     shared::Shared,
 };
@@ -36,7 +36,7 @@ pub(crate) fn away(shared: &Shared, wanted: &Uri) -> Redirect {
 
 pub(crate) async fn page(
     State(shared): State<Arc<Shared>>,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
     headers: HeaderMap,
 ) -> Response {
     if shared.access.admits(cookie(&headers)) {
@@ -120,15 +120,18 @@ pub(crate) async fn sign_out(State(shared): State<Arc<Shared>>, headers: HeaderM
         shared.access.sign_out(cookie);
     }
     let gone = format!("{COOKIE}=; Path={}; Max-Age=0; HttpOnly; SameSite=Strict", shared.at("/"));
-    let done = Done::new("signed out").at(shared.at("/login"));
-    ([(header::SET_COOKIE, gone)], done).into_response()
+    ([(header::SET_COOKIE, gone)], Redirect::to(&shared.at("/login"))).into_response()
 }
 
 /// Returns a path of these pages; anything else, which a link could bring, becomes the overview.
 fn own_path(next: &str) -> String {
-    let plain = next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
-    let own = next.starts_with('/') && !next.starts_with("//") && plain;
-    if own { next.to_owned() } else { "/".to_owned() }
+    if is_own(next) { next.to_owned() } else { "/".to_owned() }
+}
+
+/// Says whether a browser that is sent there stays on these pages.
+pub(super) fn is_own(path: &str) -> bool {
+    let plain = path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    path.starts_with('/') && !path.starts_with("//") && plain
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use aaa_replay::{
 };
 use aaa_webhook::distribution::Distribution;
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{Html, Response},
 };
 use jiff::SignedDuration;
@@ -17,7 +17,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
-    Tab, banner, empty,
+    Asked, Tab, banner, empty,
     events::rows,
     framed, letters, shown,
     timeline::{self, Span},
@@ -95,7 +95,7 @@ async fn page_of(shared: &Shared, wanted: &Wanted) -> Result<Html<String>, Refus
 
 pub(crate) async fn page(
     State(shared): State<Arc<Shared>>,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Response {
     let content = page_of(&shared, &wanted).await;
     shown(&shared, content)

@@ -9,7 +9,7 @@ use aaa_replay::{
     plan::Plan,
 };
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{Html, Response},
 };
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
-    Tab, banner, empty, framed, overview, shown,
+    Asked, Tab, banner, empty, framed, overview, shown,
     timeline::{self, Span},
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(crate) struct Wanted {
 
 pub(crate) async fn page(
     State(shared): State<Arc<Shared>>,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Response {
     let content = page_of(&shared, &wanted).await;
     shown(&shared, content)

@@ -278,8 +278,19 @@ async fn a_password_opens_a_session() {
     let page = pages.page("/").await;
     assert!(page.contains("Sign out") && !page.contains("correct horse"));
     assert_eq!(pages.get("/login").await.status, StatusCode::SEE_OTHER);
-    let (status, _) = pages.post("/logout", serde_json::json!({})).await;
-    assert_eq!(status, 200);
+    // Neither does the way out, and another site cannot have anybody take it.
+    assert!(page.contains("<form class=\"inline\" method=\"post\" action=\"/logout\">"), "{page}");
+    let sign_out = async |origin: &str| {
+        let request = pages.request(Method::POST, "/logout").header(header::ORIGIN, origin);
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        pages.send(request.body(Body::empty()).unwrap()).await
+    };
+    assert_eq!(sign_out("https://evil.example").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(pages.get("/").await.status, StatusCode::OK);
+    let out = sign_out(&own).await;
+    assert_eq!(out.status, StatusCode::SEE_OTHER);
+    assert_eq!(out.headers["location"], "/login");
+    assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     assert_eq!(pages.get("/").await.status, StatusCode::SEE_OTHER);
 }
 

@@ -306,6 +306,60 @@ async fn older_pages_and_filters() {
     assert!(body.body.starts_with(r#"{"for_user_id":"7""#));
 }
 
+/// What people type and mistype is answered with a page.
+#[tokio::test]
+async fn addresses_that_are_not_quite_right() {
+    let stage = Stage::new().await;
+    let password: aaa_dashboard::Password = "correct horse".parse().unwrap();
+    for base in ["", "/ops/x"] {
+        let pages = Pages { base, ..Pages::new(stage.dashboard().at(base)) };
+        for (typed, leads) in [
+            ("/events/", "/events"),
+            ("/events/?kind=x&user=7", "/events?kind=x&user=7"),
+            ("/webhooks/", "/webhooks"),
+            ("/nowhere/", "/nowhere"),
+        ] {
+            let page = pages.get(typed).await;
+            assert_eq!(page.status, StatusCode::PERMANENT_REDIRECT, "{base}{typed}");
+            assert_eq!(page.headers["location"], format!("{base}{leads}"));
+        }
+        // Nobody is led away by it.
+        for foreign in ["//evil.example/", "/\\evil.example/"] {
+            let request = pages.request(Method::GET, "/");
+            let uri = http::Uri::builder().path_and_query(format!("{base}{foreign}")).build();
+            let Ok(uri) = uri else { continue };
+            let page = pages.send(request.uri(uri).body(Body::empty()).unwrap()).await;
+            let leads = page.headers.get("location").map(|to| to.to_str().unwrap());
+            // Below a path it cannot lead away.
+            let stays = base != "" && leads.is_some_and(|to| to.starts_with(&format!("{base}/")));
+            assert!(page.status == StatusCode::NOT_FOUND || stays, "{base} {foreign}: {leads:?}");
+        }
+        for wrong in [
+            "/events?kind=a&kind=b",
+            "/events/stream?after=1&after=2",
+            "/replay?webhook=1&webhook=2",
+            "/dead-letters?after=1&after=2",
+            "/login?next=a&next=b",
+        ] {
+            let page = pages.get(wrong).await;
+            assert_eq!(page.status, StatusCode::BAD_REQUEST, "{wrong}");
+            assert!(page.body.contains("<h1>That did not work</h1>"), "{wrong}: {}", page.body);
+            assert!(page.body.contains("duplicate field"), "{wrong}: {}", page.body);
+        }
+    }
+    let under = Pages { base: "/ops/x", ..Pages::new(stage.dashboard().at("/ops/x")) };
+    for (typed, leads) in [("/", "/ops/x"), ("/?span=1h", "/ops/x?span=1h")] {
+        let page = under.get(typed).await;
+        assert_eq!(page.status, StatusCode::PERMANENT_REDIRECT, "{typed}");
+        assert_eq!(page.headers["location"], leads);
+    }
+    assert_eq!(under.get("?span=1h&span=5d").await.status, StatusCode::BAD_REQUEST);
+    // Whoever has to sign in is asked to first, and comes to where he wanted.
+    let closed = Pages::new(stage.dashboard().with_password(password));
+    let page = closed.get("/events/").await;
+    assert_eq!(page.headers["location"], "/login?next=%2Fevents%2F");
+}
+
 #[tokio::test]
 async fn events_are_streamed_as_they_arrive() {
     let stage = Stage::new().await;

@@ -54,7 +54,9 @@ impl Claim {
     /// Takes a data directory, and makes it and an empty database file where they are missing.
     pub(super) fn new(directory: &Path) -> Result<Self, StoreError> {
         match fs::metadata(directory) {
-            Ok(_) => {}
+            Ok(found) if found.is_dir() => {}
+            // Before anybody looks at its mode, which is not what is wrong with it.
+            Ok(_) => return Err(StoreError::NoDirectory { path: directory.to_owned() }),
             Err(error) if error.kind() == ErrorKind::NotFound => make_directory(directory)?,
             Err(error) => return Err(StoreError::files("look at", directory, &error)),
         }
@@ -205,6 +207,9 @@ pub(super) fn find(directory: &Path) -> Result<PathBuf, StoreError> {
     let database = directory.join(DATABASE);
     for path in [directory, &database] {
         match fs::metadata(path) {
+            Ok(found) if path == directory && !found.is_dir() => {
+                return Err(StoreError::NoDirectory { path: path.to_owned() });
+            }
             Ok(_) => refuse_exposed(path)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(StoreError::Missing { path: path.to_owned() });

@@ -174,8 +174,18 @@ async fn a_damaged_file_is_refused_and_left_alone() {
 #[test]
 fn a_file_where_the_directory_should_be() {
     let directory = Directory::new();
-    fs::write(&directory.path, "").unwrap();
-    directory.make_private();
-    let error = refusal(&directory);
-    assert!(matches!(error, StoreError::Files { .. }), "{error}");
+    fs::write(&directory.path, "mine").unwrap();
+    // Whatever its mode: closing it to others would help nobody.
+    for private in [false, true] {
+        if private {
+            directory.make_private();
+        }
+        let error = refusal(&directory);
+        assert!(matches!(error, StoreError::NoDirectory { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("is a file") && !text.contains("chmod"), "{text}");
+        let error = SqliteStore::open_reader(&directory.path).unwrap_err();
+        assert!(matches!(error, StoreError::NoDirectory { .. }), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&directory.path).unwrap(), "mine");
 }

@@ -164,8 +164,10 @@ impl fmt::Display for ApiError {
         if let Some(code) = self.problems().find_map(Problem::code_text) {
             write!(f, ", code {}", excerpt(code, 40))?;
         }
-        if !self.headline.is_empty() {
-            write!(f, ": {}", excerpt(&self.headline, SHOWN))?;
+        // X names some failures and then has nothing to say about them: `WebhookIdInvalid: `.
+        let headline = self.headline.trim_end_matches([':', ' ']);
+        if !headline.is_empty() {
+            write!(f, ": {}", excerpt(headline, SHOWN))?;
         }
         if let Some(id) = &self.request_id {
             write!(f, " (request {})", excerpt(id, 100))?;

@@ -42,11 +42,6 @@ listen|emulate|dashboard)
     *--bind*|*--help*|*--print-env*) ;;
     *) command=$1; shift; set -- "$command" --bind 127.0.0.1:0 "$@" ;;
     esac ;;
-trigger)
-    case "$*" in
-    *--to*|*--emulator*|*--help*) ;;
-    *) set -- "$@" --emulator "$X_API_URL" ;;
-    esac ;;
 esac
 exec "$AAA" "$@"
 "#;
