@@ -101,6 +101,7 @@ mod tests {
             created_at: now,
             attempts: attempts.collect(),
             acknowledged_at: None,
+            abandoned: None,
         };
         let ledger = Ledger { now, events: vec![event], jobs: Vec::new() };
         Refusals::among(jobs, &ledger, &Fired::default())
