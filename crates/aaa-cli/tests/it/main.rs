@@ -60,6 +60,7 @@ mod tls;
 #[cfg(unix)]
 mod trigger;
 #[cfg(unix)]
+mod unfit;
 mod unfollowed;
 mod usage;
 mod verify;
