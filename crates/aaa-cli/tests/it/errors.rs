@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// Runs commands that fail, and tells how.
+#[derive(Default)]
 pub(crate) struct Newcomer {
     pub(crate) told: String,
 }
