@@ -42,7 +42,8 @@
 //!   from loopback. What shows that a proxy has passed it on (`Forwarded`, `X-Forwarded-…`,
 //!   `X-Real-IP`, `Via`, HTTP/1.0) is refused then.
 //! * With one, everybody who knows it is let in, by a cookie that no script and no other site can
-//!   use. Behind TLS it is sent over TLS only.
+//!   use. Behind TLS it is sent over TLS only. Wrong ones are looked at ten times a minute from one
+//!   sender, and five hundred times from all together.
 //! * Another name in `Host` than those that were named is refused: a page of somewhere else cannot
 //!   have its own name lead here.
 //! * A change has to be `application/json`, come from a page of ours (`Origin`), and bring the

@@ -62,6 +62,7 @@ mod tls;
 #[cfg(unix)]
 mod trigger;
 #[cfg(unix)]
+mod unfit;
 mod unfollowed;
 mod usage;
 mod vanished;

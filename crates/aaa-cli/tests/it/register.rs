@@ -173,7 +173,7 @@ async fn what_x_refuses_ends_the_listener() {
     assert_eq!(done.code, 5, "{}", done.stderr);
     assert!(done.stdout.starts_with("listening on"));
     insta::assert_snapshot!(lab.plain(&done.stderr), @"
-    error: could not create the webhook: status 400: WebhookLimitExceeded:
+    error: could not create the webhook: status 400: WebhookLimitExceeded
     what to do: the account has as many webhooks as its plan allows, over all of its apps; list them and delete one that is yours and not in use, or ask X for more
     ");
     // It was closed as it should be: the next one starts at once.

@@ -14,7 +14,8 @@ use jiff::SignedDuration;
 
 use crate::{
     day::Size,
-    pages::{a_day, dead_letter},
+    letters::dead_letter,
+    pages::a_day,
     stage::{Stage, now},
 };
 
@@ -391,7 +392,7 @@ async fn somebody_signs_in_and_out() {
     browser.open(&format!("{url}/accounts")).await.unwrap();
     browser.click("button[aria-label='Forget user 7']").await.unwrap();
     said(&browser, "is forgotten").await;
-    browser.click(".top > button").await.unwrap();
+    browser.click(".top form button").await.unwrap();
     shown(&browser, "input[name=password]").await;
     browser.open(&format!("{url}/events")).await.unwrap();
     shown(&browser, "input[name=password]").await;

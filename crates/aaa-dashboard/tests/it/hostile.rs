@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     browser::{browser, serve},
-    pages::dead_letter,
+    letters::dead_letter,
     stage::{Stage, token},
 };
 

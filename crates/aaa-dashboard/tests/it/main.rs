@@ -14,5 +14,7 @@ mod day;
 mod elsewhere;
 mod guard;
 mod hostile;
+mod letters;
 mod pages;
+mod sign_in;
 mod stage;

@@ -1,10 +1,8 @@
 //! What pages are made of.
 
-use aaa_webhook::consumer::{Changes, Cursors, DeadLetter, Progress, Totals};
 use axum::body::Body;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
-use jiff::Timestamp;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
@@ -331,7 +329,8 @@ async fn addresses_that_are_not_quite_right() {
             let page = pages.send(request.uri(uri).body(Body::empty()).unwrap()).await;
             let leads = page.headers.get("location").map(|to| to.to_str().unwrap());
             // Below a path it cannot lead away.
-            let stays = base != "" && leads.is_some_and(|to| to.starts_with(&format!("{base}/")));
+            let stays =
+                !base.is_empty() && leads.is_some_and(|to| to.starts_with(&format!("{base}/")));
             assert!(page.status == StatusCode::NOT_FOUND || stays, "{base} {foreign}: {leads:?}");
         }
         for wrong in [
@@ -464,29 +463,4 @@ async fn no_secret_is_shown() {
             assert!(!page.contains(secret), "{path}: {secret}");
         }
     }
-}
-
-/// Writes a dead letter of the first event.
-pub(crate) async fn dead_letter(stage: &Stage, reason: &str) {
-    let name = "crm".parse().unwrap();
-    let generation = stage.store.open(&name, 0).await.unwrap().generation;
-    let letter = DeadLetter {
-        seq: 1,
-        key: None,
-        reason: reason.to_owned(),
-        attempts: 5,
-        first_failed_at: Timestamp::UNIX_EPOCH,
-        last_failed_at: Timestamp::UNIX_EPOCH,
-        redrive: false,
-    };
-    let changes = Changes {
-        generation,
-        progress: Progress::new(1, []),
-        totals: Totals { handled: 0, stale: 0, dead: 1 },
-        deaths: 0,
-        trial: None,
-        dead: vec![letter],
-        settled: Vec::new(),
-    };
-    stage.store.save(&name, &changes).await.unwrap();
 }

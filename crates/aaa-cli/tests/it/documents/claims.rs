@@ -51,9 +51,9 @@ pub(super) fn find(root: &Path, name: &str) {
     let at = text.lines().position(|line| line.contains(&begins));
     let at = at.unwrap_or_else(|| panic!("`{name}`: {file} has no function {test}"));
     let above = text.lines().take(at).collect::<Vec<_>>();
-    let attribute = above.iter().rev().take_while(|line| !line.is_empty());
-    let is_test = |line: &&str| line.contains("test]") || line.contains("test(");
-    assert!(attribute.clone().any(|line| is_test(&line)), "`{name}`: {test} is no test");
+    let mut attributes = above.iter().rev().take_while(|line| !line.is_empty());
+    let is_test = attributes.any(|line| line.contains("test]") || line.contains("test("));
+    assert!(is_test, "`{name}`: {test} is no test");
 }
 
 #[test]
