@@ -26,11 +26,11 @@ pub(crate) struct Costs {
 
 /// As measured for the tables of `docs/SCALING.md`.
 const COSTS: Costs = Costs {
-    receiver_micros: 140.0,
-    servers_micros: 260.0,
-    disk_bytes: 2830.0,
-    key_bytes: 260.0,
-    stream_rate: 3000.0,
+    receiver_micros: 48.0,
+    servers_micros: 129.0,
+    disk_bytes: 3222.0,
+    key_bytes: 269.0,
+    stream_rate: 6113.0,
 };
 
 /// Which share of a thing may be in use, so that an hour with twice as much is survived.
