@@ -94,7 +94,7 @@ fn what_is_not_run_is_counted() {
     docs/EMULATOR.md: 1 run, 1 in the background, 2 looked up; 2 blocks of something else
     docs/PARITY.md: 3 run, 0 in the background, 0 looked up; 0 blocks of something else
     docs/RELIABILITY.md: 0 run, 0 in the background, 1 looked up; 0 blocks of something else
-    docs/SCALING.md: 0 run, 0 in the background, 2 looked up; 0 blocks of something else
+    docs/SCALING.md: 0 run, 0 in the background, 1 looked up; 2 blocks of something else
     docs/getting-started.md: 10 run, 2 in the background, 10 looked up; 1 blocks of something else
     docs/how-replay-works.md: 6 run, 2 in the background, 3 looked up; 1 blocks of something else
     docs/local-development.md: 1 run, 1 in the background, 4 looked up; 0 blocks of something else
