@@ -260,6 +260,7 @@ async fn a_sound_receiver_is_fit() {
     // What it forged is no reason to replay anything.
     let trigger = Trigger::new("follow_events", "1".parse().unwrap());
     place.lab.emulator.trigger_and_wait(&trigger).await.unwrap();
+    #[expect(clippy::disallowed_methods, reason = "it is compared with what the receiver wrote")]
     let stored = Timestamp::now();
     let reader = SqliteStore::open_reader(place.lab.directory.path().join("aaa-data")).unwrap();
     let told = async {
