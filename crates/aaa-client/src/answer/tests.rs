@@ -95,7 +95,7 @@ fn refusals_in_every_format() {
     let refused = |status, body: &str| {
         v2::list_webhooks().answer(&response(status, &[], body)).unwrap_err().to_string()
     };
-    insta::assert_snapshot!(refused(400, r#"{"errors":[{"message":"WebhookLimitExceeded: "}],"title":"Invalid Request","detail":"One or more parameters to your request was invalid.","type":"https://api.twitter.com/2/problems/invalid-request"}"#), @"could not list the webhooks: status 400: WebhookLimitExceeded:");
+    insta::assert_snapshot!(refused(400, r#"{"errors":[{"message":"WebhookLimitExceeded: "}],"title":"Invalid Request","detail":"One or more parameters to your request was invalid.","type":"https://api.twitter.com/2/problems/invalid-request"}"#), @"could not list the webhooks: status 400: WebhookLimitExceeded");
     insta::assert_snapshot!(refused(403, r#"{"title":"Forbidden","detail":"Not enrolled","status":403,"type":"about:blank"}"#), @"could not list the webhooks: status 403: Not enrolled");
     insta::assert_snapshot!(refused(400, r#"{"code":214,"message":"Too many resources already created."}"#), @"could not list the webhooks: status 400, code 214: Too many resources already created.");
     insta::assert_snapshot!(refused(503, "<html>over\ncapacity</html>"), @"could not list the webhooks: status 503: <html>over capacity</html>");
