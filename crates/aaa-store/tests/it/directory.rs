@@ -113,7 +113,7 @@ async fn a_newer_version_is_refused() {
     let directory = Directory::new();
     directory.open().close().await.unwrap();
     directory.sqlite().pragma_update(None, "user_version", 99).unwrap();
-    let newer = StoreError::Newer { path: directory.database(), found: 99, known: 6 };
+    let newer = StoreError::Newer { path: directory.database(), found: 99, known: 7 };
     assert_eq!(refusal(&directory), newer);
     assert_eq!(SqliteStore::open_reader(&directory.path).unwrap_err(), newer);
 }
