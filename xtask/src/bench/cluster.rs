@@ -114,10 +114,10 @@ mod tests {
         assert_eq!(
             table(&figures()).unwrap(),
             "\
-what                                 acknowledged      p99  receivers  servers  disk
-1 receiver, a file of its own            15000 /s  25.2 ms  90 µs      210 µs   -
-1 receiver, a stream on 3 servers         4000 /s  25.2 ms  90 µs      210 µs   2600 bytes
-2 receivers, a stream on 3 servers        5000 /s  25.2 ms  90 µs      210 µs   2600 bytes
+what                                acknowledged      p99  receivers  servers  disk
+1 receiver, a file of its own           15000 /s  25.2 ms  90 µs      210 µs   -
+1 receiver, a stream on 3 servers        4000 /s  25.2 ms  90 µs      210 µs   2600 bytes
+2 receivers, a stream on 3 servers       5000 /s  25.2 ms  90 µs      210 µs   2600 bytes
 a key in a server's memory: 250 bytes; load average: 1.5
 "
         );
