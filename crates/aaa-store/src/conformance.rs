@@ -46,26 +46,13 @@ use jiff::{SignedDuration, Timestamp};
 #[macro_export]
 macro_rules! inbox_conformance {
     (if $make:path) => {
-        $crate::inbox_conformance!(@ $make;
-            an_event_comes_back_as_it_came,
-            events_tell_their_delivery,
-            a_copy_is_a_duplicate,
-            regrouped_events_are_the_same,
-            a_copy_inside_one_body_counts,
-            the_same_event_for_two_users_is_two,
-            the_same_event_of_two_apps_is_two,
-            pages_follow_the_order_of_arrival,
-            filters_by_kind_and_user,
-            old_captures_are_stale,
-            odd_bodies_are_kept,
-            the_same_delivery_at_once_is_stored_once,
-            a_wait_may_be_given_up,
-            a_copy_is_answered_when_it_is_there,
-            any_deliveries_at_once,
-        );
+        $crate::inbox_conformance!(@all $make);
     };
     ($make:path) => {
-        $crate::inbox_conformance!(@ async || Some($make().await);
+        $crate::inbox_conformance!(@all async || Some($make().await));
+    };
+    (@all $make:expr) => {
+        $crate::inbox_conformance!(@ $make;
             an_event_comes_back_as_it_came,
             events_tell_their_delivery,
             a_copy_is_a_duplicate,

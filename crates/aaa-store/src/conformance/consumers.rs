@@ -17,15 +17,13 @@ use super::{delivery, favorites, now};
 #[macro_export]
 macro_rules! consumer_conformance {
     (if $make:path) => {
-        $crate::consumer_conformance!(@ $make;
-            a_cursor_comes_back_as_it_was_saved,
-            whoever_opened_last_saves,
-            an_opening_is_a_death_until_a_save_says_otherwise,
-            dead_letters_come_and_go,
-        );
+        $crate::consumer_conformance!(@all $make);
     };
     ($make:path) => {
-        $crate::consumer_conformance!(@ async || Some($make().await);
+        $crate::consumer_conformance!(@all async || Some($make().await));
+    };
+    (@all $make:expr) => {
+        $crate::consumer_conformance!(@ $make;
             a_cursor_comes_back_as_it_was_saved,
             whoever_opened_last_saves,
             an_opening_is_a_death_until_a_save_says_otherwise,
