@@ -134,6 +134,27 @@ async fn each_claim_names_what_shows_it() {
     shell.end().await;
 }
 
+/// Each fault that is survived names tests that are there.
+#[test]
+fn every_fault_names_tests_that_are_there() {
+    let text = fs::read_to_string(root().join("docs/RELIABILITY.md")).unwrap();
+    let mut code = String::new();
+    for directory in ["crates", "xtask"] {
+        claims::read_all(&root().join(directory), &mut code);
+    }
+    let faults = claims::rows(claims::section(&text, "Faults"), 0);
+    assert!(faults.len() >= 29);
+    for fault in &faults {
+        let shown = fault[3].split('`').skip(1).step_by(2);
+        // Commands are looked up by their blocks, targets of fuzzing are single words.
+        let tests: Vec<_> = shown.filter(|name| name.matches('_').count() > 1).collect();
+        for test in &tests {
+            assert!(code.contains(&format!("fn {test}(")), "{}: there is no {test}", fault[0]);
+        }
+        assert!(!tests.is_empty() || fault[3].contains('`'), "{} names nothing", fault[0]);
+    }
+}
+
 /// Whoever looks for a guide or an example finds it from the README.
 #[test]
 fn the_readme_leads_to_every_guide_and_example() {

@@ -56,6 +56,18 @@ pub(super) fn find(root: &Path, name: &str) {
     assert!(is_test, "`{name}`: {test} is no test");
 }
 
+/// Reads all files of Rust below a directory.
+pub(super) fn read_all(directory: &Path, into: &mut String) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_all(&path, into);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            into.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
 #[test]
 fn claims_are_read() {
     let text = "# a\n\n## One\n\n| | x |\n|---|---|\n| b | `c.rs::d`, `cargo e`, `f` |\n\n| g |\n|---|\n\n\
