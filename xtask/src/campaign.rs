@@ -27,7 +27,7 @@ struct Step {
     figures: &'static [&'static str],
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "kills",
         shows: "what was answered 200 survives kill -9",
@@ -40,6 +40,27 @@ const STEPS: [Step; 13] = [
         shows: "a receiver that acknowledges too early loses something",
         command: "xtask crash --control --rounds 20",
         quick: "xtask crash --control --rounds 3",
+        figures: &["acknowledged", "lost"],
+    },
+    Step {
+        name: "soak",
+        shows: "ten minutes at X's highest rate, with things going wrong",
+        command: "xtask soak",
+        quick: "xtask soak --seconds 20 --stops 4",
+        figures: &[
+            "acknowledged",
+            "lost",
+            "doubled",
+            "altered",
+            "acknowledgement p99",
+            "most memory",
+        ],
+    },
+    Step {
+        name: "soak-control",
+        shows: "the same sees what a receiver loses that acknowledges too early",
+        command: "xtask soak --control --seconds 20 --stops 4",
+        quick: "xtask soak --control --seconds 10 --stops 4",
         figures: &["acknowledged", "lost"],
     },
     Step {

@@ -6,9 +6,12 @@ use crate::{
     cargo::{Cargo, step},
     layers, lint,
     outcome::{Counts, Failure},
-    test,
+    sim, test,
     workspace::{self, Member, Workspace},
 };
+
+/// How many random histories the gate runs: from so many on, a fault that never fires fails the run.
+const HISTORIES: u64 = 300;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> Result<Counts, Failure> {
@@ -42,5 +45,11 @@ fn before_tests(
     Cargo::new("doc --no-deps --all-features")
         .args(test::scope(names))
         .env("RUSTDOCFLAGS", "-D warnings")
-        .run(workspace)
+        .run(workspace)?;
+
+    // Hundreds of histories take minutes without optimization, so a release runs them.
+    if members.iter().any(|member| member.name == "sim") {
+        sim::histories(HISTORIES).run(workspace)?;
+    }
+    Ok(())
 }

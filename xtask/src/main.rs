@@ -38,6 +38,7 @@ mod screenshots;
 mod sim;
 mod skips;
 mod snapshots;
+mod soak;
 mod stream;
 mod test;
 mod workspace;
@@ -79,6 +80,10 @@ usage: cargo xtask COMMAND
                           run N random histories (default 1000) of receiver, store, engine and
                           emulator on a fake clock, from seed S on; with --seed alone, tell that
                           one; with --control, broken engines, each of which must be caught
+  soak [--seconds N] [--rate N] [--stops N] [--seed N] [--svg FILE] [--control]
+                          load a receiver for ten minutes with 2,500 deliveries a second while it
+                          is killed, stopped and pestered, and draw what it takes; with --control,
+                          a receiver that acknowledges too early, which must lose something
   scaling [--measured]    reckon what ten, a hundred and a thousand times X's limits would need, from
                           the costs in docs/SCALING.md or those of the last `bench cluster`
   campaign [--quick] [STEP]...
@@ -114,6 +119,7 @@ fn main() -> ExitCode {
         "fuzz" => plain(fuzz::run(rest)),
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
+        "soak" => plain(soak::run(rest)),
         "scaling" => plain(scaling::run(rest)),
         "campaign" => plain(campaign::run(rest)),
         "newcomer" => plain(newcomer::run(rest)),

@@ -110,6 +110,7 @@ fn generated(output: &str) -> Option<String> {
 
 /// An environment with what could be installed.
 struct Python {
+    directory: PathBuf,
     bin: PathBuf,
 }
 
@@ -124,7 +125,7 @@ impl Python {
                 return Ok(None);
             }
         }
-        let python = Self { bin };
+        let python = Self { directory: directory.to_owned(), bin };
         for package in ["xdk", "schemathesis"] {
             if !python.has(package) {
                 let mut command = Command::new(python.bin.join("python"));
@@ -151,6 +152,8 @@ impl Python {
     ) -> Result<Result<String, String>, Failure> {
         let output = step(&program.display(), || {
             let mut command = Command::new(self.bin.join(program));
+            // What it remembers of its findings stays with it.
+            command.current_dir(&self.directory);
             let output = command.args(arguments).stdin(Stdio::null()).output();
             output.map_err(|error| failed(&program.display(), &error))
         })?;

@@ -10,7 +10,16 @@ use crate::{cargo::Cargo, outcome::Failure, workspace::Workspace};
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     check(arguments)?;
     let workspace = Workspace::load()?;
-    Cargo::new("run --quiet --release --package sim --bin sim --").args(arguments).run(&workspace)
+    simulator().args(arguments).run(&workspace)
+}
+
+/// Returns the call that runs so many histories.
+pub(crate) fn histories(seeds: u64) -> Cargo {
+    simulator().args(["--seeds".to_owned(), seeds.to_string()])
+}
+
+fn simulator() -> Cargo {
+    Cargo::new("run --quiet --release --package sim --bin sim --")
 }
 
 fn check(arguments: &[String]) -> Result<(), Failure> {

@@ -21,7 +21,7 @@
 
 mod client;
 pub mod control;
-mod oracle;
+pub mod oracle;
 pub mod order;
 mod report;
 pub mod witness;

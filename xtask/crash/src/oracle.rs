@@ -12,7 +12,7 @@ use crate::{Failure, report::Report};
 
 /// Remembers what was acknowledged, and looks for it.
 #[derive(Debug)]
-pub(crate) struct Oracle {
+pub struct Oracle {
     database: PathBuf,
     expected: HashSet<Delivery>,
     /// What was found in the last look, and how often.
@@ -27,7 +27,8 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) fn new(database: PathBuf) -> Self {
+    /// Expects nothing yet of this database.
+    pub fn new(database: PathBuf) -> Self {
         Self {
             database,
             expected: HashSet::new(),
@@ -41,7 +42,7 @@ impl Oracle {
     }
 
     /// These were acknowledged.
-    pub(crate) fn expect(&mut self, deliveries: &[Delivery]) {
+    pub fn expect(&mut self, deliveries: &[Delivery]) {
         self.expected.extend(deliveries);
     }
 
@@ -49,7 +50,11 @@ impl Oracle {
     ///
     /// It must only be called beside a receiver that has recovered: whoever opens the file first
     /// after a crash recovers it.
-    pub(crate) fn look(&mut self) -> Result<HashSet<Delivery>, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// Fails when the database cannot be read.
+    pub fn look(&mut self) -> Result<HashSet<Delivery>, Failure> {
         let db = open(&self.database)?;
         self.found.clear();
         let mut statement = db.prepare("SELECT item FROM events")?;
@@ -75,7 +80,7 @@ impl Oracle {
     }
 
     /// Adds to a report what was found since the last time.
-    pub(crate) fn judge(&mut self, report: &mut Report) {
+    pub fn judge(&mut self, report: &mut Report) {
         let now = (self.lost.len() as u64, self.doubled.len() as u64, self.altered);
         report.lost += now.0 - self.told.0;
         report.doubled += now.1 - self.told.1;

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod delivery;
 pub mod http;
 pub mod process;
+pub mod slow;
 pub mod usage;
 
 /// The consumer secret that the receiver is given and that deliveries are signed with.

@@ -103,6 +103,7 @@ pub(crate) const ROWS: &[Row] = &[
         ..ROW
     },
     Row { name: "sim", may_use: LIBRARIES, ..ROW },
+    Row { name: "soak", may_use: &["aaa-types", "crash", "load"], ..ROW },
     Row { name: "xtask", may_use: LIBRARIES, ..ROW },
 ];
 

@@ -51,6 +51,7 @@ mod register;
 mod replay;
 #[cfg(unix)]
 mod scene;
+mod soak;
 mod sources;
 mod store;
 mod subscriptions;

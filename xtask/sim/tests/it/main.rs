@@ -1,18 +1,20 @@
-//! Some histories hold, everything that can go wrong in them does, and broken engines are
-//! caught.
+//! Some histories hold, one on a disk too, and broken engines are caught.
+//!
+//! That everything that can go wrong does is seen by the gate, which runs hundreds of histories in a
+//! release: without optimization each takes about a second of a processor.
 
 use sim::{Flaw, Options, control, run, tell};
 
-/// Enough that every kind of fault fires. Without optimization each takes about a second of a
-/// processor, so hundreds are for `cargo xtask sim`.
-const SEEDS: u64 = 60;
+/// From here on, so that one of them runs on a disk.
+const FIRST: u64 = 30;
+
+const SEEDS: u64 = 16;
 
 #[test]
 fn histories_hold() {
-    let report = run(Options { first: 1, seeds: SEEDS }, |_| {}).unwrap();
+    let report = run(Options { first: FIRST, seeds: SEEDS }, |_| {}).unwrap();
     assert!(report.is_sound(), "{report}{:#?}", report.broken);
     assert!(report.on_disk >= 1);
-    assert_eq!(report.tally.silent(), [], "{report}");
 }
 
 /// The others take longer; `cargo xtask sim --control` has them.
