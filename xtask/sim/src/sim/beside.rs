@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use aaa_replay::{
     coverage::{Cause, Gap, RunId, Tally},
-    engine::{Fleet, Health, Moment},
+    engine::{Health, Moment},
     ledger::{Declaration, Holder, Role},
 };
 use aaa_types::payload::ReplayJobStatus;
@@ -144,7 +144,7 @@ impl Sim {
         match driver.desk.take(disk, times) {
             Ok(false) => {}
             Ok(true) => {
-                driver.fleet = Fleet::default();
+                driver.start_over();
                 self.look_of(who, 1);
             }
             Err(_) if held && !self.disk.failing => self.lost_lease(who),
@@ -157,7 +157,7 @@ impl Sim {
         let Some(driver) = self.driver(who) else { return };
         let held = driver.desk.thinks_it_holds();
         driver.desk.lose();
-        driver.fleet = Fleet::default();
+        driver.start_over();
         if held && who == Who::Listener {
             self.tally.fire(Kind::LeaseLost);
             self.say(|| "the listener has lost its lease".to_owned());

@@ -91,6 +91,12 @@ impl Driver {
             look_again: None,
         })
     }
+
+    /// Forgets the engines, and the jobs that they were told of: new ones are made from the ledger.
+    pub(super) fn start_over(&mut self) {
+        self.fleet = Fleet::default();
+        self.jobs.clear();
+    }
 }
 
 impl Sim {
@@ -165,8 +171,7 @@ impl Sim {
         let (Some(driver), disk) = self.driver_and_disk(who) else { return Ok(false) };
         if began {
             // What the engines knew may be old by now.
-            driver.fleet = Fleet::default();
-            driver.jobs.clear();
+            driver.start_over();
         }
         let mut fresh = driver.desk.look(disk, &settings, times)?;
         let (idle, gaps) = (driver.desk.is_idle(), fresh.then(|| driver.desk.gaps.clone()));
