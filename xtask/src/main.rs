@@ -26,6 +26,7 @@ mod crash;
 mod fuzz;
 mod layers;
 mod lint;
+mod mutants;
 mod newcomer;
 mod outcome;
 mod parity;
@@ -84,6 +85,9 @@ usage: cargo xtask COMMAND
                           load a receiver for ten minutes with 2,500 deliveries a second while it
                           is killed, stopped and pestered, and draw what it takes; with --control,
                           a receiver that acknowledges too early, which must lose something
+  mutants [--parts N] [--fresh] [AREA]...
+                          break the code in every way cargo-mutants knows and see whether the tests
+                          notice; goes on where it was, for hours: keys, receiver, replay, inbox
   scaling [--measured]    reckon what ten, a hundred and a thousand times X's limits would need, from
                           the costs in docs/SCALING.md or those of the last `bench cluster`
   campaign [--quick] [STEP]...
@@ -120,6 +124,7 @@ fn main() -> ExitCode {
         "crash" => plain(crash::run(rest)),
         "sim" => plain(sim::run(rest)),
         "soak" => plain(soak::run(rest)),
+        "mutants" => plain(mutants::run(rest)),
         "scaling" => plain(scaling::run(rest)),
         "campaign" => plain(campaign::run(rest)),
         "newcomer" => plain(newcomer::run(rest)),
