@@ -77,6 +77,8 @@ pub(crate) async fn measure(program: &Path, events: usize) -> Result<Recovered, 
     );
     expect(connection.exchange(check.as_bytes()).await?)?;
     let replayed = Senders::new(address, requests.once()).all(events).await?;
+    // One that has been idle for as long as that may have been closed.
+    let mut connection = Connection::open(address).await?;
     expect(connection.exchange(&request(&completion(), &secret)).await?)?;
     let ended = clock::steady();
     let found = timeout(PATIENCE, settled(&directory.path().join("data"))).await??;
