@@ -37,7 +37,7 @@ const RATE: [Curve; 1] = [Curve {
 }];
 
 /// Returns the picture: memory, files and rate over the minutes; a red line where the process was
-/// killed, a grey one where it stood still.
+/// killed, a purple one where it stood still.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub fn svg(report: &Report) -> Result<String, Failure> {
         let root = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
         root.fill(&WHITE)?;
         let title = format!(
-            "{} deliveries a second for {} seconds; red: killed, grey: stood still",
+            "{} deliveries a second for {} seconds; red: killed, purple: stood still",
             report.rate,
             report.time.as_secs()
         );
@@ -79,7 +79,7 @@ fn panel(
     chart.configure_mesh().x_desc("minutes").light_line_style(WHITE.mix(0.0)).y_labels(5).draw()?;
     let stops = [
         (RGBColor(210, 40, 40), (|sample| sample.kills) as fn(&Sample) -> u64),
-        (RGBColor(150, 150, 150), |sample| sample.standstills),
+        (RGBColor(130, 60, 180), |sample| sample.standstills),
     ];
     for (colour, count) in stops {
         for at in changes(samples, count) {
@@ -158,7 +158,7 @@ mod tests {
         assert!(picture.starts_with("<svg"), "{picture}");
         // Two kills in each of three panels.
         assert_eq!(picture.matches(r##"stroke="#D22828""##).count(), 6);
-        assert_eq!(picture.matches(r##"stroke="#969696""##).count(), 3);
+        assert_eq!(picture.matches(r##"stroke="#823CB4""##).count(), 3);
         for name in
             ["memory of the process", "database", "write-ahead log", "acknowledged a second"]
         {
