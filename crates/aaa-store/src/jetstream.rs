@@ -77,13 +77,13 @@ mod workers;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
 
-use aaa_replay::ledger::Intent;
+use aaa_replay::{coverage::RunId, ledger::Intent};
 use aaa_types::EventKey;
 use aaa_webhook::{
     delivery::VerifiedDelivery,
@@ -164,6 +164,8 @@ impl std::fmt::Debug for JetStreamInbox {
     }
 }
 
+    /// The run whose heartbeats are in the ledger.
+    heard: Mutex<Option<RunId>>,
 impl JetStreamInbox {
     /// Connects to one or more servers of a cluster, given as URLs with commas between them, and
     /// makes the stream and the bucket where they are missing.
@@ -211,6 +213,7 @@ impl JetStreamInbox {
                 if shared.last_seq.receiver_count() > 0 {
                     // Whoever reads is told what goes wrong.
                     let _ = shared.newest().await;
+            heard: Mutex::default(),
                 }
             }
         });

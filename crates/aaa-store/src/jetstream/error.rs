@@ -45,6 +45,12 @@ pub enum JetStreamError {
         /// What came back.
         reason: String,
     },
+    /// Another receiver that is alive has the same name.
+    #[error("another receiver is called `{node}`: give each a name of its own")]
+    Twin {
+        /// The name.
+        node: String,
+    },
     /// What is kept in the bucket is not what this program writes.
     #[error("`{key}` in the bucket `{bucket}` cannot be read ({reason}): was it edited?")]
     Malformed {
@@ -86,6 +92,9 @@ impl From<JetStreamError> for CursorError {
 
 impl From<JetStreamError> for LedgerError {
     fn from(error: JetStreamError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            JetStreamError::Twin { node } => Self::Twin(node),
+            other => Self::Unavailable(other.to_string()),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The ledger of all receivers, as one document.
 
-use std::{collections::BTreeSet, convert::Infallible};
+use std::{collections::BTreeSet, convert::Infallible, sync::PoisonError};
 
 use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
@@ -51,15 +51,23 @@ impl JetStreamInbox {
     ///
     /// # Errors
     ///
-    /// Fails when the servers do not answer; then its end is an unclean one.
+    /// Fails when the servers do not answer, and when another receiver has its name; then its end
+    /// is an unclean one.
     pub async fn leave(&self) -> Result<(), JetStreamError> {
         self.shared.check_open()?;
+        let node = &self.shared.settings.node;
+        let own = *self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who was never heard is missed by nobody.
+        let Some(own) = own else { return Ok(()) };
         let leave = |cluster: &mut ClusterBook| {
-            cluster.leave(&self.shared.settings.node);
-            Ok::<(), Infallible>(())
+            let is_other = cluster.nodes().any(|(name, last)| name == node && last.run != own);
+            if is_other {
+                return Err(JetStreamError::Twin { node: node.clone() });
+            }
+            cluster.leave(node);
+            Ok(())
         };
-        let left = self.shared.bucket.change(KEY, || self.empty(), leave).await?;
-        left.map_err(|never| match never {})
+        self.shared.bucket.change(KEY, || self.empty(), leave).await?
     }
 
     /// Returns the receivers that have not said that they end, with their last heartbeats.
@@ -79,11 +87,11 @@ impl Ledger for JetStreamInbox {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), LedgerError> {
         self.shared.check_open()?;
         self.shared.prove().await?;
-        self.change(|cluster| {
-            cluster.heartbeat(&self.shared.settings.node, heartbeat);
-            Ok(())
-        })
-        .await
+        let node = &self.shared.settings.node;
+        self.change(|cluster| cluster.heartbeat(node, heartbeat)).await?;
+        let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        *heard = Some(heartbeat.run);
+        Ok(())
     }
 
     async fn spans_from(&self, number: u64) -> Result<Vec<(u64, Span)>, LedgerError> {
