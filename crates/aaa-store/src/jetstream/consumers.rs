@@ -9,10 +9,10 @@ use aaa_webhook::consumer::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{JetStreamInbox, error::JetStreamError, message};
+use super::{JetStreamInbox, bucket::Room, error::JetStreamError, message};
 
 /// What keys of consumers begin with.
-const PREFIX: &str = "consumer.";
+pub(super) const PREFIX: &str = "consumer.";
 
 /// What is kept of a consumer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +118,8 @@ impl JetStreamInbox {
         change: impl FnMut(&mut Kept) -> Result<R, CursorError>,
     ) -> Result<R, CursorError> {
         self.shared.check_open()?;
-        self.shared.bucket.change(&key(consumer), || Kept::at(start), change).await?
+        let key = key(consumer);
+        self.shared.bucket.change(&key, Room::Usual, || Kept::at(start), change).await?
     }
 
     /// Notes, changes or removes a dead letter of consumers that share their work.

@@ -45,6 +45,12 @@ pub enum JetStreamError {
         /// What came back.
         reason: String,
     },
+    /// A document of the bucket has no room for more.
+    #[error("{reason}")]
+    Full {
+        /// Which one, and what to do.
+        reason: String,
+    },
     /// Another receiver that is alive has the same name.
     #[error("another receiver is called `{node}`: give each a name of its own")]
     Twin {
@@ -93,6 +99,7 @@ impl From<JetStreamError> for CursorError {
 impl From<JetStreamError> for LedgerError {
     fn from(error: JetStreamError) -> Self {
         match error {
+            JetStreamError::Full { reason } => Self::Full(reason),
             JetStreamError::Twin { node } => Self::Twin(node),
             other => Self::Unavailable(other.to_string()),
         }

@@ -12,7 +12,7 @@ use aaa_replay::{
 use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{JetStreamInbox, error::JetStreamError};
+use super::{JetStreamInbox, bucket::Room, error::JetStreamError};
 
 /// The document.
 const KEY: &str = "ledger";
@@ -34,12 +34,23 @@ impl JetStreamInbox {
         ClusterBook::new(signed(settings.heartbeat_period), signed(settings.gone_after))
     }
 
+    /// Makes a change that must not fail for want of room: without it nothing gets smaller again.
     async fn change<R>(
         &self,
         change: impl FnMut(&mut ClusterBook) -> Result<R, LedgerError>,
     ) -> Result<R, LedgerError> {
         self.shared.check_open()?;
-        self.shared.bucket.change(KEY, || self.empty(), change).await?
+        self.shared.bucket.change(KEY, Room::Last, || self.empty(), change).await?
+    }
+
+    /// Makes a change that may be refused for want of room.
+    async fn add<R>(
+        &self,
+        mut change: impl FnMut(&mut Book) -> Result<R, LedgerError>,
+    ) -> Result<R, LedgerError> {
+        self.shared.check_open()?;
+        let change = |cluster: &mut ClusterBook| change(cluster.book_mut());
+        self.shared.bucket.change(KEY, Room::Usual, || self.empty(), change).await?
     }
 
     async fn always<R>(&self, mut change: impl FnMut(&mut Book) -> R) -> Result<R, LedgerError> {
@@ -67,7 +78,7 @@ impl JetStreamInbox {
             cluster.leave(node);
             Ok(())
         };
-        self.shared.bucket.change(KEY, || self.empty(), leave).await?
+        self.shared.bucket.change(KEY, Room::Last, || self.empty(), leave).await?
     }
 
     /// Returns the receivers that have not said that they end, with their last heartbeats.
@@ -122,7 +133,7 @@ impl Ledger for JetStreamInbox {
 
     async fn intend(&self, lease: LeaseId, intent: Intent) -> Result<u64, LedgerError> {
         let newest = self.shared.newest().await?;
-        self.change(|cluster| cluster.book_mut().intend(lease, intent, newest)).await
+        self.add(|book| book.intend(lease, intent, newest)).await
     }
 
     async fn settle(
@@ -149,7 +160,7 @@ impl Ledger for JetStreamInbox {
     }
 
     async fn declare(&self, declaration: Declaration) -> Result<u64, LedgerError> {
-        self.always(|book| book.declare(declaration)).await
+        self.add(|book| Ok(book.declare(declaration))).await
     }
 
     async fn prolong(&self, number: u64, to: Timestamp) -> Result<bool, LedgerError> {
@@ -182,7 +193,8 @@ impl Ledger for JetStreamInbox {
             known.clone_from(&subscribers);
             Ok::<(), Infallible>(())
         };
-        let kept = self.shared.bucket.change(&of(webhook), BTreeSet::new, change).await?;
+        let key = of(webhook);
+        let kept = self.shared.bucket.change(&key, Room::Usual, BTreeSet::new, change).await?;
         kept.map_err(|never| match never {})
     }
 
