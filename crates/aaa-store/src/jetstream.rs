@@ -71,6 +71,7 @@ mod ledger;
 mod log;
 mod message;
 mod publish;
+mod servers;
 mod settings;
 mod stream;
 mod workers;
@@ -90,7 +91,7 @@ use aaa_webhook::{
     inbox::{Inbox, InboxError, Receipt},
 };
 use async_nats::{
-    ConnectOptions, Event, HeaderMap, ServerAddr,
+    ConnectErrorKind, ConnectOptions, Event, HeaderMap,
     jetstream::{
         self,
         consumer::{AckPolicy, DeliverPolicy, pull},
@@ -107,6 +108,7 @@ use tokio::{
 use self::{
     bucket::Bucket,
     message::{Outgoing, Subjects},
+    servers::{Login, Servers},
 };
 pub use self::{
     error::JetStreamError,
@@ -150,6 +152,8 @@ struct Shared {
     /// The last heartbeat, which goes when the next one is there.
     heartbeat: AtomicU64,
     heartbeats: AtomicU64,
+    /// The run whose heartbeats are in the ledger.
+    heard: Mutex<Option<RunId>>,
     run: String,
     closed: AtomicBool,
 }
@@ -164,8 +168,6 @@ impl std::fmt::Debug for JetStreamInbox {
     }
 }
 
-    /// The run whose heartbeats are in the ledger.
-    heard: Mutex<Option<RunId>>,
 impl JetStreamInbox {
     /// Connects to one or more servers of a cluster, given as URLs with commas between them, and
     /// makes the stream and the bucket where they are missing.
@@ -197,6 +199,7 @@ impl JetStreamInbox {
             last_seq: watch::Sender::new(last),
             heartbeat: AtomicU64::new(0),
             heartbeats: AtomicU64::new(0),
+            heard: Mutex::default(),
             run,
             closed: AtomicBool::new(false),
         };
@@ -213,7 +216,6 @@ impl JetStreamInbox {
                 if shared.last_seq.receiver_count() > 0 {
                     // Whoever reads is told what goes wrong.
                     let _ = shared.newest().await;
-            heard: Mutex::default(),
                 }
             }
         });
@@ -419,14 +421,17 @@ fn kibibytes(bytes: u64) -> u64 {
 }
 
 async fn connect(servers: &str, settings: &Settings) -> Result<async_nats::Client, JetStreamError> {
+    let Some(servers) = Servers::read(servers) else {
+        let reason = "that is no URL such as nats://host:4222, or nats://USER:PASSWORD@host:4222 \
+                      with what is no letter or digit as %XX";
+        let server = "the given address".to_owned();
+        return Err(JetStreamError::Unreachable { server, reason: reason.to_owned() });
+    };
+    let server = servers.names();
     let refused = |reason: &dyn std::fmt::Display| JetStreamError::Unreachable {
-        server: public(servers),
+        server: server.clone(),
         reason: reason.to_string(),
     };
-    let addresses = servers.split(',').map(|server| server.trim().parse::<ServerAddr>());
-    // Its own words would repeat the URL, and what is secret in it.
-    let addresses: Result<Vec<_>, _> = addresses.collect();
-    let addresses = addresses.map_err(|_| refused(&"that is no URL such as nats://host:4222"))?;
     let options = ConnectOptions::new()
         .name(format!("aaa {}", settings.node))
         .connection_timeout(REQUEST)
@@ -443,32 +448,21 @@ async fn connect(servers: &str, settings: &Settings) -> Result<async_nats::Clien
                 other => tracing::debug!(%other, "NATS"),
             }
         });
-    match timeout(CONNECT, options.connect(addresses)).await {
+    let options = match servers.login {
+        Some(Login::Password { user, password }) => options.user_and_password(user, password),
+        Some(Login::Token(token)) => options.token(token),
+        None => options,
+    };
+    match timeout(CONNECT, options.connect(servers.addresses)).await {
         Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) if error.kind() == ConnectErrorKind::AuthorizationViolation => {
+            Err(refused(
+                &"it does not let us in: write the user and the password that it wants as \
+                  nats://USER:PASSWORD@host:4222, or a token as nats://TOKEN@host:4222, with what \
+                  is no letter or digit as %XX",
+            ))
+        }
         Ok(Err(error)) => Err(refused(&error)),
         Err(_) => Err(refused(&"no answer came in time")),
-    }
-}
-
-/// Returns servers without what is secret in their URLs.
-fn public(servers: &str) -> String {
-    let hosts = servers.split(',').map(|server| {
-        let rest = server.trim().rsplit_once('@').map_or(server.trim(), |(_, host)| host);
-        match rest.rsplit("://").next().unwrap_or_default() {
-            "" => "the given address",
-            host => host,
-        }
-    });
-    hosts.collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_secret_in_a_url_is_not_shown() {
-        assert_eq!(public("nats://me:secret@a:4222, b:4222,tls://token@c"), "a:4222, b:4222, c");
-        assert_eq!(public("nats://secret@"), "the given address");
     }
 }

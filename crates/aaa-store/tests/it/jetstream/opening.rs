@@ -1,6 +1,6 @@
 //! What is refused, and why.
 
-use aaa_store::jetstream::{JetStreamInbox, Keys, Replicas, Settings};
+use aaa_store::jetstream::{JetStreamError, JetStreamInbox, Keys, Replicas, Settings};
 use aaa_webhook::inbox::Inbox;
 use async_nats::jetstream::stream;
 
@@ -68,5 +68,37 @@ async fn without_jetstream_or_a_server_nothing_is_stored() {
     let error = nats.try_open(nats.settings()).await.unwrap_err().to_string();
     assert!(error.starts_with("cannot connect to NATS at 127.0.0.1:"), "{error}");
     let bad = JetStreamInbox::open("nats://secret@", nats.settings()).await.unwrap_err();
-    insta::assert_snapshot!(bad, @"cannot connect to NATS at the given address: that is no URL such as nats://host:4222");
+    insta::assert_snapshot!(bad, @"cannot connect to NATS at the given address: that is no URL such as nats://host:4222, or nats://USER:PASSWORD@host:4222 with what is no letter or digit as %XX");
+}
+
+/// A server that wants a user and a password.
+#[tokio::test]
+async fn passwords_are_sent_and_never_shown() {
+    let line = "max_payload: 2MB\nauthorization { user: \"me\", password: \"p@ss, word\" }";
+    let Some(nats) = Nats::start(1, line) else { return };
+    let open = async |login: &str| {
+        let url = nats.0.urls(0).replace("nats://", &format!("nats://{login}"));
+        JetStreamInbox::open(&url, nats.settings()).await
+    };
+    for login in ["", "me:zq%40x@", "zq%40x@"] {
+        let error = open(login).await.unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("zq"), "{error}");
+        let JetStreamError::Unreachable { reason, .. } = error else {
+            unreachable!("{error:?}");
+        };
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(reason, @"it does not let us in: write the user and the password that it wants as nats://USER:PASSWORD@host:4222, or a token as nats://TOKEN@host:4222, with what is no letter or digit as %XX");
+        }
+    }
+    let inbox = open("me:p%40ss%2C%20word@").await.unwrap();
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    assert_eq!(keys(&inbox).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_is_sent() {
+    let line = "max_payload: 2MB\nauthorization { token: \"s3cret\" }";
+    let Some(nats) = Nats::start(1, line) else { return };
+    let url = nats.0.urls(0).replace("nats://", "nats://s3cret@");
+    JetStreamInbox::open(&url, nats.settings()).await.unwrap();
 }
