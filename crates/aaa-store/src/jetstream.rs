@@ -28,7 +28,15 @@
 //! * retention `limits`: a work queue forgets the keys of what was consumed;
 //! * `discard: new`, in files, without sources;
 //! * keys for as long as replays reach, and events for no less than their keys;
-//! * as many replicas as were asked for.
+//! * as many replicas as were asked for;
+//! * acknowledgements behind the write (`persist_mode: default`).
+//!
+//! Once a minute it is looked at again: what is wrong then is logged, and told by
+//! [`stats`](JetStreamInbox::stats), so that whoever asks whether this receiver is fit hears of it.
+//!
+//! The bucket knows which stream it belongs to, and how far that one was. When one of them is gone, or
+//! was brought back as it had been, or made anew, nothing is opened: cursors would be beyond the
+//! events, and coverage would be claimed that is not there.
 //!
 //! A message is an event: the whole raw body, and headers (`Aaa-Key`, `Aaa-Kind`, `Aaa-User`,
 //! `Aaa-Index` as `index/count`, `Aaa-App`, `Aaa-Signature`, `Aaa-Arrived`, `Aaa-Occurred`,
@@ -63,6 +71,7 @@
 //! # }
 //! ```
 
+mod belonging;
 mod bucket;
 mod clock;
 mod consumers;
@@ -129,6 +138,9 @@ const PING: Duration = Duration::from_secs(1);
 /// How often to look for events of other receivers.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// After how many of those looks the stream itself is looked at: a minute.
+const INSPECT: u32 = 240;
+
 /// By how much the clock of this machine may differ from the servers'.
 const CLOCK: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 
@@ -156,6 +168,8 @@ struct Shared {
     heard: Mutex<Option<RunId>>,
     run: String,
     closed: AtomicBool,
+    /// What is wrong with the stream.
+    trouble: Mutex<Option<JetStreamError>>,
 }
 
 impl std::fmt::Debug for JetStreamInbox {
@@ -202,14 +216,22 @@ impl JetStreamInbox {
             heard: Mutex::default(),
             run,
             closed: AtomicBool::new(false),
+            trouble: Mutex::default(),
         };
         let shared = Arc::new(shared);
         shared.compare_clocks().await?;
+        shared.belongs().await?;
         let watcher = Arc::downgrade(&shared);
         tokio::spawn(async move {
+            let mut looks = 0_u32;
             loop {
                 sleep(LOOK).await;
                 let Some(shared) = watcher.upgrade() else { return };
+                looks = looks.wrapping_add(1);
+                if looks.is_multiple_of(INSPECT) {
+                    // It is noted.
+                    let _ = shared.inspect().await;
+                }
                 if shared.check_open().is_err() {
                     return;
                 }
@@ -228,13 +250,28 @@ impl JetStreamInbox {
         self.shared.last_seq.subscribe()
     }
 
+    /// Looks whether the stream is still what it has to be, as is done once a minute.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is not, or is not known to be.
+    pub async fn inspect(&self) -> Result<(), JetStreamError> {
+        self.shared.check_open()?;
+        self.shared.inspect().await
+    }
+
     /// Counts what is stored. Of the figures only those of events are known.
     ///
     /// # Errors
     ///
-    /// Fails when the servers do not answer.
+    /// Fails when the servers do not answer, and when the stream was not what it has to be when it
+    /// was looked at last.
     pub async fn stats(&self) -> Result<Stats, JetStreamError> {
         self.shared.check_open()?;
+        let trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(trouble) = trouble {
+            return Err(trouble);
+        }
         let info = self.shared.events.get_info().await;
         let state =
             info.map_err(|error| JetStreamError::failed("look at the stream", error))?.state;

@@ -57,6 +57,19 @@ pub enum JetStreamError {
         /// The name.
         node: String,
     },
+    /// The stream and the bucket beside it do not belong together.
+    #[error(
+        "the stream `{stream}` and the bucket `{stream}-ledger` do not belong together: {reason}, \
+         so events would be passed over, and what was missed would not be told. Bring back what is \
+         gone, or begin anew: delete what is left of both (`nats stream rm {stream}`, `nats stream \
+         rm KV_{stream}-ledger`), or choose another name with --nats-stream"
+    )]
+    Apart {
+        /// The stream.
+        stream: String,
+        /// How that is known.
+        reason: String,
+    },
     /// What is kept in the bucket is not what this program writes.
     #[error("`{key}` in the bucket `{bucket}` cannot be read ({reason}): was it edited?")]
     Malformed {
