@@ -166,6 +166,8 @@ struct Shared {
     heartbeats: AtomicU64,
     /// The run whose heartbeats are in the ledger.
     heard: Mutex<Option<RunId>>,
+    /// Whether another receiver of the same name has them refused.
+    is_twin: AtomicBool,
     run: String,
     closed: AtomicBool,
     /// What is wrong with the stream.
@@ -214,6 +216,7 @@ impl JetStreamInbox {
             heartbeat: AtomicU64::new(0),
             heartbeats: AtomicU64::new(0),
             heard: Mutex::default(),
+            is_twin: AtomicBool::new(false),
             run,
             closed: AtomicBool::new(false),
             trouble: Mutex::default(),
@@ -264,10 +267,13 @@ impl JetStreamInbox {
     ///
     /// # Errors
     ///
-    /// Fails when the servers do not answer, and when the stream was not what it has to be when it
-    /// was looked at last.
+    /// Fails when the servers do not answer, when the stream was not what it has to be when it was
+    /// looked at last, and when another receiver of the same name is alive.
     pub async fn stats(&self) -> Result<Stats, JetStreamError> {
         self.shared.check_open()?;
+        if self.shared.is_twin.load(SeqCst) {
+            return Err(JetStreamError::Twin { node: self.shared.settings.node.clone() });
+        }
         let trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(trouble) = trouble {
             return Err(trouble);
@@ -492,13 +498,11 @@ async fn connect(servers: &str, settings: &Settings) -> Result<async_nats::Clien
     };
     match timeout(CONNECT, options.connect(servers.addresses)).await {
         Ok(Ok(client)) => Ok(client),
-        Ok(Err(error)) if error.kind() == ConnectErrorKind::AuthorizationViolation => {
-            Err(refused(
-                &"it does not let us in: write the user and the password that it wants as \
+        Ok(Err(error)) if error.kind() == ConnectErrorKind::AuthorizationViolation => Err(refused(
+            &"it does not let us in: write the user and the password that it wants as \
                   nats://USER:PASSWORD@host:4222, or a token as nats://TOKEN@host:4222, with what \
                   is no letter or digit as %XX",
-            ))
-        }
+        )),
         Ok(Err(error)) => Err(refused(&error)),
         Err(_) => Err(refused(&"no answer came in time")),
     }

@@ -1,6 +1,10 @@
 //! The ledger of all receivers, as one document.
 
-use std::{collections::BTreeSet, convert::Infallible, sync::PoisonError};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    sync::{PoisonError, atomic::Ordering::SeqCst},
+};
 
 use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
@@ -99,7 +103,9 @@ impl Ledger for JetStreamInbox {
         self.shared.check_open()?;
         self.shared.prove().await?;
         let node = &self.shared.settings.node;
-        self.change(|cluster| cluster.heartbeat(node, heartbeat)).await?;
+        let written = self.change(|cluster| cluster.heartbeat(node, heartbeat)).await;
+        self.shared.is_twin.store(matches!(written, Err(LedgerError::Twin(_))), SeqCst);
+        written?;
         let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
         *heard = Some(heartbeat.run);
         Ok(())

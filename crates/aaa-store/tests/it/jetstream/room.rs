@@ -61,6 +61,10 @@ async fn two_receivers_of_one_name_are_noticed() {
     other.heartbeat(beat(2, 1, 1)).await.unwrap();
     let refused = one.heartbeat(beat(1, 0, 5)).await.unwrap_err();
     assert_eq!(refused, LedgerError::Twin("one".to_owned()));
+    // What it refuses is told by nobody, so it is not ready.
+    let error = one.stats().await.unwrap_err();
+    assert_eq!(error.to_string(), "another receiver is called `one`: give each a name of its own");
+    other.stats().await.unwrap();
     // Neither does it say for the other one that it ends.
     assert_eq!(one.leave().await, Err(JetStreamError::Twin { node: "one".to_owned() }));
     assert_eq!(other.nodes().await.unwrap().len(), 1);
