@@ -232,7 +232,13 @@ impl Bucket {
     }
 
     /// Says whether a document may become so large.
-    fn fits(&self, key: &str, size: usize, before: usize, room: Room) -> Result<(), JetStreamError> {
+    fn fits(
+        &self,
+        key: &str,
+        size: usize,
+        before: usize,
+        room: Room,
+    ) -> Result<(), JetStreamError> {
         let limit = self.context.client().server_info().max_payload;
         let most = match room {
             Room::Usual => limit / 4 * 3,

@@ -5,9 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::{
     self,
     context::{GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind},
-    stream::{
-        Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType, Stream,
-    },
+    stream::{Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType, Stream},
 };
 
 use super::{
@@ -132,9 +130,10 @@ async fn find(context: &jetstream::Context, name: &str) -> Result<Option<Stream>
     match error.kind() {
         GetStreamErrorKind::JetStream(answer) if answer.code() == 404 => Ok(None),
         GetStreamErrorKind::Request if is_unanswered(&error) => Err(JetStreamError::Unfit {
-            reason: "JetStream is not enabled: start it with `-js`, or with a `jetstream` block in \
+            reason:
+                "JetStream is not enabled: start it with `-js`, or with a `jetstream` block in \
                      its configuration"
-                .to_owned(),
+                    .to_owned(),
         }),
         _ => Err(JetStreamError::failed("look at the stream", error)),
     }

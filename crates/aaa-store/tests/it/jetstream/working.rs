@@ -201,8 +201,7 @@ async fn what_waits_for_long_is_not_handed_to_another() {
     for worker in workers {
         timeout(PATIENCE, worker).await.unwrap().unwrap().unwrap();
     }
-    let calls = calls.lock().unwrap();
-    let who = &calls["7/favorite_events:1"];
+    let who = calls.lock().unwrap()["7/favorite_events:1"].clone();
     assert!(who.len() == 14 && who.iter().all(|worker| *worker == who[0]), "{who:?}");
     let info = stream.consumer_info("test").await.unwrap();
     assert_eq!((info.config.ack_wait, info.config.max_deliver), (Duration::from_secs(3), -1));
