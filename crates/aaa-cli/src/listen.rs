@@ -153,8 +153,14 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let mut server =
         tokio::spawn(server.serve(router, run.status.clone(), run.reached(Phase::Draining)));
     // An outage counts from the first heartbeat on, so it is there before anybody relies on us.
-    let first = store.heartbeat(heartbeat(&clock, run.health())).await;
-    first.map_err(|error| Exit::Failed.of("could not write to the store", error))?;
+    match store.heartbeat(heartbeat(&clock, run.health())).await {
+        Ok(()) => {}
+        // What is old is removed by whoever runs.
+        Err(error @ LedgerError::Full(_)) => {
+            output::note(format_args!("warning: until there is room, this is an outage: {error}"));
+        }
+        Err(error) => return Err(Exit::Failed.of("could not write to the store", error)),
+    }
     if let Some(since) = args.since {
         declare(&store, &clock, since).await?;
     }

@@ -18,15 +18,29 @@ use crate::exit::{Exit, Failure};
 
 /// Starts the log on stderr; `AAA_LOG` sets what it shows.
 pub(crate) fn start_log() {
-    // What the client of NATS tells of its connections, we tell in words of our own.
-    let usual = || EnvFilter::new("info,async_nats=warn");
-    let filter = EnvFilter::try_from_env("AAA_LOG").unwrap_or_else(|_| usual());
+    let wanted = std::env::var("AAA_LOG").unwrap_or_default();
+    let filter = EnvFilter::try_new(shown(&wanted));
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(shown("")));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(colour::belongs_on(&io::stderr()))
         .with_writer(|| stderr::Stderr)
         .init();
+}
+
+/// Returns what the log shows. What the client of NATS tells of its connections, we tell in words of
+/// our own, unless somebody asks for it by its name.
+fn shown(wanted: &str) -> String {
+    match wanted.trim() {
+        "" => "info,async_nats=warn".to_owned(),
+        all if ["info", "debug", "trace"].iter().any(|level| all.contains(level))
+            && !all.contains("async_nats") =>
+        {
+            format!("async_nats=warn,{all}")
+        }
+        all => all.to_owned(),
+    }
 }
 
 /// How long the end may wait for somebody to read the last lines on stderr.
@@ -127,4 +141,23 @@ pub(crate) fn listening(url: &str, json: bool) -> Result<(), Failure> {
         line(format_args!("listening on {url}"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_of_nats_is_shown_when_somebody_asks_for_it() {
+        for (wanted, expected) in [
+            ("", "info,async_nats=warn"),
+            ("debug", "async_nats=warn,debug"),
+            ("warn,aaa_store=trace", "async_nats=warn,warn,aaa_store=trace"),
+            ("error", "error"),
+            ("debug,async_nats=debug", "debug,async_nats=debug"),
+        ] {
+            assert_eq!(shown(wanted), expected);
+            assert!(EnvFilter::try_new(shown(wanted)).is_ok());
+        }
+    }
 }

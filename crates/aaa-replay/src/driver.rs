@@ -236,6 +236,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
 
     /// Looks at the gaps and does everything that can be done now.
     async fn step(&mut self, health: &(impl Fn() -> Health + Sync)) -> Result<(), LedgerError> {
+        self.desk.trim().await?;
         if self.desk.hold(health().run).await? {
             // What the engines knew may be old by now.
             self.start_over();

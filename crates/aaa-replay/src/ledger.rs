@@ -213,6 +213,15 @@ pub enum LedgerError {
     /// Somebody else has taken the lease over.
     #[error("somebody else looks after the replays by now")]
     NotHeld,
+    /// It has no room for more.
+    #[error("the replay ledger has no room: {0}")]
+    Full(String),
+    /// Another receiver that is alive has the same name.
+    #[error(
+        "another receiver is called `{0}`: give each its own --node; until then nothing of this \
+         one is recorded"
+    )]
+    Twin(String),
     /// There is no such attempt.
     #[error("there is no attempt {0}")]
     NoAttempt(u64),

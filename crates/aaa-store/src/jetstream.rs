@@ -28,7 +28,15 @@
 //! * retention `limits`: a work queue forgets the keys of what was consumed;
 //! * `discard: new`, in files, without sources;
 //! * keys for as long as replays reach, and events for no less than their keys;
-//! * as many replicas as were asked for.
+//! * as many replicas as were asked for;
+//! * acknowledgements behind the write (`persist_mode: default`).
+//!
+//! Once a minute it is looked at again: what is wrong then is logged, and told by
+//! [`stats`](JetStreamInbox::stats), so that whoever asks whether this receiver is fit hears of it.
+//!
+//! The bucket knows which stream it belongs to, and how far that one was. When one of them is gone, or
+//! was brought back as it had been, or made anew, nothing is opened: cursors would be beyond the
+//! events, and coverage would be claimed that is not there.
 //!
 //! A message is an event: the whole raw body, and headers (`Aaa-Key`, `Aaa-Kind`, `Aaa-User`,
 //! `Aaa-Index` as `index/count`, `Aaa-App`, `Aaa-Signature`, `Aaa-Arrived`, `Aaa-Occurred`,
@@ -63,6 +71,7 @@
 //! # }
 //! ```
 
+mod belonging;
 mod bucket;
 mod clock;
 mod consumers;
@@ -71,26 +80,27 @@ mod ledger;
 mod log;
 mod message;
 mod publish;
+mod servers;
 mod settings;
 mod stream;
 mod workers;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
 
-use aaa_replay::ledger::Intent;
+use aaa_replay::{coverage::RunId, ledger::Intent};
 use aaa_types::EventKey;
 use aaa_webhook::{
     delivery::VerifiedDelivery,
     inbox::{Inbox, InboxError, Receipt},
 };
 use async_nats::{
-    ConnectOptions, Event, HeaderMap, ServerAddr,
+    ConnectErrorKind, ConnectOptions, Event, HeaderMap,
     jetstream::{
         self,
         consumer::{AckPolicy, DeliverPolicy, pull},
@@ -107,6 +117,7 @@ use tokio::{
 use self::{
     bucket::Bucket,
     message::{Outgoing, Subjects},
+    servers::{Login, Servers},
 };
 pub use self::{
     error::JetStreamError,
@@ -126,6 +137,9 @@ const PING: Duration = Duration::from_secs(1);
 
 /// How often to look for events of other receivers.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// After how many of those looks the stream itself is looked at: a minute.
+const INSPECT: u32 = 240;
 
 /// By how much the clock of this machine may differ from the servers'.
 const CLOCK: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
@@ -150,8 +164,14 @@ struct Shared {
     /// The last heartbeat, which goes when the next one is there.
     heartbeat: AtomicU64,
     heartbeats: AtomicU64,
+    /// The run whose heartbeats are in the ledger.
+    heard: Mutex<Option<RunId>>,
+    /// Whether another receiver of the same name has them refused.
+    is_twin: AtomicBool,
     run: String,
     closed: AtomicBool,
+    /// What is wrong with the stream.
+    trouble: Mutex<Option<JetStreamError>>,
 }
 
 impl std::fmt::Debug for JetStreamInbox {
@@ -195,16 +215,26 @@ impl JetStreamInbox {
             last_seq: watch::Sender::new(last),
             heartbeat: AtomicU64::new(0),
             heartbeats: AtomicU64::new(0),
+            heard: Mutex::default(),
+            is_twin: AtomicBool::new(false),
             run,
             closed: AtomicBool::new(false),
+            trouble: Mutex::default(),
         };
         let shared = Arc::new(shared);
         shared.compare_clocks().await?;
+        shared.belongs().await?;
         let watcher = Arc::downgrade(&shared);
         tokio::spawn(async move {
+            let mut looks = 0_u32;
             loop {
                 sleep(LOOK).await;
                 let Some(shared) = watcher.upgrade() else { return };
+                looks = looks.wrapping_add(1);
+                if looks.is_multiple_of(INSPECT) {
+                    // It is noted.
+                    let _ = shared.inspect().await;
+                }
                 if shared.check_open().is_err() {
                     return;
                 }
@@ -223,13 +253,31 @@ impl JetStreamInbox {
         self.shared.last_seq.subscribe()
     }
 
+    /// Looks whether the stream is still what it has to be, as is done once a minute.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is not, or is not known to be.
+    pub async fn inspect(&self) -> Result<(), JetStreamError> {
+        self.shared.check_open()?;
+        self.shared.inspect().await
+    }
+
     /// Counts what is stored. Of the figures only those of events are known.
     ///
     /// # Errors
     ///
-    /// Fails when the servers do not answer.
+    /// Fails when the servers do not answer, when the stream was not what it has to be when it was
+    /// looked at last, and when another receiver of the same name is alive.
     pub async fn stats(&self) -> Result<Stats, JetStreamError> {
         self.shared.check_open()?;
+        if self.shared.is_twin.load(SeqCst) {
+            return Err(JetStreamError::Twin { node: self.shared.settings.node.clone() });
+        }
+        let trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(trouble) = trouble {
+            return Err(trouble);
+        }
         let info = self.shared.events.get_info().await;
         let state =
             info.map_err(|error| JetStreamError::failed("look at the stream", error))?.state;
@@ -416,14 +464,17 @@ fn kibibytes(bytes: u64) -> u64 {
 }
 
 async fn connect(servers: &str, settings: &Settings) -> Result<async_nats::Client, JetStreamError> {
+    let Some(servers) = Servers::read(servers) else {
+        let reason = "that is no URL such as nats://host:4222, or nats://USER:PASSWORD@host:4222 \
+                      with what is no letter or digit as %XX";
+        let server = "the given address".to_owned();
+        return Err(JetStreamError::Unreachable { server, reason: reason.to_owned() });
+    };
+    let server = servers.names();
     let refused = |reason: &dyn std::fmt::Display| JetStreamError::Unreachable {
-        server: public(servers),
+        server: server.clone(),
         reason: reason.to_string(),
     };
-    let addresses = servers.split(',').map(|server| server.trim().parse::<ServerAddr>());
-    // Its own words would repeat the URL, and what is secret in it.
-    let addresses: Result<Vec<_>, _> = addresses.collect();
-    let addresses = addresses.map_err(|_| refused(&"that is no URL such as nats://host:4222"))?;
     let options = ConnectOptions::new()
         .name(format!("aaa {}", settings.node))
         .connection_timeout(REQUEST)
@@ -440,32 +491,19 @@ async fn connect(servers: &str, settings: &Settings) -> Result<async_nats::Clien
                 other => tracing::debug!(%other, "NATS"),
             }
         });
-    match timeout(CONNECT, options.connect(addresses)).await {
+    let options = match servers.login {
+        Some(Login::Password { user, password }) => options.user_and_password(user, password),
+        Some(Login::Token(token)) => options.token(token),
+        None => options,
+    };
+    match timeout(CONNECT, options.connect(servers.addresses)).await {
         Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) if error.kind() == ConnectErrorKind::AuthorizationViolation => Err(refused(
+            &"it does not let us in: write the user and the password that it wants as \
+                  nats://USER:PASSWORD@host:4222, or a token as nats://TOKEN@host:4222, with what \
+                  is no letter or digit as %XX",
+        )),
         Ok(Err(error)) => Err(refused(&error)),
         Err(_) => Err(refused(&"no answer came in time")),
-    }
-}
-
-/// Returns servers without what is secret in their URLs.
-fn public(servers: &str) -> String {
-    let hosts = servers.split(',').map(|server| {
-        let rest = server.trim().rsplit_once('@').map_or(server.trim(), |(_, host)| host);
-        match rest.rsplit("://").next().unwrap_or_default() {
-            "" => "the given address",
-            host => host,
-        }
-    });
-    hosts.collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_secret_in_a_url_is_not_shown() {
-        assert_eq!(public("nats://me:secret@a:4222, b:4222,tls://token@c"), "a:4222, b:4222, c");
-        assert_eq!(public("nats://secret@"), "the given address");
     }
 }

@@ -154,8 +154,8 @@ impl Server {
         self.address
     }
 
-    /// Serves until `shutdown` is ready, then takes no more connections, lets running requests
-    /// end and returns.
+    /// Serves until `shutdown` is ready, then says that it [drains](Status::drain), takes no more
+    /// connections, lets running requests end and returns.
     ///
     /// A connection that cannot be taken is counted in `status` as a refusal.
     pub async fn serve(self, router: Router, status: Status, shutdown: impl Future<Output = ()>) {
@@ -186,8 +186,9 @@ impl Server {
                 });
             }
         }
-        drop(self.listener);
+        // Whoever asks whether we are ready hears it before the port is closed.
         places.status.drain();
+        drop(self.listener);
         let calls = places.calls;
         calls.send_modify(|call| call.draining = true);
         if tokio::time::timeout(self.limits.drain_time, calls.closed()).await.is_err() {

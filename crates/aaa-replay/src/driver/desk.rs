@@ -37,6 +37,8 @@ pub(super) struct Desk<L> {
     /// run started.
     taken: SignedDuration,
     trimmed: Option<SignedDuration>,
+    /// Whether gaps went with that since the last look.
+    forgot: bool,
     coverage: Coverage,
     gaps: Vec<Gap>,
     declared: Vec<Declared>,
@@ -54,6 +56,7 @@ impl<L: Ledger> Desk<L> {
             lease: None,
             taken: SignedDuration::ZERO,
             trimmed: None,
+            forgot: false,
             coverage: Coverage::default(),
             gaps: Vec::new(),
             declared: Vec::new(),
@@ -119,8 +122,7 @@ impl<L: Ledger> Desk<L> {
 
     /// Reads what is new; says whether there was anything.
     pub(super) async fn look(&mut self) -> Result<bool, LedgerError> {
-        // A gap that is kept longer than what closed it would be found once more.
-        let mut changed = self.trim().await?;
+        let mut changed = std::mem::take(&mut self.forgot);
         changed |= self.coverage.add(self.ledger.spans_from(self.coverage.next()).await?);
         if changed {
             self.gaps = self.settings.gaps(self.coverage.spans());
@@ -139,19 +141,22 @@ impl<L: Ledger> Desk<L> {
         Ok(changed)
     }
 
-    /// Removes what matters no more, now and then; says whether gaps are gone with it.
-    async fn trim(&mut self) -> Result<bool, LedgerError> {
+    /// Removes what matters no more, now and then. No lease is needed: where the ledger is full,
+    /// nobody gets one before.
+    pub(super) async fn trim(&mut self) -> Result<(), LedgerError> {
         let uptime = self.clock.uptime();
         if self.trimmed.is_some_and(|at| uptime.saturating_sub(at) < TRIM) {
-            return Ok(false);
+            return Ok(());
         }
         // Not before X's clock is known: a wrong one must not remove anything.
-        let Some(_) = self.clock.age() else { return Ok(false) };
+        let Some(_) = self.clock.age() else { return Ok(()) };
         let keep = self.settings.limits.look_back + self.settings.margin + SHOWN;
         let before = self.clock.now().saturating_sub(keep).unwrap_or(Timestamp::MIN);
         self.ledger.trim(before).await?;
         self.trimmed = Some(uptime);
-        Ok(self.coverage.forget_before(before))
+        // A gap that is kept longer than what closed it would be found once more.
+        self.forgot |= self.coverage.forget_before(before);
+        Ok(())
     }
 
     /// Says whether there is nothing to recover.

@@ -1,7 +1,11 @@
 use std::{future::Future, time::Duration};
 
 use super::XClock;
-use crate::{coverage::Heartbeat, engine::Health, ledger::Ledger};
+use crate::{
+    coverage::Heartbeat,
+    engine::Health,
+    ledger::{Ledger, LedgerError},
+};
 
 /// Writes a heartbeat at once and then every `period`, until `shutdown` is ready; then the last
 /// one, so that a clean stop leaves no wider gap than it has to.
@@ -23,8 +27,12 @@ pub async fn heartbeats(
             _ = tick.tick() => false,
         };
         let heartbeat = heartbeat(clock, health());
-        if let Err(error) = ledger.heartbeat(heartbeat).await {
-            tracing::warn!(%error, "a heartbeat was not written");
+        match ledger.heartbeat(heartbeat).await {
+            Ok(()) => {}
+            Err(error @ LedgerError::Twin(_)) => {
+                tracing::error!(%error, "a heartbeat was not written");
+            }
+            Err(error) => tracing::warn!(%error, "a heartbeat was not written"),
         }
         if last {
             return;

@@ -8,7 +8,7 @@ use super::{
     Attempt, Declaration, Declared, Holder, Intent, Lease, LeaseId, LedgerError, Outcome, Seen,
     Summary,
 };
-use crate::coverage::{Gap, Heartbeat, Proof, Span, before, gaps};
+use crate::coverage::{Cause, Gap, Heartbeat, Proof, Span, before, gaps};
 
 /// A ledger as plain data: what a store in memory wraps, and what every other one has to do.
 /// A store that keeps documents keeps it as JSON.
@@ -194,11 +194,37 @@ impl Book {
     }
 
     /// See [`Ledger::declare`](super::Ledger::declare).
+    ///
+    /// What several receivers miss one after another, or at once, is one gap: else a node that comes
+    /// and goes would fill the book.
     pub fn declare(&mut self, declaration: Declaration) -> u64 {
+        if let Some(number) = self.join(&declaration) {
+            return number;
+        }
         self.declarations += 1;
         let number = self.declarations;
         self.declared.push(Declared { number, after: self.numbers, declaration });
         number
+    }
+
+    /// Adds a gap to one that it adjoins and that the same attempts close.
+    fn join(&mut self, new: &Declaration) -> Option<u64> {
+        use Cause::{Clock, Down, Refused, Signatures, Silent};
+        // Whoever declares others knows them by their numbers, and may take them back.
+        if !matches!(new.gap.cause, Clock | Down | Refused | Signatures | Silent) {
+            return None;
+        }
+        let (after, gap) = (self.numbers, new.gap);
+        let known = self.declared.iter_mut().rev().find(|known| {
+            let Declaration { gap: other, webhook, .. } = known.declaration;
+            (known.after, webhook, other.cause) == (after, new.webhook, gap.cause)
+                && (other.from <= gap.to && gap.from <= other.to)
+        })?;
+        let joined = &mut known.declaration;
+        joined.gap.from = joined.gap.from.min(gap.from);
+        joined.gap.to = joined.gap.to.max(gap.to);
+        joined.at = joined.at.max(new.at);
+        Some(known.number)
     }
 
     /// See [`Ledger::prolong`](super::Ledger::prolong).
@@ -360,6 +386,35 @@ mod tests {
         let missing = outstanding(&gaps(&spans, MARGIN), &recovered);
         let later = |w: &ReplayWindow| ReplayWindow::new(w.from_date().max(from), w.to_date()).ok();
         missing.iter().filter_map(later).collect()
+    }
+
+    #[test]
+    fn what_adjoins_is_one_gap() {
+        let mut book = Book::new(SignedDuration::from_secs(5));
+        let declare = |book: &mut Book, from, to, cause| {
+            let gap = Gap::new(at(from), at(to), cause);
+            book.declare(Declaration { gap, webhook: None, at: at(to) })
+        };
+        assert_eq!(declare(&mut book, 10, 12, Cause::Silent), 1);
+        assert_eq!(declare(&mut book, 12, 14, Cause::Silent), 1);
+        assert_eq!(declare(&mut book, 9, 11, Cause::Silent), 1);
+        assert_eq!(declare(&mut book, 15, 16, Cause::Silent), 2);
+        assert_eq!(declare(&mut book, 12, 14, Cause::Down), 3);
+        // Whoever asks for minutes gets a number of its own.
+        assert_eq!(declare(&mut book, 12, 14, Cause::Requested), 4);
+        assert_eq!(declare(&mut book, 12, 14, Cause::Requested), 5);
+        let first = book.declared()[0];
+        let gap = first.declaration.gap;
+        assert_eq!((gap.from, gap.to, first.declaration.at), (at(9), at(14), at(14)));
+        // A job that was asked for since does not close what is declared now.
+        let holder = Holder { name: "it".to_owned(), run: RunId(1), role: Role::Listener };
+        let lease = book.take_lease(holder, at(0), at(1)).unwrap().id;
+        let core = ReplayWindow::new(UtcMinute::floor(at(9)), UtcMinute::floor(at(14))).unwrap();
+        let (webhook, purpose) = ("12".parse().unwrap(), Purpose::Gap);
+        let intent = Intent { webhook, core, request: core, at: at(30), purpose };
+        book.intend(lease, intent, 0).unwrap();
+        assert_eq!(declare(&mut book, 12, 14, Cause::Silent), 6);
+        assert_eq!(book.declared().len(), 6);
     }
 
     proptest! {

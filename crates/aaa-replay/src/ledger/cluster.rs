@@ -10,6 +10,9 @@ use crate::coverage::{Cause, Gap, Heartbeat, RunId, Tally};
 /// period and the uncertainty of the offset, as for gaps between heartbeats.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 
+/// Of how many nodes that stayed away the last heartbeats are kept.
+const GONE: usize = 64;
+
 /// The ledger of several receivers that share an inbox, as plain data.
 ///
 /// A cluster covers what *every* one of its nodes covers: X's deliveries are spread over all of
@@ -20,10 +23,14 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// spans tell when any was there, with the tallies of all added up, so that a refusal of one breaks
 /// the span of all; and what else a node misses while others go on is [declared](Declaration): its
 /// silence, its unclean end, its wrong clock, its wrong secret. A node that stays away is waited
-/// for as long as a load balancer may need to notice; after that it counts as gone.
+/// for as long as a load balancer may need to notice; after that it counts as gone. One that was
+/// alive all the time is missing from its last heartbeat to the one with which it is back.
 ///
 /// A node has a name, which it keeps from run to run: the next run of the same name tells that the
-/// last one is over.
+/// last one is over. When that one goes on all the same, two nodes have one name: it is refused.
+///
+/// Wall clocks of nodes may differ. Heartbeats are compared on X's clock where both nodes have read
+/// it; only while one of them has not yet noticed that X's clock was set, their own clocks tell.
 ///
 /// [`leave`]: Self::leave
 ///
@@ -44,19 +51,23 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// };
 /// let mut cluster = ClusterBook::new(second * 5, second * 120);
 /// for at in [0, 5, 10] {
-///     cluster.heartbeat("one", beat(1, at));
-///     cluster.heartbeat("two", beat(2, at + 1));
+///     cluster.heartbeat("one", beat(1, at))?;
+///     cluster.heartbeat("two", beat(2, at + 1))?;
 /// }
 /// // `two` is heard no more.
-/// (3..20).for_each(|n| cluster.heartbeat("one", beat(1, n * 5)));
+/// (3..20).try_for_each(|n| cluster.heartbeat("one", beat(1, n * 5)))?;
 /// let missing = cluster.book().declared()[0].declaration.gap;
 /// assert_eq!(missing.from + second * 60, beat(2, 11).wall);
+/// # Ok::<(), aaa_replay::ledger::LedgerError>(())
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClusterBook {
     book: Book,
     gone_after: SignedDuration,
     nodes: BTreeMap<String, Node>,
+    /// The last heartbeats of nodes that stayed away without a word.
+    #[serde(default)]
+    gone: BTreeMap<String, Heartbeat>,
     epoch: Option<Epoch>,
     /// Whose the lease is.
     holder: Option<String>,
@@ -72,6 +83,9 @@ struct Node {
     silence: Option<u64>,
     /// What it had counted when all were away; the others count from then on.
     before: Tally,
+    /// The run before, which is over.
+    #[serde(default)]
+    former: Option<RunId>,
 }
 
 impl Node {
@@ -93,6 +107,9 @@ struct Epoch {
     run: RunId,
     /// Since when there was more than one run: then their heartbeats are told as those of one.
     shared: Option<Heartbeat>,
+    /// The last of them as its node wrote it.
+    #[serde(default)]
+    heard: Option<Heartbeat>,
     /// What those counted that are not there any more.
     past: Tally,
 }
@@ -105,6 +122,7 @@ impl ClusterBook {
             book: Book::new(period),
             gone_after,
             nodes: BTreeMap::new(),
+            gone: BTreeMap::new(),
             epoch: None,
             holder: None,
         }
@@ -121,13 +139,28 @@ impl ClusterBook {
     }
 
     /// Takes a heartbeat of a node.
-    pub fn heartbeat(&mut self, name: &str, heartbeat: Heartbeat) {
+    ///
+    /// # Errors
+    ///
+    /// Fails when another node that is alive has the same name; then nothing is changed.
+    pub fn heartbeat(&mut self, name: &str, heartbeat: Heartbeat) -> Result<(), LedgerError> {
+        let former = self.former(name, heartbeat.run);
+        if former == Some(heartbeat.run) {
+            return Err(LedgerError::Twin(name.to_owned()));
+        }
         let others = self.nodes.iter().any(|(n, node)| n != name && self.is_near(node, &heartbeat));
         let goes_on = self.epoch.is_some()
             && (others
                 || self.nodes.get(name).is_some_and(|node| {
                     node.last.run == heartbeat.run && self.is_near(node, &heartbeat)
                 }));
+        let gone = self.gone.remove(name);
+        if !self.nodes.contains_key(name) {
+            // Where nobody was there, the end of the span tells the rest.
+            let end = self.book.last_heartbeat().map(Heartbeat::x_time);
+            let to = end.map(|end| if goes_on { heartbeat.x_time() } else { end });
+            self.look_back(gone, &heartbeat, to);
+        }
         if goes_on {
             self.silent_ones(name, &heartbeat);
         } else {
@@ -136,14 +169,21 @@ impl ClusterBook {
             self.epoch = Some(Epoch::of(heartbeat.run));
         }
         self.look_at_itself(name, &heartbeat);
-        self.count(name, heartbeat);
+        let before = gone.filter(|last| last.run == heartbeat.run).map(|last| last.tally);
+        self.count(name, heartbeat, before.unwrap_or_default(), former);
         let told = self.told(&heartbeat);
         self.book.heartbeat(told);
+        Ok(())
     }
 
     /// Takes the word of a node that it ends by itself: it has answered all that it took, and
     /// takes nothing more.
     pub fn leave(&mut self, name: &str) {
+        if let Some(last) = self.gone.remove(name)
+            && let Some(end) = self.book.last_heartbeat().map(Heartbeat::x_time)
+        {
+            self.miss(&mut None, last.x_time(), end, Cause::Silent);
+        }
         let Some(node) = self.nodes.remove(name) else { return };
         if let Some(epoch) = &mut self.epoch {
             epoch.past = sum(epoch.past, node.tally());
@@ -160,7 +200,8 @@ impl ClusterBook {
     }
 
     /// Takes the lease for a node, or keeps it for longer, as [`Lease::take`] does. But a listener
-    /// takes it from the listener of another node only when it is over: both may be there.
+    /// takes it from the listener of another node only when it is over: both may be there. An end
+    /// that is too far away was written by a wrong clock, and is over too.
     ///
     /// # Errors
     ///
@@ -172,11 +213,13 @@ impl ClusterBook {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Lease, LedgerError> {
+        let far = until.saturating_add(until.duration_since(now)).unwrap_or(Timestamp::MAX);
         if let Some(current) = self.book.lease()
             && current.holder.role == Role::Listener
             && holder.role == Role::Listener
-            && self.holder.as_deref().is_some_and(|other| other != name)
-            && current.expires_at > now
+            && let Some(other) = self.holder.as_deref().filter(|other| *other != name)
+            && let end = self.on_the_clock_of(name, other, current.expires_at)
+            && (now < end && end <= far)
         {
             return Err(LedgerError::Held(Box::new(current.clone())));
         }
@@ -185,9 +228,44 @@ impl ClusterBook {
         Ok(lease)
     }
 
+    /// Returns which run of a name was over when this one, or an earlier heartbeat of it, came.
+    fn former(&self, name: &str, run: RunId) -> Option<RunId> {
+        match self.nodes.get(name) {
+            Some(node) if node.last.run == run => node.former,
+            // Where it is the former one, it is not over.
+            Some(node) if node.former == Some(run) => node.former,
+            Some(node) => Some(node.last.run),
+            None => self.gone.get(name).map(|last| last.run).filter(|gone| *gone != run),
+        }
+    }
+
+    /// Returns a time that another node's wall clock tells on that of a node, as far as both are
+    /// known.
+    fn on_the_clock_of(&self, name: &str, other: &str, time: Timestamp) -> Timestamp {
+        let last = |name: &str| self.nodes.get(name).map(|node| node.last);
+        let (Some(own), Some(theirs)) = (last(name), last(other)) else { return time };
+        let apart = own.x_time().duration_since(theirs.x_time()).abs();
+        if !(own.offset_read && theirs.offset_read) || apart > self.limit() {
+            return time;
+        }
+        time.saturating_add(theirs.offset.saturating_sub(own.offset)).unwrap_or(time)
+    }
+
     /// Says whether a node was heard shortly before or after a heartbeat.
     fn is_near(&self, node: &Node, heartbeat: &Heartbeat) -> bool {
-        heartbeat.wall.duration_since(node.last.wall).abs() <= self.limit()
+        self.apart(&node.last, heartbeat).abs() <= self.limit()
+    }
+
+    /// Returns how long after a heartbeat another one came, perhaps of another node.
+    ///
+    /// X's clock tells where both know it, since wall clocks may differ. When it was set, the one
+    /// that has not read it since is near by its wall clock.
+    fn apart(&self, earlier: &Heartbeat, later: &Heartbeat) -> SignedDuration {
+        let wall = later.wall.duration_since(earlier.wall);
+        let x = later.x_time().duration_since(earlier.x_time());
+        let limit = self.limit();
+        let is_set = x.abs() > limit && wall.abs() <= limit;
+        if earlier.offset_read && later.offset_read && !is_set { x } else { wall }
     }
 
     fn limit(&self) -> SignedDuration {
@@ -201,13 +279,14 @@ impl ClusterBook {
         for other in names {
             let Some(mut node) = self.nodes.remove(&other) else { continue };
             if !self.is_near(&node, heartbeat) {
-                let away = heartbeat.wall.duration_since(node.last.wall);
+                let away = self.apart(&node.last, heartbeat);
                 let from = node.last.x_time();
                 self.miss(&mut node.silence, from, heartbeat.x_time(), Cause::Silent);
                 if away > self.gone_after {
                     if let Some(epoch) = &mut self.epoch {
                         epoch.past = sum(epoch.past, node.tally());
                     }
+                    self.forget(other, node.last);
                     continue;
                 }
             }
@@ -225,10 +304,42 @@ impl ClusterBook {
             if let Some(end) = end.filter(|end| end.duration_since(from).abs() > self.limit()) {
                 self.miss(&mut node.silence, from, end, Cause::Silent);
             }
-            if heartbeat.wall.duration_since(node.last.wall) <= self.gone_after {
+            if self.apart(&node.last, heartbeat) <= self.gone_after {
                 node.before = node.last.tally;
                 self.nodes.insert(other, node);
+            } else {
+                self.forget(other, node.last);
             }
+        }
+    }
+
+    /// Counts a node as gone. When it comes back, it may have been alive.
+    fn forget(&mut self, name: String, last: Heartbeat) {
+        self.gone.insert(name, last);
+        while self.gone.len() > GONE {
+            let oldest = self.gone.iter().min_by_key(|(_, last)| last.x_time());
+            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { return };
+            self.gone.remove(&oldest);
+        }
+    }
+
+    /// Declares what a node missed up to a time that is not among those that are there, but was
+    /// alive: it was gone, or never heard.
+    fn look_back(&mut self, gone: Option<Heartbeat>, now: &Heartbeat, to: Option<Timestamp>) {
+        // Before coverage began, nothing was promised.
+        let Some(to) = to else { return };
+        if let Some(last) = gone.filter(|last| last.run == now.run) {
+            return self.miss(&mut None, last.x_time(), to, Cause::Silent);
+        }
+        if now.uptime <= self.limit() && now.tally.refusals == 0 {
+            return;
+        }
+        let began = now.x_time().saturating_sub(now.uptime).unwrap_or(Timestamp::MIN);
+        // The run before was over when this one began.
+        let since = self.book.summary().since.max(gone.map(|last| last.x_time()));
+        let from = since.map_or(began, |since| since.max(began));
+        if from < to {
+            self.miss(&mut None, from, to, Cause::Silent);
         }
     }
 
@@ -263,20 +374,16 @@ impl ClusterBook {
 
     /// Declares a gap, or lengthens the one that is declared.
     fn miss(&mut self, silence: &mut Option<u64>, from: Timestamp, to: Timestamp, cause: Cause) {
-        match *silence {
-            Some(number) => {
-                self.book.prolong(number, widened(to));
-            }
-            None => {
-                let gap = Gap::new(from, to, cause).widened(MARGIN);
-                let declaration = Declaration { gap, webhook: None, at: to };
-                *silence = Some(self.book.declare(declaration));
-            }
+        // One that somebody took back is declared anew.
+        if silence.is_some_and(|number| self.book.prolong(number, widened(to))) {
+            return;
         }
+        let gap = Gap::new(from, to, cause).widened(MARGIN);
+        *silence = Some(self.book.declare(Declaration { gap, webhook: None, at: to }));
     }
 
     /// Counts a node's heartbeat among those of all.
-    fn count(&mut self, name: &str, heartbeat: Heartbeat) {
+    fn count(&mut self, name: &str, heartbeat: Heartbeat, counted: Tally, former: Option<RunId>) {
         let before = self.nodes.get(name);
         let same = before.is_some_and(|node| node.last.run == heartbeat.run);
         if let Some(epoch) = &mut self.epoch {
@@ -290,31 +397,38 @@ impl ClusterBook {
         match self.nodes.get_mut(name) {
             Some(node) if same => node.last = heartbeat,
             _ => {
-                let before = Tally::default();
-                let node = Node { first: heartbeat, last: heartbeat, silence: None, before };
+                let (first, last, silence, before) = (heartbeat, heartbeat, None, counted);
+                let node = Node { first, last, silence, before, former };
                 self.nodes.insert(name.to_owned(), node);
             }
         }
     }
 
-    /// Returns a heartbeat as one of all nodes.
-    fn told(&self, heartbeat: &Heartbeat) -> Heartbeat {
-        let Some(Epoch { run, shared: Some(since), past }) = &self.epoch else {
+    /// Returns a heartbeat as one of all nodes: on the clocks of the one that was there first.
+    fn told(&mut self, heartbeat: &Heartbeat) -> Heartbeat {
+        let Some(Epoch { run, shared: Some(_), past, heard }) = self.epoch.clone() else {
             return *heartbeat;
         };
-        let tally = self.nodes.values().fold(*past, |tally, node| sum(tally, node.tally()));
-        let uptime = heartbeat.wall.duration_since(since.wall).saturating_add(since.uptime);
+        let Some(before) = self.book.last_heartbeat().copied() else { return *heartbeat };
+        let tally = self.nodes.values().fold(past, |tally, node| sum(tally, node.tally()));
+        let since = self.apart(&heard.unwrap_or(before), heartbeat);
+        let wall = before.wall.saturating_add(since).unwrap_or(heartbeat.wall);
+        let uptime = before.uptime.saturating_add(since);
         // Whoever has read X's clock knows it better than who assumes it.
-        let read = self.nodes.values().map(|node| &node.last).find(|last| last.offset_read);
-        let clock = if heartbeat.offset_read { heartbeat } else { read.unwrap_or(heartbeat) };
-        let (offset, offset_read) = (clock.offset, clock.offset_read);
-        Heartbeat { run: *run, wall: heartbeat.wall, uptime, offset, offset_read, tally }
+        let is_known = before.offset_read && !heartbeat.offset_read;
+        let own = heartbeat.x_time().duration_since(wall);
+        let offset = if is_known { before.offset } else { own };
+        let offset_read = heartbeat.offset_read || is_known;
+        if let Some(epoch) = &mut self.epoch {
+            epoch.heard = Some(*heartbeat);
+        }
+        Heartbeat { run, wall, uptime, offset, offset_read, tally }
     }
 }
 
 impl Epoch {
     fn of(run: RunId) -> Self {
-        Self { run, shared: None, past: Tally::default() }
+        Self { run, shared: None, heard: None, past: Tally::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -16,7 +16,10 @@ use async_nats::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync,
+    time::{sleep, timeout},
+};
 
 use super::error::JetStreamError;
 
@@ -43,6 +46,17 @@ pub(super) struct Bucket {
     /// What was read or written last, so that most changes need no reading. A revision that is not
     /// the last any more is refused by the server.
     known: Mutex<HashMap<String, (u64, Bytes)>>,
+    /// One change of a document at a time: of each writer a document remembers the last write alone.
+    turns: Mutex<HashMap<String, Arc<sync::Mutex<()>>>>,
+}
+
+/// How large a change may make a document. What makes it smaller is always done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// So large that there is room for what must not fail.
+    Usual,
+    /// As large as the server takes.
+    Last,
 }
 
 /// A document, and which write of each writer it holds: so a write whose answer was lost is known
@@ -64,8 +78,8 @@ enum Written {
 impl Bucket {
     pub(super) fn new(context: jetstream::Context, stream: Stream, name: String) -> Self {
         let writer = context.client().new_inbox();
-        let (writes, known) = (AtomicU64::new(0), Mutex::default());
-        Self { context, stream, name, writer, writes, known }
+        let (writes, known, turns) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
+        Self { context, stream, name, writer, writes, known, turns }
     }
 
     /// Returns the servers' time, in nanoseconds since 1970.
@@ -114,14 +128,17 @@ impl Bucket {
     pub(super) async fn change<T, R, E>(
         &self,
         key: &str,
+        room: Room,
         make: impl Fn() -> T,
         mut change: impl FnMut(&mut T) -> Result<R, E>,
     ) -> Result<Result<R, E>, JetStreamError>
     where
         T: Serialize + DeserializeOwned,
     {
-        let number = self.writes.fetch_add(1, Relaxed) + 1;
+        let turn = self.turn(key);
         let all = async {
+            let _turn = turn.lock().await;
+            let number = self.writes.fetch_add(1, Relaxed) + 1;
             let mut known = self.known(key);
             let mut pending = None;
             let mut attempt = 0_u64;
@@ -168,6 +185,8 @@ impl Bucket {
                 let text = serde_json::to_vec(&document);
                 let text = text.map_err(|error| JetStreamError::failed("write JSON", error))?;
                 let text = Bytes::from(text);
+                let before = bytes.map_or(0, |bytes| bytes.len());
+                self.fits(key, text.len(), before, room)?;
                 match self.write(key, text.clone(), revision).await? {
                     Written::Yes(revision) => {
                         self.remember(key, Some((revision, text)));
@@ -212,21 +231,46 @@ impl Bucket {
         }
     }
 
+    /// Says whether a document may become so large.
+    fn fits(
+        &self,
+        key: &str,
+        size: usize,
+        before: usize,
+        room: Room,
+    ) -> Result<(), JetStreamError> {
+        let limit = self.context.client().server_info().max_payload;
+        let most = match room {
+            Room::Usual => limit / 4 * 3,
+            Room::Last => limit / 16 * 15,
+        };
+        if size <= before || size <= most {
+            return Ok(());
+        }
+        let what = if key.starts_with(super::consumers::PREFIX) {
+            "handle or drop dead letters, or raise it"
+        } else {
+            "raise it; what is old goes by itself"
+        };
+        Err(JetStreamError::Full {
+            reason: format!(
+                "`{key}` has grown to {size} bytes, and the server's `max_payload` is {limit}: \
+                 {what}"
+            ),
+        })
+    }
+
+    fn turn(&self, key: &str) -> Arc<sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(key.to_owned()).or_default())
+    }
+
     async fn write(
         &self,
         key: &str,
         text: Bytes,
         revision: u64,
     ) -> Result<Written, JetStreamError> {
-        let limit = self.context.client().server_info().max_payload;
-        if text.len() > limit / 4 * 3 {
-            let reason = format!(
-                "`{key}` has grown to {} bytes, and the server's `max_payload` is {limit}: handle \
-                 or drop dead letters, or raise it",
-                text.len()
-            );
-            return Err(JetStreamError::Unfit { reason });
-        }
         let mut headers = HeaderMap::new();
         headers.insert(EXPECTED, revision.to_string());
         let write = async {

@@ -9,10 +9,10 @@ use aaa_webhook::consumer::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{JetStreamInbox, error::JetStreamError, message};
+use super::{JetStreamInbox, bucket::Room, error::JetStreamError, message};
 
 /// What keys of consumers begin with.
-const PREFIX: &str = "consumer.";
+pub(super) const PREFIX: &str = "consumer.";
 
 /// What is kept of a consumer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub(super) struct Kept {
     /// What is tried alone, and how often the process died of it.
     trial: Option<(u64, u32)>,
     letters: BTreeMap<u64, Letter>,
+    /// How often workers gave an event back because somebody was away.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    excused: BTreeMap<u64, u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +121,19 @@ impl JetStreamInbox {
         change: impl FnMut(&mut Kept) -> Result<R, CursorError>,
     ) -> Result<R, CursorError> {
         self.shared.check_open()?;
-        self.shared.bucket.change(&key(consumer), || Kept::at(start), change).await?
+        let key = key(consumer);
+        self.shared.bucket.change(&key, Room::Usual, || Kept::at(start), change).await?
+    }
+
+    /// Returns how often an event was given back without having failed.
+    pub(super) async fn excused(
+        &self,
+        consumer: &ConsumerName,
+        seq: u64,
+    ) -> Result<u32, CursorError> {
+        self.shared.check_open()?;
+        let kept = self.shared.bucket.read::<Kept>(&key(consumer)).await?;
+        Ok(kept.and_then(|kept| kept.excused.get(&seq).copied()).unwrap_or(0))
     }
 
     /// Notes, changes or removes a dead letter of consumers that share their work.
@@ -131,7 +146,7 @@ impl JetStreamInbox {
     }
 }
 
-/// The dead letters of a consumer, to be changed.
+/// The dead letters of a consumer, to be changed, and what else is kept of its events.
 pub(super) struct Letters<'k>(&'k mut Kept);
 
 impl Letters<'_> {
@@ -140,6 +155,15 @@ impl Letters<'_> {
             self.0.dead += 1;
         }
         self.0.bury(letter);
+        self.0.excused.remove(&letter.seq);
+    }
+
+    /// Notes how often an event was given back without having failed.
+    pub(super) fn excuse(&mut self, seq: u64, times: u32) {
+        match times {
+            0 => self.0.excused.remove(&seq),
+            times => self.0.excused.insert(seq, times),
+        };
     }
 
     pub(super) fn remove(&mut self, seq: u64) {

@@ -45,6 +45,31 @@ pub enum JetStreamError {
         /// What came back.
         reason: String,
     },
+    /// A document of the bucket has no room for more.
+    #[error("{reason}")]
+    Full {
+        /// Which one, and what to do.
+        reason: String,
+    },
+    /// Another receiver that is alive has the same name.
+    #[error("another receiver is called `{node}`: give each a name of its own")]
+    Twin {
+        /// The name.
+        node: String,
+    },
+    /// The stream and the bucket beside it do not belong together.
+    #[error(
+        "the stream `{stream}` and the bucket `{stream}-ledger` do not belong together: {reason}, \
+         so events would be passed over, and what was missed would not be told. Bring back what is \
+         gone, or begin anew: delete what is left of both (`nats stream rm {stream}`, `nats stream \
+         rm KV_{stream}-ledger`), or choose another name with --nats-stream"
+    )]
+    Apart {
+        /// The stream.
+        stream: String,
+        /// How that is known.
+        reason: String,
+    },
     /// What is kept in the bucket is not what this program writes.
     #[error("`{key}` in the bucket `{bucket}` cannot be read ({reason}): was it edited?")]
     Malformed {
@@ -86,6 +111,10 @@ impl From<JetStreamError> for CursorError {
 
 impl From<JetStreamError> for LedgerError {
     fn from(error: JetStreamError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            JetStreamError::Full { reason } => Self::Full(reason),
+            JetStreamError::Twin { node } => Self::Twin(node),
+            other => Self::Unavailable(other.to_string()),
+        }
     }
 }

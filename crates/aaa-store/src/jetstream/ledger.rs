@@ -1,6 +1,10 @@
 //! The ledger of all receivers, as one document.
 
-use std::{collections::BTreeSet, convert::Infallible};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    sync::{PoisonError, atomic::Ordering::SeqCst},
+};
 
 use aaa_replay::{
     coverage::{Heartbeat, Proof, Span},
@@ -12,7 +16,7 @@ use aaa_replay::{
 use aaa_types::{UserId, WebhookId};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{JetStreamInbox, error::JetStreamError};
+use super::{JetStreamInbox, bucket::Room, error::JetStreamError};
 
 /// The document.
 const KEY: &str = "ledger";
@@ -34,12 +38,23 @@ impl JetStreamInbox {
         ClusterBook::new(signed(settings.heartbeat_period), signed(settings.gone_after))
     }
 
+    /// Makes a change that must not fail for want of room: without it nothing gets smaller again.
     async fn change<R>(
         &self,
         change: impl FnMut(&mut ClusterBook) -> Result<R, LedgerError>,
     ) -> Result<R, LedgerError> {
         self.shared.check_open()?;
-        self.shared.bucket.change(KEY, || self.empty(), change).await?
+        self.shared.bucket.change(KEY, Room::Last, || self.empty(), change).await?
+    }
+
+    /// Makes a change that may be refused for want of room.
+    async fn add<R>(
+        &self,
+        mut change: impl FnMut(&mut Book) -> Result<R, LedgerError>,
+    ) -> Result<R, LedgerError> {
+        self.shared.check_open()?;
+        let change = |cluster: &mut ClusterBook| change(cluster.book_mut());
+        self.shared.bucket.change(KEY, Room::Usual, || self.empty(), change).await?
     }
 
     async fn always<R>(&self, mut change: impl FnMut(&mut Book) -> R) -> Result<R, LedgerError> {
@@ -51,15 +66,23 @@ impl JetStreamInbox {
     ///
     /// # Errors
     ///
-    /// Fails when the servers do not answer; then its end is an unclean one.
+    /// Fails when the servers do not answer, and when another receiver has its name; then its end
+    /// is an unclean one.
     pub async fn leave(&self) -> Result<(), JetStreamError> {
         self.shared.check_open()?;
+        let node = &self.shared.settings.node;
+        let own = *self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who was never heard is missed by nobody.
+        let Some(own) = own else { return Ok(()) };
         let leave = |cluster: &mut ClusterBook| {
-            cluster.leave(&self.shared.settings.node);
-            Ok::<(), Infallible>(())
+            let is_other = cluster.nodes().any(|(name, last)| name == node && last.run != own);
+            if is_other {
+                return Err(JetStreamError::Twin { node: node.clone() });
+            }
+            cluster.leave(node);
+            Ok(())
         };
-        let left = self.shared.bucket.change(KEY, || self.empty(), leave).await?;
-        left.map_err(|never| match never {})
+        self.shared.bucket.change(KEY, Room::Last, || self.empty(), leave).await?
     }
 
     /// Returns the receivers that have not said that they end, with their last heartbeats.
@@ -79,11 +102,13 @@ impl Ledger for JetStreamInbox {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), LedgerError> {
         self.shared.check_open()?;
         self.shared.prove().await?;
-        self.change(|cluster| {
-            cluster.heartbeat(&self.shared.settings.node, heartbeat);
-            Ok(())
-        })
-        .await
+        let node = &self.shared.settings.node;
+        let written = self.change(|cluster| cluster.heartbeat(node, heartbeat)).await;
+        self.shared.is_twin.store(matches!(written, Err(LedgerError::Twin(_))), SeqCst);
+        written?;
+        let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        *heard = Some(heartbeat.run);
+        Ok(())
     }
 
     async fn spans_from(&self, number: u64) -> Result<Vec<(u64, Span)>, LedgerError> {
@@ -114,7 +139,7 @@ impl Ledger for JetStreamInbox {
 
     async fn intend(&self, lease: LeaseId, intent: Intent) -> Result<u64, LedgerError> {
         let newest = self.shared.newest().await?;
-        self.change(|cluster| cluster.book_mut().intend(lease, intent, newest)).await
+        self.add(|book| book.intend(lease, intent, newest)).await
     }
 
     async fn settle(
@@ -141,7 +166,7 @@ impl Ledger for JetStreamInbox {
     }
 
     async fn declare(&self, declaration: Declaration) -> Result<u64, LedgerError> {
-        self.always(|book| book.declare(declaration)).await
+        self.add(|book| Ok(book.declare(declaration))).await
     }
 
     async fn prolong(&self, number: u64, to: Timestamp) -> Result<bool, LedgerError> {
@@ -174,7 +199,8 @@ impl Ledger for JetStreamInbox {
             known.clone_from(&subscribers);
             Ok::<(), Infallible>(())
         };
-        let kept = self.shared.bucket.change(&of(webhook), BTreeSet::new, change).await?;
+        let key = of(webhook);
+        let kept = self.shared.bucket.change(&key, Room::Usual, BTreeSet::new, change).await?;
         kept.map_err(|never| match never {})
     }
 

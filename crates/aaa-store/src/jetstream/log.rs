@@ -1,7 +1,7 @@
 //! Reading events, from the leader of the stream.
 
 use aaa_webhook::inbox::{EventLog, EventQuery, InboxError, StoredEvent};
-use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::{message::StreamMessage, stream::Info};
 use futures_util::{StreamExt, stream};
 
 use super::{
@@ -22,17 +22,32 @@ impl EventLog for JetStreamInbox {
         if query.limit == 0 {
             return Ok(Vec::new());
         }
-        let Subset { first, last } = self.shared.bounds().await?;
-        let first = query.after.saturating_add(1).max(first);
+        let bounds = self.shared.bounds().await?;
+        let (first, last) = (query.after.saturating_add(1).max(bounds.first), bounds.last);
         if query.after == u64::MAX || first > last {
             return Ok(Vec::new());
         }
         let shared = &self.shared;
-        let page = match Subjects::filter(&shared.settings.stream, shared.settings.keys, &query) {
-            None => shared.range(first, last, query.limit).await,
-            Some(subject) => shared.matching(&subject, first, last, &query).await,
+        let filter = Subjects::filter(&shared.settings.stream, shared.settings.keys, &query);
+        let (mut events, missing) = match filter {
+            None => shared.range(first, last, query.limit).await?,
+            Some(subject) => shared.matching(&subject, first, last, &query).await?,
         };
-        Ok(page?)
+        // A server that is behind has not got yet what it calls missing.
+        if let Some(missing) = missing
+            && !shared.still_leads(&bounds).await?
+        {
+            events.retain(|event| event.seq < missing);
+            if events.is_empty() {
+                // An empty page would say that there is nothing.
+                return Err(JetStreamError::Failed {
+                    action: "read events",
+                    reason: "another server leads by now".to_owned(),
+                }
+                .into());
+            }
+        }
+        Ok(events)
     }
 }
 
@@ -40,13 +55,19 @@ impl EventLog for JetStreamInbox {
 struct Subset {
     first: u64,
     last: u64,
+    /// Which server said so.
+    leader: Option<String>,
+}
+
+fn leader(info: &Info) -> Option<String> {
+    info.cluster.as_ref().and_then(|cluster| cluster.leader.clone())
 }
 
 impl Shared {
     async fn bounds(&self) -> Result<Subset, JetStreamError> {
         let info = self.events.get_info().await;
-        let state =
-            info.map_err(|error| JetStreamError::failed("look at the stream", error))?.state;
+        let info = info.map_err(|error| JetStreamError::failed("look at the stream", error))?;
+        let (leader, state) = (leader(&info), info.state);
         let known = *self.last_seq.borrow();
         if state.last_sequence < known {
             // Only a server that has not noticed that it leads no more says that.
@@ -60,7 +81,14 @@ impl Shared {
             });
         }
         self.saw(state.last_sequence);
-        Ok(Subset { first: state.first_sequence.max(1), last: state.last_sequence })
+        Ok(Subset { first: state.first_sequence.max(1), last: state.last_sequence, leader })
+    }
+
+    /// Says whether the server that told the bounds was asked all the time.
+    async fn still_leads(&self, bounds: &Subset) -> Result<bool, JetStreamError> {
+        let info = self.events.get_info().await;
+        let info = info.map_err(|error| JetStreamError::failed("look at the stream", error))?;
+        Ok(is_same_leader(bounds, leader(&info).as_deref(), info.state.last_sequence))
     }
 
     async fn range(
@@ -68,22 +96,22 @@ impl Shared {
         first: u64,
         last: u64,
         limit: usize,
-    ) -> Result<Vec<StoredEvent>, JetStreamError> {
+    ) -> Result<(Vec<StoredEvent>, Option<u64>), JetStreamError> {
         let mut messages = stream::iter(first..=last)
             .map(|seq| async move { (seq, self.events.get_raw_message(seq).await) })
             .buffered(AT_ONCE.min(limit));
-        let (mut events, mut bytes) = (Vec::new(), 0_usize);
-        while let Some((_, message)) = messages.next().await {
+        let (mut events, mut bytes, mut missing) = (Vec::new(), 0_usize, None);
+        while let Some((seq, message)) = messages.next().await {
             match message {
                 Ok(message) => bytes += take(&self.settings.stream, &message, &mut events),
-                Err(error) if super::is_missing(&error) => {}
+                Err(error) if super::is_missing(&error) => missing = missing.or(Some(seq)),
                 Err(error) => return Err(JetStreamError::failed("read events", error)),
             }
             if events.len() >= limit || bytes >= PAGE_BYTES {
                 break;
             }
         }
-        Ok(events)
+        Ok((events, missing))
     }
 
     async fn matching(
@@ -92,7 +120,7 @@ impl Shared {
         mut next: u64,
         last: u64,
         query: &EventQuery,
-    ) -> Result<Vec<StoredEvent>, JetStreamError> {
+    ) -> Result<(Vec<StoredEvent>, Option<u64>), JetStreamError> {
         let (mut events, mut bytes) = (Vec::new(), 0_usize);
         while next <= last && events.len() < query.limit && bytes < PAGE_BYTES {
             match self.events.get_first_raw_message_by_subject(subject, next).await {
@@ -104,11 +132,11 @@ impl Shared {
                         events.pop();
                     }
                 }
-                Err(error) if super::is_missing(&error) => break,
+                Err(error) if super::is_missing(&error) => return Ok((events, Some(next))),
                 Err(error) => return Err(JetStreamError::failed("read events", error)),
             }
         }
-        Ok(events)
+        Ok((events, None))
     }
 }
 
@@ -125,6 +153,11 @@ impl Shared {
             Err(error) => Err(JetStreamError::failed("read an event", error)),
         }
     }
+}
+
+/// Says whether the bounds were told by whoever leads now, and knows of no less.
+fn is_same_leader(bounds: &Subset, leader: Option<&str>, last: u64) -> bool {
+    bounds.leader.as_deref() == leader && last >= bounds.last
 }
 
 fn is_wanted(event: &StoredEvent, query: &EventQuery) -> bool {
@@ -145,4 +178,20 @@ fn take(stream: &str, message: &StreamMessage, events: &mut Vec<StoredEvent>) ->
         }
     }
     message.payload.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_counts_when_the_same_server_leads_and_knows_of_no_less() {
+        let bounds =
+            |leader: Option<&str>| Subset { first: 1, last: 10, leader: leader.map(str::to_owned) };
+        assert!(is_same_leader(&bounds(None), None, 10));
+        assert!(is_same_leader(&bounds(Some("n1")), Some("n1"), 12));
+        assert!(!is_same_leader(&bounds(Some("n1")), Some("n2"), 12));
+        assert!(!is_same_leader(&bounds(Some("n1")), None, 12));
+        assert!(!is_same_leader(&bounds(Some("n1")), Some("n1"), 9));
+    }
 }

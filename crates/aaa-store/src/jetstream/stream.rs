@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::{
     self,
     context::{GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind},
-    stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream},
+    stream::{Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType, Stream},
 };
 
 use super::{
@@ -83,33 +83,79 @@ pub(super) async fn ensure(
             ),
         });
     }
-    let events = one(context, events(settings), settings.replicas).await?;
-    let bucket = one(context, bucket(settings), settings.replicas).await?;
+    let (events, bucket) = (events(settings), bucket(settings));
+    let mut found = find(context, &events.name).await?;
+    let beside = find(context, &bucket.name).await?;
+    if found.is_none() && beside.is_some() {
+        // Another receiver may have made both since.
+        found = find(context, &events.name).await?;
+    }
+    let is_used = |stream: &Option<Stream>| {
+        stream.as_ref().is_some_and(|found| found.cached_info().state.last_sequence > 0)
+    };
+    let reason = match (&found, &beside) {
+        (None, Some(_)) if is_used(&beside) => "the stream is gone",
+        (Some(_), None) if is_used(&found) => "the bucket is gone",
+        _ => "",
+    };
+    if !reason.is_empty() {
+        let (stream, reason) = (settings.stream.clone(), reason.to_owned());
+        return Err(JetStreamError::Apart { stream, reason });
+    }
+    let events = one(context, found, events, settings.replicas).await?;
+    let bucket = one(context, beside, bucket, settings.replicas).await?;
     Ok((events, bucket))
+}
+
+/// Looks once more at both.
+pub(super) async fn inspect(
+    context: &jetstream::Context,
+    settings: &Settings,
+) -> Result<(), JetStreamError> {
+    for wanted in [events(settings), bucket(settings)] {
+        let Some(found) = find(context, &wanted.name).await? else {
+            let (stream, reason) = (settings.stream.clone(), format!("`{}` is gone", wanted.name));
+            return Err(JetStreamError::Apart { stream, reason });
+        };
+        safe(wanted, found)?;
+    }
+    Ok(())
+}
+
+async fn find(context: &jetstream::Context, name: &str) -> Result<Option<Stream>, JetStreamError> {
+    let error = match context.get_stream(name).await {
+        Ok(stream) => return Ok(Some(stream)),
+        Err(error) => error,
+    };
+    match error.kind() {
+        GetStreamErrorKind::JetStream(answer) if answer.code() == 404 => Ok(None),
+        GetStreamErrorKind::Request if is_unanswered(&error) => Err(JetStreamError::Unfit {
+            reason:
+                "JetStream is not enabled: start it with `-js`, or with a `jetstream` block in \
+                     its configuration"
+                    .to_owned(),
+        }),
+        _ => Err(JetStreamError::failed("look at the stream", error)),
+    }
 }
 
 async fn one(
     context: &jetstream::Context,
+    found: Option<Stream>,
     wanted: Config,
     replicas: Replicas,
 ) -> Result<Stream, JetStreamError> {
-    let found = match context.get_stream(&wanted.name).await {
-        Ok(stream) => stream,
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(answer) if answer.code() == 404 => {
-                let made = context.create_stream(wanted.clone()).await;
-                made.map_err(|error| not_made(&error.to_string(), replicas))?
-            }
-            GetStreamErrorKind::Request if is_unanswered(&error) => {
-                return Err(JetStreamError::Unfit {
-                    reason: "JetStream is not enabled: start it with `-js`, or with a `jetstream` \
-                             block in its configuration"
-                        .to_owned(),
-                });
-            }
-            _ => return Err(JetStreamError::failed("look at the stream", error)),
-        },
+    let found = match found {
+        Some(found) => found,
+        None => {
+            let made = context.create_stream(wanted.clone()).await;
+            made.map_err(|error| not_made(&error.to_string(), replicas))?
+        }
     };
+    safe(wanted, found)
+}
+
+fn safe(wanted: Config, found: Stream) -> Result<Stream, JetStreamError> {
     let problems = problems(&wanted, found.cached_info());
     if problems.is_empty() {
         Ok(found)
@@ -161,6 +207,10 @@ fn problems(wanted: &Config, found: &Info) -> Vec<String> {
     );
     bad(found.storage != StorageType::File, "it is kept in memory, not in files");
     bad(found.no_ack, "it acknowledges nothing (`no_ack`)");
+    bad(
+        found.persist_mode == Some(PersistenceMode::Async),
+        "it acknowledges what is not written yet (`persist_mode: async`)",
+    );
     bad(found.sealed, "it is sealed");
     bad(found.mirror.is_some(), "it is a mirror of another stream");
     bad(
@@ -235,11 +285,12 @@ mod tests {
         // More is no danger.
         assert_eq!(found(|c| c.num_replicas = 5), [] as [String; 0]);
         assert_eq!(found(|c| c.duplicate_window *= 2), [] as [String; 0]);
-        let changes: [fn(&mut Config); 13] = [
+        let changes: [fn(&mut Config); 14] = [
             |c| c.retention = RetentionPolicy::WorkQueue,
             |c| c.discard = DiscardPolicy::Old,
             |c| c.storage = StorageType::Memory,
             |c| c.no_ack = true,
+            |c| c.persist_mode = Some(PersistenceMode::Async),
             |c| c.sealed = true,
             |c| c.sources = Some(vec![Default::default()]),
             |c| c.max_message_size = 1024,
@@ -256,6 +307,7 @@ mod tests {
         it discards old messages when it is full, not new ones (`discard: new`), so stored events disappear
         it is kept in memory, not in files
         it acknowledges nothing (`no_ack`)
+        it acknowledges what is not written yet (`persist_mode: async`)
         it is sealed
         it takes messages from other streams
         it limits the size of a message (`max_msg_size`)

@@ -9,11 +9,13 @@ use aaa_webhook::consumer::{
 use async_nats::jetstream::{
     AckKind, Message,
     consumer::{AckPolicy, Consumer, pull},
+    stream::{ConsumerError, ConsumerErrorKind},
 };
 use futures_util::StreamExt;
 use tokio::{
+    sync::watch,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Interval, MissedTickBehavior, sleep, timeout},
 };
 
 use super::{JetStreamInbox, clock, error::JetStreamError, message, message::Subjects};
@@ -26,6 +28,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How long to wait after the servers failed.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often to look for dead letters that are to be handled once more.
+const REDRIVE: Duration = Duration::from_secs(1);
 
 /// How workers behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +59,11 @@ impl Default for WorkerSettings {
 ///
 /// What fails is tried again, by whichever worker; after the last attempt it becomes a dead
 /// letter, also when no attempt ever came to an end because the process died. The server itself
-/// never gives up, so nothing goes without a word.
+/// never gives up, so nothing goes without a word. Where something else is merely away, a worker
+/// keeps its events and tries for ever, which costs no attempt; when it ends, others get them.
+///
+/// Workers of one name should have the same settings: the one that starts last sets how long the
+/// server waits for all of them.
 ///
 /// # Examples
 ///
@@ -93,36 +102,58 @@ impl<H: Handler> Worker<H> {
         self
     }
 
-    /// Works until `ended` is ready; what is running then may end.
+    /// Works until `ended` is ready; what is running then may end, and what waits for somebody who
+    /// is away is given back.
     ///
     /// While the servers do not answer, it waits and tries again.
     ///
     /// # Errors
     ///
-    /// Fails when the inbox is closed.
+    /// Fails when the inbox is closed, and when the server has a consumer of this name that is
+    /// another one.
     pub async fn run(self, ended: impl Future<Output = ()>) -> Result<(), JetStreamError> {
-        let mut ended = pin!(ended);
         let mut running = JoinSet::new();
         let worker = Arc::new(self);
+        let (end, is_ended) = watch::channel(false);
         let work = async {
-            loop {
-                worker.inbox.shared.check_open()?;
-                if let Err(error) = worker.work(&mut running).await {
-                    tracing::warn!(worker = %worker.name, %error, "trying again");
-                    sleep(TRY_AGAIN).await;
+            let all = async {
+                loop {
+                    worker.inbox.shared.check_open()?;
+                    match worker.work(&mut running, &is_ended).await {
+                        Err(error @ JetStreamError::Unfit { .. }) => return Err(error),
+                        Err(error) => {
+                            tracing::warn!(worker = %worker.name, %error, "trying again");
+                            sleep(TRY_AGAIN).await;
+                        }
+                        Ok(()) => {}
+                    }
+                }
+            };
+            let result = tokio::select! {
+                result = all => result,
+                () = ended => Ok(()),
+            };
+            let _ = end.send(true);
+            while running.join_next().await.is_some() {}
+            result
+        };
+        let redrive = async {
+            let mut end = is_ended.clone();
+            while !ends_within(&mut end, REDRIVE).await {
+                if let Err(error) = worker.redriven(&is_ended).await {
+                    tracing::warn!(worker = %worker.name, %error, "dead letters have to wait");
                 }
             }
         };
-        let result = tokio::select! {
-            result = work => result,
-            () = &mut ended => Ok(()),
-        };
-        while running.join_next().await.is_some() {}
-        result
+        tokio::join!(work, redrive).0
     }
 
     /// Takes what there is, until something fails.
-    async fn work(self: &Arc<Self>, running: &mut JoinSet<()>) -> Result<(), JetStreamError> {
+    async fn work(
+        self: &Arc<Self>,
+        running: &mut JoinSet<()>,
+        is_ended: &watch::Receiver<bool>,
+    ) -> Result<(), JetStreamError> {
         let failed = |error: &dyn std::fmt::Display| JetStreamError::failed("take events", error);
         let consumer = self.consumer().await?;
         loop {
@@ -133,17 +164,17 @@ impl<H: Handler> Worker<H> {
             let room = self.settings.in_flight.saturating_sub(running.len());
             let batch = consumer.batch().max_messages(room).expires(WAIT).messages().await;
             let mut batch = batch.map_err(|error| failed(&error))?;
-            let mut is_empty = true;
             while let Some(message) = batch.next().await {
                 let message = message.map_err(|error| failed(&error))?;
-                is_empty = false;
-                let worker = Arc::clone(self);
-                running.spawn(async move { worker.take(message).await });
-            }
-            if is_empty {
-                self.redriven().await.map_err(|error| failed(&error))?;
+                let (worker, is_ended) = (Arc::clone(self), is_ended.clone());
+                running.spawn(async move { worker.take(message, is_ended).await });
             }
         }
+    }
+
+    /// How long the server waits for the end of an event before another worker gets it.
+    fn ack_wait(&self) -> Duration {
+        self.settings.timeout.saturating_add(GRACE)
     }
 
     async fn consumer(&self) -> Result<Consumer<pull::Config>, JetStreamError> {
@@ -153,19 +184,46 @@ impl<H: Handler> Worker<H> {
         let config = pull::Config {
             durable_name: Some(name.clone()),
             ack_policy: AckPolicy::Explicit,
-            ack_wait: self.settings.timeout.saturating_add(GRACE),
+            ack_wait: self.ack_wait(),
             filter_subject: Subjects::events(&shared.settings.stream),
             max_ack_pending: 20_000,
             // A server that gives up does so in silence.
             max_deliver: -1,
             ..pull::Config::default()
         };
-        let consumer = shared.events.get_or_create_consumer(&name, config).await;
-        consumer.map_err(|error| JetStreamError::failed("make a consumer", error))
+        let other = |what: &str| JetStreamError::Unfit {
+            reason: format!(
+                "its stream `{}` has a consumer `{name}` with {what}: events would be handled twice \
+                 or never; choose another name for the worker, or remove that consumer",
+                shared.settings.stream
+            ),
+        };
+        let failed = |error: ConsumerError| match error.kind() {
+            ConsumerErrorKind::InvalidConsumerType => other("a subject that it delivers to"),
+            _ => JetStreamError::failed("make a consumer", error),
+        };
+        let found = shared.events.get_or_create_consumer(&name, config.clone()).await;
+        let found: Consumer<pull::Config> = found.map_err(failed)?;
+        let there = &found.cached_info().config;
+        let others = [
+            (there.filter_subject != config.filter_subject, "another `filter_subject`"),
+            (there.ack_policy != AckPolicy::Explicit, "no explicit acknowledgements"),
+        ];
+        if let Some((_, what)) = others.into_iter().find(|(is_other, _)| *is_other) {
+            return Err(other(what));
+        }
+        // What the server does by itself has to fit what is done here.
+        if (there.ack_wait, there.max_deliver) == (config.ack_wait, config.max_deliver)
+            && there.backoff.is_empty()
+        {
+            return Ok(found);
+        }
+        tracing::info!(worker = %self.name, "its consumer is told of other settings");
+        shared.events.create_consumer(config).await.map_err(failed)
     }
 
     /// Handles a message, and says how that ended. What is not said is delivered again.
-    async fn take(&self, message: Message) {
+    async fn take(&self, message: Message, mut is_ended: watch::Receiver<bool>) {
         let (seq, delivered) = match message.info() {
             Ok(info) => (info.stream_sequence, u32::try_from(info.delivered).unwrap_or(u32::MAX)),
             Err(error) => {
@@ -187,16 +245,28 @@ impl<H: Handler> Worker<H> {
             return;
         }
         let attempts = self.settings.retry.attempts.max(1);
+        // Who gave it back because somebody was away has not failed.
+        let excused = if delivered > 1 { self.excused(seq).await } else { Some(0) };
+        let Some(excused) = excused else { return };
+        let delivered = delivered.saturating_sub(excused).max(1);
         if delivered > attempts {
             let reason = format!("nobody came to an end with it ({} times)", delivered - 1);
             self.give_up(&message, seq, &reason, delivered - 1).await;
             return;
         }
+        let third = self.ack_wait() / 3;
+        let mut beat = tokio::time::interval(third);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        beat.tick().await;
         loop {
-            let handled = timeout(self.settings.timeout, self.handler.handle(event.clone())).await;
+            let work = timeout(self.settings.timeout, self.handler.handle(event.clone()));
+            let handled = self.in_progress(&message, &mut beat, work).await;
             let pause = self.settings.retry.pause(delivered, seq << 32);
             match handled.unwrap_or_else(|_| Err(Failed::again("it did not end in time"))) {
                 Ok(()) => {
+                    if excused > 0 {
+                        self.excuse(seq, 0).await;
+                    }
                     // Whoever loses this handles it again.
                     if let Err(error) = message.double_ack().await {
                         tracing::warn!(seq, %error, "it was handled, and the server does not know");
@@ -204,8 +274,12 @@ impl<H: Handler> Worker<H> {
                     return;
                 }
                 Err(failed) if failed.is_unavailable() => {
-                    self.say(&message, AckKind::Progress).await;
-                    sleep(pause).await;
+                    let ends = ends_within(&mut is_ended, pause);
+                    if self.in_progress(&message, &mut beat, ends).await {
+                        self.excuse(seq, excused.saturating_add(1)).await;
+                        self.say(&message, AckKind::Nak(None)).await;
+                        return;
+                    }
                 }
                 Err(failed) if failed.is_poison() || delivered >= attempts => {
                     self.give_up(&message, seq, failed.reason(), delivered).await;
@@ -216,6 +290,42 @@ impl<H: Handler> Worker<H> {
                     return;
                 }
             }
+        }
+    }
+
+    /// Waits for something, and has the server wait meanwhile.
+    async fn in_progress<T>(
+        &self,
+        message: &Message,
+        beat: &mut Interval,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                _ = beat.tick() => self.say(message, AckKind::Progress).await,
+            }
+        }
+    }
+
+    /// Returns how often an event was given back because somebody was away; `None` when that is not
+    /// known, so that it comes again.
+    async fn excused(&self, seq: u64) -> Option<u32> {
+        match self.inbox.excused(&self.name, seq).await {
+            Ok(excused) => Some(excused),
+            Err(error) => {
+                tracing::warn!(seq, %error, "how often it was tried is not known");
+                None
+            }
+        }
+    }
+
+    async fn excuse(&self, seq: u64, times: u32) {
+        let excused = self.inbox.change_letters(&self.name, |letters| letters.excuse(seq, times));
+        if let Err(error) = excused.await {
+            tracing::warn!(seq, %error, "it counts as an attempt that it was given back");
         }
     }
 
@@ -244,14 +354,15 @@ impl<H: Handler> Worker<H> {
     }
 
     /// Handles dead letters once more that somebody asked for.
-    async fn redriven(&self) -> Result<(), CursorError> {
+    async fn redriven(&self, is_ended: &watch::Receiver<bool>) -> Result<(), CursorError> {
         let query = DeadLetterQuery {
             consumer: self.name.clone(),
             after: 0,
             limit: 1,
             which: WhichLetters::Redriven,
         };
-        while !self.inbox.dead_letters(query.clone()).await?.is_empty() {
+        let has_ended = || *is_ended.borrow();
+        while !has_ended() && !self.inbox.dead_letters(query.clone()).await?.is_empty() {
             let claimed = self.inbox.change_letters(&self.name, |letters| letters.claim()).await?;
             let Some(mut letter) = claimed else { return Ok(()) };
             let seq = letter.seq;
@@ -277,4 +388,9 @@ impl<H: Handler> Worker<H> {
         }
         Ok(())
     }
+}
+
+/// Waits for so long, or until the end; says whether that came.
+async fn ends_within(is_ended: &mut watch::Receiver<bool>, pause: Duration) -> bool {
+    timeout(pause, is_ended.wait_for(|ended| *ended)).await.is_ok()
 }

@@ -3,5 +3,6 @@
 mod faults;
 mod nats;
 mod opening;
+mod room;
 mod suites;
 mod working;

@@ -1,6 +1,6 @@
 //! What is refused, and why.
 
-use aaa_store::jetstream::{JetStreamInbox, Keys, Replicas, Settings};
+use aaa_store::jetstream::{JetStreamError, JetStreamInbox, Keys, Replicas, Settings};
 use aaa_webhook::inbox::Inbox;
 use async_nats::jetstream::stream;
 
@@ -68,5 +68,145 @@ async fn without_jetstream_or_a_server_nothing_is_stored() {
     let error = nats.try_open(nats.settings()).await.unwrap_err().to_string();
     assert!(error.starts_with("cannot connect to NATS at 127.0.0.1:"), "{error}");
     let bad = JetStreamInbox::open("nats://secret@", nats.settings()).await.unwrap_err();
-    insta::assert_snapshot!(bad, @"cannot connect to NATS at the given address: that is no URL such as nats://host:4222");
+    insta::assert_snapshot!(bad, @"cannot connect to NATS at the given address: that is no URL such as nats://host:4222, or nats://USER:PASSWORD@host:4222 with what is no letter or digit as %XX");
+}
+
+/// A server that wants a user and a password.
+#[tokio::test]
+async fn passwords_are_sent_and_never_shown() {
+    let line = "max_payload: 2MB\nauthorization { user: \"me\", password: \"p@ss, word\" }";
+    let Some(nats) = Nats::start(1, line) else { return };
+    let open = async |login: &str| {
+        let url = nats.0.urls(0).replace("nats://", &format!("nats://{login}"));
+        JetStreamInbox::open(&url, nats.settings()).await
+    };
+    for login in ["", "me:zq%40x@", "zq%40x@"] {
+        let error = open(login).await.unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("zq"), "{error}");
+        let JetStreamError::Unreachable { reason, .. } = error else {
+            unreachable!("{error:?}");
+        };
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(reason, @"it does not let us in: write the user and the password that it wants as nats://USER:PASSWORD@host:4222, or a token as nats://TOKEN@host:4222, with what is no letter or digit as %XX");
+        }
+    }
+    let inbox = open("me:p%40ss%2C%20word@").await.unwrap();
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    assert_eq!(keys(&inbox).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_is_sent() {
+    let line = "max_payload: 2MB\nauthorization { token: \"s3cret\" }";
+    let Some(nats) = Nats::start(1, line) else { return };
+    let url = nats.0.urls(0).replace("nats://", "nats://s3cret@");
+    JetStreamInbox::open(&url, nats.settings()).await.unwrap();
+}
+
+/// What is left of a stream and its bucket is of no use without the other one.
+#[tokio::test]
+async fn a_stream_and_its_bucket_go_together() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    for n in 0..5 {
+        inbox.commit(delivery(&favorites("7", &[&n.to_string()]))).await.unwrap();
+    }
+    inbox.inspect().await.unwrap();
+    let client = nats.client().await;
+    let apart = async || match nats.try_open(nats.settings()).await.unwrap_err() {
+        error @ JetStreamError::Apart { .. } => error.to_string(),
+        error => unreachable!("{error}"),
+    };
+
+    client.delete_stream("aaa").await.unwrap();
+    insta::assert_snapshot!(apart().await, @"the stream `aaa` and the bucket `aaa-ledger` do not belong together: the stream is gone, so events would be passed over, and what was missed would not be told. Bring back what is gone, or begin anew: delete what is left of both (`nats stream rm aaa`, `nats stream rm KV_aaa-ledger`), or choose another name with --nats-stream");
+    // It is said again, and by whoever is there.
+    apart().await;
+    inbox.inspect().await.unwrap_err();
+    assert!(inbox.stats().await.unwrap_err().to_string().contains("`aaa` is gone"));
+
+    // Somebody has made it again.
+    let config = |name: &str, subject: &str| stream::Config {
+        name: name.to_owned(),
+        subjects: vec![subject.to_owned()],
+        discard: stream::DiscardPolicy::New,
+        duplicate_window: std::time::Duration::from_secs(193 * 3600),
+        ..stream::Config::default()
+    };
+    client.create_stream(config("aaa", "aaa.>")).await.unwrap();
+    let error = apart().await;
+    assert!(error.contains("the one was made at"), "{error}");
+    inbox.inspect().await.unwrap_err();
+
+    // The way on.
+    client.delete_stream("KV_aaa-ledger").await.unwrap();
+    let inbox = nats.open().await;
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    inbox.inspect().await.unwrap();
+    inbox.stats().await.unwrap();
+
+    client.delete_stream("KV_aaa-ledger").await.unwrap();
+    let error = apart().await;
+    assert!(error.contains("the bucket is gone"), "{error}");
+    apart().await;
+}
+
+/// A stream that was brought back from a copy ends before what the bucket knows of.
+#[tokio::test]
+async fn a_stream_that_went_back_is_noticed() {
+    let Some(mut nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    inbox.inspect().await.unwrap();
+    drop(inbox);
+    let copy = tempfile::tempdir().unwrap();
+    let stream = nats.0.store(0).join("jetstream/$G/streams/aaa");
+    nats.0.kill(0).unwrap();
+    copy_all(&stream, copy.path());
+    nats.0.run(0).unwrap();
+    let inbox = nats.open().await;
+    for n in 2..9 {
+        inbox.commit(delivery(&favorites("7", &[&n.to_string()]))).await.unwrap();
+    }
+    inbox.inspect().await.unwrap();
+    drop(inbox);
+    nats.0.kill(0).unwrap();
+    std::fs::remove_dir_all(&stream).unwrap();
+    copy_all(copy.path(), &stream);
+    nats.0.run(0).unwrap();
+    let error = nats.try_open(nats.settings()).await.unwrap_err();
+    assert!(matches!(error, JetStreamError::Apart { .. }), "{error}");
+    assert!(error.to_string().contains("brought back from a copy?"), "{error}");
+}
+
+fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Somebody changes it while a receiver runs.
+#[tokio::test]
+async fn a_stream_that_became_unsafe_is_noticed() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    let client = nats.client().await;
+    let mut config = client.get_stream("aaa").await.unwrap().cached_info().config.clone();
+    config.discard = stream::DiscardPolicy::Old;
+    client.update_stream(&config).await.unwrap();
+    inbox.stats().await.unwrap();
+    inbox.inspect().await.unwrap_err();
+    let error = inbox.stats().await.unwrap_err();
+    assert!(matches!(error, JetStreamError::Unsafe { .. }), "{error}");
+    config.discard = stream::DiscardPolicy::New;
+    client.update_stream(&config).await.unwrap();
+    inbox.inspect().await.unwrap();
+    inbox.stats().await.unwrap();
 }

@@ -11,6 +11,7 @@ use aaa_webhook::{
     consumer::{DeadLetters, Failed, RetryPolicy, WhichLetters},
     inbox::{Inbox, StoredEvent},
 };
+use async_nats::jetstream::consumer::pull;
 use tokio::{
     sync::oneshot,
     time::{sleep, timeout},
@@ -117,6 +118,151 @@ async fn each_event_is_one_worker_s() {
     for worker in 0..2 {
         assert!(calls.values().flatten().any(|who| *who == worker), "{worker} did nothing");
     }
+}
+
+/// What it needs is away when it has to end: it ends, and the next one handles the event once, as
+/// if it had never been tried.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_ends_while_what_it_needs_is_away() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    for _ in 0..5 {
+        let calls = Calls::default();
+        let seen = Arc::clone(&calls);
+        let away = move |event: StoredEvent| {
+            seen.lock().unwrap().entry(event.key).or_default().push(0);
+            async { Err::<(), Failed>(Failed::unavailable("away")) }
+        };
+        let (end, ended) = oneshot::channel::<()>();
+        let worker = Worker::new(name("test"), inbox.clone(), away).with_settings(settings());
+        let worker = tokio::spawn(worker.run(async move { ended.await.unwrap_or(()) }));
+        until(&calls, 1).await;
+        drop(end);
+        timeout(Duration::from_secs(10), worker).await.expect("no end").unwrap().unwrap();
+    }
+    let calls = Calls::default();
+    let seen = Arc::clone(&calls);
+    let handler = move |event: StoredEvent| {
+        seen.lock().unwrap().entry(event.key).or_default().push(1);
+        async { Ok::<(), Failed>(()) }
+    };
+    let worker = Worker::new(name("test"), inbox.clone(), handler).with_settings(settings());
+    let worker = tokio::spawn(worker.run(std::future::pending()));
+    until(&calls, 1).await;
+    worker.abort();
+    let letters = inbox.dead_letters(letters_of("test", WhichLetters::All)).await.unwrap();
+    assert_eq!(letters.len(), 0, "{letters:?}");
+}
+
+/// An event whose handler waits for somebody for longer than the server does stays with its worker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_long_is_not_handed_to_another() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    // Made by hand, or by an earlier version: it waits for too short a time, and gives up.
+    let config = pull::Config {
+        durable_name: Some("test".to_owned()),
+        ack_wait: Duration::from_millis(200),
+        max_deliver: 1,
+        filter_subject: "aaa.event.>".to_owned(),
+        ..pull::Config::default()
+    };
+    let stream = nats.client().await.get_stream("aaa").await.unwrap();
+    stream.create_consumer(config).await.unwrap();
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    let calls = Calls::default();
+    let mut workers = Vec::new();
+    let mut ends = Vec::new();
+    for worker in 0..2 {
+        let calls = Arc::clone(&calls);
+        let handler = move |event: StoredEvent| {
+            let mut calls = calls.lock().unwrap();
+            let times = calls.entry(event.key).or_default();
+            times.push(worker);
+            let is_away = times.len() < 14;
+            async move {
+                sleep(Duration::from_millis(300)).await;
+                if is_away { Err(Failed::unavailable("away")) } else { Ok(()) }
+            }
+        };
+        let (end, ended) = oneshot::channel::<()>();
+        ends.push(end);
+        let worker = Worker::new(name("test"), inbox.clone(), handler).with_settings(settings());
+        workers.push(tokio::spawn(worker.run(async move { ended.await.unwrap_or(()) })));
+    }
+    let handled = async {
+        while calls.lock().unwrap().values().map(Vec::len).sum::<usize>() < 14 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, handled).await.expect("it is not handled");
+    drop(ends);
+    for worker in workers {
+        timeout(PATIENCE, worker).await.unwrap().unwrap().unwrap();
+    }
+    let who = calls.lock().unwrap()["7/favorite_events:1"].clone();
+    assert!(who.len() == 14 && who.iter().all(|worker| *worker == who[0]), "{who:?}");
+    let info = stream.consumer_info("test").await.unwrap();
+    assert_eq!((info.config.ack_wait, info.config.max_deliver), (Duration::from_secs(3), -1));
+}
+
+/// One of the same name that does something else is not used.
+#[tokio::test]
+async fn a_consumer_of_another_kind_is_refused() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    let stream = nats.client().await.get_stream("aaa").await.unwrap();
+    let config = pull::Config {
+        durable_name: Some("test".to_owned()),
+        filter_subject: "aaa.event.other.>".to_owned(),
+        ..pull::Config::default()
+    };
+    stream.create_consumer(config).await.unwrap();
+    let handler = async |_: StoredEvent| Ok::<(), Failed>(());
+    let worker = Worker::new(name("test"), inbox, handler);
+    let ran = timeout(PATIENCE, worker.run(std::future::pending())).await.unwrap();
+    insta::assert_snapshot!(ran.unwrap_err(), @"the NATS server is not fit: its stream `aaa` has a consumer `test` with another `filter_subject`: events would be handled twice or never; choose another name for the worker, or remove that consumer");
+}
+
+/// Dead letters have their turn while other events come without a pause.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_are_redriven_under_load() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    let calls = Calls::default();
+    let seen = Arc::clone(&calls);
+    let handler = move |event: StoredEvent| {
+        let mut calls = seen.lock().unwrap();
+        let times = calls.entry(event.key.clone()).or_default();
+        times.push(0);
+        let fails = event.key.ends_with(":poison") && times.len() < 2;
+        async move { if fails { Err(Failed::poison("poison")) } else { Ok(()) } }
+    };
+    let worker = Worker::new(name("test"), inbox.clone(), handler).with_settings(settings());
+    let worker = tokio::spawn(worker.run(std::future::pending()));
+    inbox.commit(delivery(&favorites("7", &["poison"]))).await.unwrap();
+    let sender = inbox.clone();
+    let load = tokio::spawn(async move {
+        for n in 0_u64.. {
+            sender.commit(delivery(&favorites("7", &[&n.to_string()]))).await.unwrap();
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let letters = async || inbox.dead_letters(letters_of("test", WhichLetters::All)).await.unwrap();
+    let redriven = async {
+        while letters().await.is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        inbox.redrive(&name("test"), 1..=u64::MAX).await.unwrap();
+        while !letters().await.is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let redriven = timeout(Duration::from_secs(20), redriven).await;
+    load.abort();
+    worker.abort();
+    redriven.expect("nobody handles it once more");
 }
 
 /// A worker dies with what it has; the other one gets that, and nothing else, a second time.
