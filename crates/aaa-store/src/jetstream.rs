@@ -124,7 +124,10 @@ pub use self::{
     settings::{Keys, Replicas, Settings},
     workers::{Worker, WorkerSettings},
 };
-use crate::sqlite::{Queued, Stats, values::signed};
+use crate::{
+    sqlite::{Queued, Stats, values::signed},
+    stale,
+};
 
 /// How long to wait for a server at the start.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -168,6 +171,7 @@ struct Shared {
     heard: Mutex<Option<RunId>>,
     /// Whether another receiver of the same name has them refused.
     is_twin: AtomicBool,
+    stale: AtomicU64,
     run: String,
     closed: AtomicBool,
     /// What is wrong with the stream.
@@ -217,6 +221,7 @@ impl JetStreamInbox {
             heartbeats: AtomicU64::new(0),
             heard: Mutex::default(),
             is_twin: AtomicBool::new(false),
+            stale: AtomicU64::new(0),
             run,
             closed: AtomicBool::new(false),
             trouble: Mutex::default(),
@@ -301,6 +306,11 @@ impl JetStreamInbox {
         }
     }
 
+    /// Returns how many events this receiver has stored as stale.
+    pub fn stale(&self) -> u64 {
+        self.shared.stale.load(SeqCst)
+    }
+
     /// Takes nothing more. Without a [`leave`](Self::leave) before, it is an unclean end.
     pub fn close(&self) {
         self.shared.closed.store(true, SeqCst);
@@ -313,10 +323,13 @@ impl Inbox for JetStreamInbox {
         shared.check_open()?;
         let settings = &shared.settings;
         let _permits = shared.room_for(&delivery)?;
+        // Old is what is so by our clock, whatever X's says: keys are forgotten by the servers' clock,
+        // which is near ours, and with it they may all be gone.
         let key_retention = signed(settings.key_retention);
         let messages =
             message::of_delivery(&settings.stream, settings.keys, key_retention, &delivery);
         let inside = delivery.events().len().saturating_sub(messages.len());
+        let is_stale: Vec<_> = messages.iter().map(Outgoing::is_stale).collect();
         // One that fails leaves the others where they are: a copy is known then.
         let taken =
             try_join_all(messages.into_iter().map(|message| shared.publish(message))).await?;
@@ -324,6 +337,9 @@ impl Inbox for JetStreamInbox {
         if let Some(last) = taken.iter().map(|taken| taken.seq).max() {
             shared.saw(last);
         }
+        let is_new = taken.iter().map(|taken| !taken.duplicate);
+        let stale = is_new.zip(is_stale).filter(|(new, stale)| *new && *stale).count() as u64;
+        stale::tell(shared.stale.fetch_add(stale, SeqCst), stale);
         Ok(Receipt { stored: taken.len() - duplicates, duplicates: duplicates + inside })
     }
 }

@@ -42,7 +42,7 @@ pub use self::{
     answer::Refused,
     paths::{PathTaken, Paths},
     reason::Reason,
-    status::{Counts, Figures, Status, Unready},
+    status::{Counts, Figures, Signatures, Status, Unready},
     verifier::Verifier,
 };
 pub use crate::distribution::Distribution;
@@ -150,7 +150,8 @@ impl<I: Inbox> Receiver<I> {
     }
 
     /// Creates a receiver for other apps, with the same inbox, the same status, and the same
-    /// limits, of which both take their share.
+    /// limits, of which both take their share. What signatures tell of secrets the status keeps for
+    /// each app, see [`Status::signatures`].
     #[must_use]
     pub fn for_apps(&self, apps: Vec<App>) -> Self {
         Self { verifier: self.verifier.for_apps(apps), inbox: Arc::clone(&self.inbox) }
@@ -169,8 +170,10 @@ impl<I: Inbox> Receiver<I> {
         Self { verifier: self.verifier.with_strict_crc(), ..self }
     }
 
-    /// Answers only what comes from these networks, checks included. For it the address of the
-    /// other side has to be among the extensions of a request, as
+    /// Answers only what comes from these networks, checks included; but a check that is signed
+    /// with one of the secrets is answered wherever it comes from, since only X and their owner can
+    /// make one: whoever looks at the receiver from its own machine is let in. For it the address of
+    /// the other side has to be among the extensions of a request, as
     /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo); one without it is refused. The
     /// accept loop of the module `server` puts it there, and so does `axum::serve` with
     /// `into_make_service_with_connect_info::<SocketAddr>()`.

@@ -11,14 +11,14 @@ use super::{
     answer::{self, Refusal, Refused},
     body::{self, Held, Room},
     clock,
-    status::Signed,
+    status::{Proof, Signed},
 };
 use crate::{
-    app::App,
+    app::{App, SecretSlot},
     crc::CrcToken,
     delivery::{Received, Rejection, VerifiedDelivery},
     networks::Sources,
-    signature::{Signature, SignatureError},
+    signature::{PROBE, Signature, SignatureError},
 };
 
 /// The half of a [`Receiver`](super::Receiver) that needs no inbox: it reads a request within its
@@ -57,6 +57,8 @@ pub struct Verifier {
 #[derive(Clone)]
 struct Shared {
     apps: Vec<App>,
+    /// What fits the secrets of each app.
+    proofs: Vec<Arc<Proof>>,
     limits: Limits,
     room: Room,
     strict_crc: bool,
@@ -74,14 +76,15 @@ impl Verifier {
     /// Creates a verifier for several apps behind one URL, see
     /// [`Receiver::shared`](super::Receiver::shared).
     pub fn shared(apps: Vec<App>) -> Self {
-        let limits = Limits::default();
+        let (limits, status) = (Limits::default(), Status::default());
         let shared = Shared {
+            proofs: proofs(&status, &apps),
             apps,
             limits,
             room: Room::new(limits.bodies),
             strict_crc: false,
             sources: None,
-            status: Status::default(),
+            status,
             now: clock::now,
         };
         Self { shared: Arc::new(shared) }
@@ -91,7 +94,10 @@ impl Verifier {
     /// and the same status.
     #[must_use]
     pub fn for_apps(&self, apps: Vec<App>) -> Self {
-        self.clone().with(|shared| shared.apps = apps)
+        self.clone().with(|shared| {
+            shared.proofs = proofs(&shared.status, &apps);
+            shared.apps = apps;
+        })
     }
 
     /// Sets the limits.
@@ -110,7 +116,7 @@ impl Verifier {
         self.with(|shared| shared.strict_crc = true)
     }
 
-    /// Answers only what comes from these networks, see
+    /// Answers only what comes from these networks, and signed checks, see
     /// [`Receiver::with_sources`](super::Receiver::with_sources).
     #[must_use]
     pub fn with_sources(self, sources: Sources) -> Self {
@@ -120,7 +126,10 @@ impl Verifier {
     /// Counts into a given status.
     #[must_use]
     pub fn with_status(self, status: Status) -> Self {
-        self.with(|shared| shared.status = status)
+        self.with(|shared| {
+            shared.proofs = proofs(&status, &shared.apps);
+            shared.status = status;
+        })
     }
 
     /// Returns a handle to what is counted.
@@ -140,8 +149,13 @@ impl Verifier {
         let began = clock::instant();
         let status = &self.shared.status;
         match self.token_answer(head) {
-            Ok((answer, signed)) => {
+            Ok((answer, signer)) => {
+                let by_x = signer.filter(|_| !is_probe(head));
+                let signed = if by_x.is_some() { Signed::Yes } else { Signed::No };
                 status.check_answered((self.shared.now)(), began.elapsed(), signed);
+                if let Some(app) = by_x {
+                    self.prove(app.name());
+                }
                 tracing::debug!("check answered");
                 answer::json(answer)
             }
@@ -172,7 +186,7 @@ impl Verifier {
         self.delivery(&head, body).await
     }
 
-    /// Refuses what comes from elsewhere, and unclear framing.
+    /// Refuses what comes from elsewhere and is no signed check, and unclear framing.
     pub(super) fn admitted(&self, head: &Parts) -> Result<(), Refused> {
         self.sourced(head)?;
         body::check_framing(&head.headers).map_err(|refusal| self.unread(refusal))
@@ -189,7 +203,7 @@ impl Verifier {
         let headers = &head.headers;
         // Who does not even try to sign gets no memory.
         if let Err(error) = Signature::from_headers(headers) {
-            return Err(self.rejected(Rejection::Signature(error)));
+            return Err(self.rejected(Rejection::Signature(error), head));
         }
         let Shared { apps, limits, room, status, now, .. } = &*self.shared;
         let read = body::read(headers, body, limits, room);
@@ -205,8 +219,11 @@ impl Verifier {
         let verified = Received::new(bytes, now()).verify(headers, apps);
         // From here on the inbox bounds the memory.
         drop(room);
-        let delivery = verified.map_err(|why| self.rejected(why))?;
+        let delivery = verified.map_err(|why| self.rejected(why, head))?;
         status.verified(delivery.slot());
+        if !is_probe(head) {
+            self.prove(delivery.app());
+        }
         Ok(delivery)
     }
 
@@ -231,35 +248,60 @@ impl Verifier {
         };
         match admitted {
             Ok(_) => Ok(()),
+            // Whoever looks at the receiver from here comes from no network of X's.
+            Err(_) if self.is_signed_check(head) => Ok(()),
             Err(why) => Err(Refused::elsewhere(why, &self.shared.status)),
         }
     }
 
-    /// Returns the answer to a check, and whether X surely asked.
-    fn token_answer(&self, head: &Parts) -> Result<(String, Signed), Refusal> {
+    /// Says whether it is a check that only somebody who has one of our secrets can have made.
+    fn is_signed_check(&self, head: &Parts) -> bool {
+        let signature = Signature::from_headers(&head.headers);
+        head.method == Method::GET && signature.is_ok_and(|it| self.signer(&it, head).is_some())
+    }
+
+    /// Returns the app and the secret that signed a check.
+    fn signer(&self, signature: &Signature, head: &Parts) -> Option<(&App, SecretSlot)> {
+        let query = head.uri.query().unwrap_or_default().as_bytes();
+        let signed = |app| Some((app, App::verify(app, signature, query)?));
+        // All are asked before the first that fits is taken: the time tells nothing.
+        let signers: Vec<_> = self.shared.apps.iter().filter_map(signed).collect();
+        signers.first().copied()
+    }
+
+    /// Returns the answer to a check, and the app whose secret it was signed with.
+    fn token_answer(&self, head: &Parts) -> Result<(String, Option<&App>), Refusal> {
         let apps = self.shared.apps.as_slice();
         let query = head.uri.query().unwrap_or_default();
         let signer = match Signature::from_headers(&head.headers) {
-            Ok(signature) => {
-                let signed = |app: &&App| app.verify(&signature, query.as_bytes()).is_some();
-                // All are asked before the first that fits is taken: the time tells nothing.
-                let signers: Vec<_> = apps.iter().filter(signed).collect();
-                Some(*signers.first().ok_or(Refusal::ForgedCheck)?)
-            }
+            Ok(signature) => Some(self.signer(&signature, head).ok_or(Refusal::ForgedCheck)?),
             Err(SignatureError::Missing) if !self.shared.strict_crc => None,
             Err(error) => return Err(Refusal::CheckSignature(error)),
         };
         let token = CrcToken::from_query(query).map_err(Refusal::CheckToken)?;
         match (signer, apps) {
-            (Some(app), _) => Ok((token.answer(app.active()), Signed::Yes)),
-            (None, [app]) => Ok((token.answer(app.active()), Signed::No)),
+            // Whoever signs with the secret before a rotation expects an answer made with it.
+            (Some((app, slot)), _) => Ok((token.answer(app.secret(slot)), Some(app))),
+            (None, [app]) => Ok((token.answer(app.active()), None)),
             // A guess could be the wrong app's answer, which invalidates the webhook at once.
             (None, _) => Err(Refusal::AmbiguousCheck),
         }
     }
 
-    fn rejected(&self, rejection: Rejection) -> Refused {
+    /// Notes that an app's secret is right.
+    fn prove(&self, app: &str) {
+        let mut apps = self.shared.apps.iter().zip(&self.shared.proofs);
+        if let Some((_, proof)) = apps.find(|(own, _)| own.name() == app) {
+            proof.verified();
+        }
+    }
+
+    fn rejected(&self, rejection: Rejection, head: &Parts) -> Refused {
         self.shared.status.rejected();
+        if !is_probe(head) {
+            // Whose it was meant to be, nobody knows.
+            self.shared.proofs.iter().for_each(|proof| proof.rejected());
+        }
         tracing::debug!(%rejection, "delivery rejected");
         self.refused(Refusal::Rejected(rejection))
     }
@@ -273,4 +315,14 @@ impl Verifier {
         change(Arc::make_mut(&mut self.shared));
         self
     }
+}
+
+/// Returns the proofs of apps, in their order.
+fn proofs(status: &Status, apps: &[App]) -> Vec<Arc<Proof>> {
+    apps.iter().map(|app| status.proof(app.name())).collect()
+}
+
+/// Says whether it is we ourselves who look at the receiver.
+fn is_probe(head: &Parts) -> bool {
+    head.headers.contains_key(PROBE)
 }
