@@ -17,14 +17,21 @@ pub async fn heartbeats(
     let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut shutdown = std::pin::pin!(shutdown);
+    let mut fails = false;
     loop {
         let last = tokio::select! {
             () = &mut shutdown => true,
             _ = tick.tick() => false,
         };
         let heartbeat = heartbeat(clock, health());
-        if let Err(error) = ledger.heartbeat(heartbeat).await {
-            tracing::warn!(%error, "a heartbeat was not written");
+        match ledger.heartbeat(heartbeat).await {
+            // A disk may be full for hours.
+            Err(error) if !std::mem::replace(&mut fails, true) => {
+                tracing::warn!(%error, "heartbeats are not written: what arrives is a gap");
+            }
+            Err(error) => tracing::debug!(%error, "a heartbeat was not written"),
+            Ok(()) if std::mem::take(&mut fails) => tracing::info!("heartbeats are written again"),
+            Ok(()) => {}
         }
         if last {
             return;
