@@ -42,7 +42,7 @@ use std::{collections::BTreeSet, str::FromStr};
 use aaa_types::{BearerToken, ConsumerSecret};
 
 #[cfg(feature = "files")]
-pub use self::files::{DotEnvError, LoadError, Variables, load};
+pub use self::files::{DotEnvError, DotEnvWarning, LoadError, Variables, load};
 pub use self::{
     error::{EnvironmentError, MissingVariables, ValueError},
     prefix::{Prefix, PrefixError},

@@ -13,9 +13,10 @@
 //! }
 //! ```
 //!
-//! Users are keyed by their id. Token and secret are required, the rest is not. Members that are
-//! unknown here, of the whole or of a user, are kept as they are, so that a file of a newer
-//! version survives being written by this one. A user may be there once.
+//! Users are keyed by their id. Token and secret are required, the rest is not. Where the user has
+//! taken access back since, `revoked_at` says when. Members that are unknown here, of the whole or of
+//! a user, are kept as they are, so that a file of a newer version survives being written by this
+//! one. A user may be there once.
 //!
 //! With the feature `files`, `TokenFile` keeps them in a file that nobody else can read, and that
 //! several processes may write to.
@@ -90,6 +91,35 @@ impl Tokens {
         self.users.insert(user, token)
     }
 
+    /// Notes at the token of a user that he has taken access back at a time; says whether that is
+    /// news. A token that was added since is another one, and stays as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_auth::{UserToken, tokens::{StoredToken, Tokens}};
+    ///
+    /// let (user, token) = ("7".parse()?, UserToken::new("7-token".parse()?, "hush".parse()?));
+    /// let mut tokens = Tokens::default();
+    /// tokens.insert(user, StoredToken::new(token.clone(), "2025-11-22T04:00:00Z".parse()?));
+    /// let at = "2025-11-22T05:00:00Z".parse()?;
+    /// assert!(tokens.revoke(user, at) && tokens.get(user).unwrap().is_revoked());
+    ///
+    /// // He permits it again, and is told about the revocation once more.
+    /// tokens.insert(user, StoredToken::new(token, "2025-11-22T06:00:00Z".parse()?));
+    /// assert!(!tokens.revoke(user, at) && !tokens.get(user).unwrap().is_revoked());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn revoke(&mut self, user: UserId, at: Timestamp) -> bool {
+        let Some(stored) = self.users.get_mut(&user) else { return false };
+        let is_older = stored.added_at.is_none_or(|added| added <= at);
+        let is_news = is_older && !stored.is_revoked();
+        if is_news {
+            stored.revoked_at = Some(at);
+        }
+        is_news
+    }
+
     /// Removes the token of a user, and returns it.
     pub fn remove(&mut self, user: UserId) -> Option<StoredToken> {
         self.users.remove(&user)
@@ -128,18 +158,32 @@ pub struct StoredToken {
     pub screen_name: Option<String>,
     /// When the token was added.
     pub added_at: Option<Timestamp>,
+    /// When the user took access back, as far as that was heard of.
+    pub revoked_at: Option<Timestamp>,
     unknown: Map<String, Value>,
 }
 
 impl StoredToken {
     /// Creates it from a token.
     pub fn new(token: UserToken, added_at: Timestamp) -> Self {
-        Self { token, screen_name: None, added_at: Some(added_at), unknown: Map::new() }
+        Self {
+            token,
+            screen_name: None,
+            added_at: Some(added_at),
+            revoked_at: None,
+            unknown: Map::new(),
+        }
     }
 
     /// Creates it from what the three-legged flow ended with.
     pub fn from_access(access: Access, added_at: Timestamp) -> Self {
         Self { screen_name: access.screen_name, ..Self::new(access.token, added_at) }
+    }
+
+    /// Says whether the user has taken access back since the token was added. One that nobody knows
+    /// the time of is older than any revocation.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked_at.is_some_and(|revoked| self.added_at.is_none_or(|added| added <= revoked))
     }
 }
 
@@ -149,6 +193,7 @@ impl fmt::Debug for StoredToken {
             .field("token", &self.token)
             .field("screen_name", &self.screen_name)
             .field("added_at", &self.added_at)
+            .field("revoked_at", &self.revoked_at)
             .finish_non_exhaustive()
     }
 }

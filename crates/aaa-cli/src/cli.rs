@@ -25,6 +25,7 @@ use aaa_emulator::control::Traffic;
 use aaa_types::{UserId, WebhookId, WebhookUrl};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 
 use self::masked::Masked;
 pub(crate) use self::{
@@ -243,7 +244,7 @@ pub(crate) struct ForwardArgs {
     pub(crate) forward_to: Option<ForwardUrl>,
     /// Sign what is forwarded with this secret, not as X signed it (X_FORWARD_SECRET)
     #[arg(long, value_name = "SECRET", requires = "forward_to")]
-    pub(crate) forward_secret: Option<String>,
+    pub(crate) forward_secret: Option<SecretString>,
     /// Begin after this event when nothing was forwarded before [default: 0, with the first]
     #[arg(long, value_name = "SEQ", requires = "forward_to")]
     pub(crate) forward_after: Option<u64>,
@@ -371,6 +372,27 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let global = [
+            "--consumer-secret",
+            "--consumer-secret-previous",
+            "--access-token",
+            "--access-token-secret",
+            "--bearer-token",
+        ];
+        let global = global.into_iter().flat_map(|flag| [flag, "hush-hush"]);
+        let listen = "listen --forward-to http://x/ --forward-secret hush-hush \
+                      --dashboard-password hush-hush --nats nats://user:hush-hush@host";
+        let resend = "events resend 1 --to http://x/ --forward-secret hush-hush";
+        for command in [listen, resend] {
+            let flags = ["aaa"].into_iter().chain(global.clone()).chain(command.split_whitespace());
+            let shown = format!("{:#?}", Cli::try_parse_from(flags).unwrap());
+            assert!(shown.contains("forward_secret: Some("), "{shown}");
+            assert!(!shown.contains("hush"), "{shown}");
+        }
     }
 
     #[test]

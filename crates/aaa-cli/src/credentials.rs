@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use aaa_auth::{
     UserCredential,
-    environment::{Environment, Prefix, Variable, Variables},
+    environment::{DotEnvWarning, Environment, Prefix, Variable, Variables},
     tokens::TokenFile,
 };
 use aaa_client::{ApiUrl, Client, ClientBuilder};
 use aaa_types::{BearerToken, ConsumerSecret, UserId};
 use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     api,
@@ -26,19 +27,19 @@ pub(crate) struct CredentialArgs {
     consumer_key: Option<String>,
     /// The app's consumer secret (API secret key) (X_CONSUMER_SECRET)
     #[arg(long, global = true, value_name = "SECRET")]
-    consumer_secret: Option<String>,
+    consumer_secret: Option<SecretString>,
     /// The consumer secret before a rotation (X_CONSUMER_SECRET_PREVIOUS)
     #[arg(long, global = true, value_name = "SECRET")]
-    consumer_secret_previous: Option<String>,
+    consumer_secret_previous: Option<SecretString>,
     /// The access token of the app's owner (X_ACCESS_TOKEN)
     #[arg(long, global = true, value_name = "TOKEN")]
-    access_token: Option<String>,
+    access_token: Option<SecretString>,
     /// Its secret (X_ACCESS_TOKEN_SECRET)
     #[arg(long, global = true, value_name = "SECRET")]
-    access_token_secret: Option<String>,
+    access_token_secret: Option<SecretString>,
     /// The app-only bearer token (X_BEARER_TOKEN)
     #[arg(long, global = true, value_name = "TOKEN")]
-    bearer_token: Option<String>,
+    bearer_token: Option<SecretString>,
     /// Where the API is (X_API_URL; by default X itself)
     #[arg(long, global = true, value_name = "URL")]
     api_url: Option<String>,
@@ -50,16 +51,21 @@ pub(crate) struct CredentialArgs {
 impl CredentialArgs {
     fn get(&self, name: &str) -> Option<String> {
         let flag = match name {
-            "X_CONSUMER_KEY" => &self.consumer_key,
+            "X_CONSUMER_KEY" => return self.consumer_key.clone(),
             "X_CONSUMER_SECRET" => &self.consumer_secret,
             "X_CONSUMER_SECRET_PREVIOUS" => &self.consumer_secret_previous,
             "X_ACCESS_TOKEN" => &self.access_token,
             "X_ACCESS_TOKEN_SECRET" => &self.access_token_secret,
             "X_BEARER_TOKEN" => &self.bearer_token,
-            "X_API_URL" => &self.api_url,
+            "X_API_URL" => return self.api_url.clone(),
             _ => &None,
         };
-        flag.clone()
+        flag.as_ref().map(|secret| secret.expose_secret().to_owned())
+    }
+
+    /// Returns the file with the tokens of users, for a command that needs no other credentials.
+    pub(crate) fn token_file(&self, data_dir: &Path) -> TokenFile {
+        token_file(self.tokens.as_deref(), data_dir)
     }
 }
 
@@ -81,7 +87,17 @@ impl Credentials {
     pub(crate) fn load(flags: CredentialArgs) -> Result<Self, Failure> {
         let variables =
             Variables::load().map_err(|error| Exit::Credentials.with(error.to_string()))?;
-        Self::from(flags, variables)
+        let is_exposed = |it: &DotEnvWarning| matches!(it, DotEnvWarning::Exposed { .. });
+        let (exposed, others): (Vec<_>, Vec<_>) =
+            variables.warnings().iter().cloned().partition(is_exposed);
+        // What is malformed may be the one that nobody meant.
+        others.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let found = Self::from(flags, variables)?;
+        // What an emulator takes is no secret.
+        if !found.api().is_loopback() {
+            exposed.iter().for_each(|warning| tracing::warn!("{warning}"));
+        }
+        Ok(found)
     }
 
     fn from(flags: CredentialArgs, variables: Variables) -> Result<Self, Failure> {
@@ -204,8 +220,7 @@ impl Credentials {
 
     /// Returns the file with the tokens of users.
     pub(crate) fn token_file(&self, data_dir: &Path) -> TokenFile {
-        let default = || data_dir.join("tokens.json");
-        TokenFile::new(self.tokens.clone().unwrap_or_else(default))
+        token_file(self.tokens.as_deref(), data_dir)
     }
 
     /// Returns the credential of a user; without one, that of the app's owner.
@@ -248,6 +263,10 @@ impl Credentials {
             ))),
         }
     }
+}
+
+fn token_file(named: Option<&Path>, data_dir: &Path) -> TokenFile {
+    named.map_or_else(|| TokenFile::new(data_dir.join("tokens.json")), TokenFile::new)
 }
 
 /// Returns the flag that stands for a variable.
@@ -294,7 +313,7 @@ mod tests {
     #[test]
     fn flags_go_before_variables() {
         let flags = CredentialArgs {
-            consumer_secret: Some("flag".to_owned()),
+            consumer_secret: Some("flag".into()),
             api_url: Some("http://localhost:1".to_owned()),
             ..CredentialArgs::default()
         };
@@ -308,15 +327,15 @@ mod tests {
 
     #[test]
     fn every_flag_stands_for_its_variable() {
-        let some = |text: &str| Some(text.to_owned());
+        let some = |text: &str| Some(SecretString::from(text));
         let flags = CredentialArgs {
-            consumer_key: some("key"),
+            consumer_key: Some("key".to_owned()),
             consumer_secret: some("secret"),
             consumer_secret_previous: some("previous"),
             access_token: some("token"),
             access_token_secret: some("token-secret"),
             bearer_token: some("bearer"),
-            api_url: some("http://[::1]:1"),
+            api_url: Some("http://[::1]:1".to_owned()),
             tokens: None,
         };
         let found = found(flags, "").unwrap().found;
@@ -340,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_bad_value_is_named_but_not_shown() {
-        let bearer_token = Some("hush hush".to_owned());
+        let bearer_token = Some("hush hush".into());
         let flags = CredentialArgs { bearer_token, ..CredentialArgs::default() };
         let failure = words(&found(flags, "").unwrap_err());
         // By the name that the user wrote.
@@ -358,10 +377,8 @@ mod tests {
 
     #[test]
     fn another_app_has_variables_of_its_own() {
-        let flags = CredentialArgs {
-            consumer_secret: Some("mine".to_owned()),
-            ..CredentialArgs::default()
-        };
+        let flags =
+            CredentialArgs { consumer_secret: Some("mine".into()), ..CredentialArgs::default() };
         let found = found(flags, "SHOP_CONSUMER_SECRET=its\n").unwrap();
         let shop = found.app(&"SHOP".parse().unwrap()).unwrap();
         assert_eq!(shop.require_consumer_secret().unwrap().expose(), "its");

@@ -14,6 +14,7 @@ use aaa_webhook::{
     server::{Limits, Server},
 };
 use axum::Router;
+use secrecy::ExposeSecret;
 
 use self::beside::Beside;
 pub(crate) use self::{recovery::Recovery, resend::Again};
@@ -85,7 +86,7 @@ impl Door {
         flag: &'static str,
         credentials: &Credentials,
     ) -> Result<Self, Failure> {
-        let given = args.dashboard_password.clone();
+        let given = args.dashboard_password.as_ref().map(|it| it.expose_secret().to_owned());
         let given = given.or_else(|| credentials.variable("AAA_DASHBOARD_PASSWORD"));
         let password = given.filter(|given| !given.is_empty()).map(|given| given.parse());
         let password: Option<Password> = password

@@ -21,6 +21,7 @@ use http::{
     uri::Scheme,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::{
@@ -128,10 +129,11 @@ impl fmt::Debug for ForwardUrl {
 ///
 /// Fails when it is malformed.
 pub(crate) fn secret(
-    flag: Option<&str>,
+    flag: Option<&SecretString>,
     credentials: &Credentials,
 ) -> Result<Option<ConsumerSecret>, Failure> {
-    let secret = flag.map(str::to_owned).or_else(|| credentials.variable("X_FORWARD_SECRET"));
+    let flag = flag.map(|secret| secret.expose_secret().to_owned());
+    let secret = flag.or_else(|| credentials.variable("X_FORWARD_SECRET"));
     let Some(secret) = secret.filter(|secret| !secret.is_empty()) else { return Ok(None) };
     secret.parse().map(Some).map_err(|error| Exit::Credentials.of("X_FORWARD_SECRET", error))
 }

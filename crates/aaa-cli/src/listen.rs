@@ -40,7 +40,6 @@ use tokio::{
     time::timeout,
 };
 
-pub(crate) use self::metrics::free_bytes;
 use self::{
     apps::Apps,
     forwarding::Forwarding,
@@ -49,6 +48,7 @@ use self::{
     store::Store,
     watching::Subscribing,
 };
+pub(crate) use self::{apps::DEFAULT_APP, metrics::free_bytes};
 use crate::{
     cli::{Format, ListenArgs, Recover},
     credentials::Credentials,
@@ -64,6 +64,7 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Result<(), Failure> {
     let credentials = Arc::new(credentials);
+    args.keep.check(args.api)?;
     // Whoever asks for it would be told every few seconds, for ever, that it does not work.
     if args.recover == Some(Recover::Auto) {
         let missing = |failure: Failure| {
@@ -202,6 +203,12 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
     let upkeep = upkeep::Upkeep::new(&store, &clock, forwarding.iter().map(Forwarding::waits_from));
     let upkeep = if recovery.is_some() { upkeep.after_x() } else { upkeep };
+    // An event that tells of a revocation goes only when that is noted elsewhere.
+    let (noting, noted) = oneshot::channel();
+    let upkeep = upkeep.after(noted);
+    let tokens = credentials.token_file(&args.store.data_dir);
+    let noting = revoked::note(store.clone(), tokens, noting, run.reached(Phase::Ended));
+    let noting = tokio::spawn(noting);
     let upkeep = tokio::spawn(upkeep.run(run.reached(Phase::Draining)));
     let forwarding = forwarding.map(|forwarding| forwarding.start(&store, &run));
 
@@ -239,6 +246,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let _ = tending.send(Phase::Ended);
     let _ = beats.await;
     let _ = upkeep.await;
+    let _ = noting.await;
     if let Some(recovery) = recovery {
         let _ = recovery.await;
     }

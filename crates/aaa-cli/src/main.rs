@@ -79,7 +79,7 @@ async fn run(cli: Cli) -> Result<(), exit::Failure> {
             signals::or_end(auth::run(args, &credentials)).await
         }
         Command::Events(args) => events::run(args, cli.credentials).await,
-        Command::Store(args) => store::run(args),
+        Command::Store(args) => store::run(args, &cli.credentials),
         Command::Doctor(args) => {
             let credentials = Credentials::load(cli.credentials)?;
             signals::or_end(doctor::run(args, &credentials)).await

@@ -13,9 +13,10 @@ mod timeline;
 pub(crate) mod unfollowed;
 mod x;
 
-#[cfg(feature = "jetstream")]
-pub(crate) use self::x::documented;
-pub(crate) use self::{background::Background, x::settings};
+pub(crate) use self::{
+    background::Background,
+    x::{documented, settings},
+};
 
 use crate::{
     cli::{ReplayArgs, ReplayCommand},

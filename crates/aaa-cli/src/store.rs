@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
+use aaa_auth::tokens::{TokenFile, TokenFileError};
 use aaa_store::{
     StoreError,
     sqlite::{self, Depth, Report},
 };
+use aaa_types::UserId;
 use serde_json::{Value, json};
 
 use crate::{
     cli::store::{BackupArgs, CheckArgs, ForgetArgs, StoreArgs, StoreCommand, VacuumArgs},
+    credentials::CredentialArgs,
     exit::{Exit, Failure},
     output,
 };
@@ -19,12 +22,12 @@ use crate::{
 /// # Errors
 ///
 /// Fails when the store cannot be read or written, and when a check finds something wrong.
-pub(crate) fn run(args: StoreArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: StoreArgs, credentials: &CredentialArgs) -> Result<(), Failure> {
     match args.command {
         StoreCommand::Check(args) => check(&args),
         StoreCommand::Backup(args) => backup(&args),
         StoreCommand::Vacuum(args) => vacuum(&args),
-        StoreCommand::Forget(args) => forget(&args),
+        StoreCommand::Forget(args) => forget(&args, &credentials.token_file(&args.store.data_dir)),
     }
 }
 
@@ -76,7 +79,9 @@ fn vacuum(args: &VacuumArgs) -> Result<(), Failure> {
     say(args.json, &json, &text)
 }
 
-fn forget(args: &ForgetArgs) -> Result<(), Failure> {
+fn forget(args: &ForgetArgs, tokens: &TokenFile) -> Result<(), Failure> {
+    // It goes first: with it a listener may subscribe the user again.
+    let had_token = forget_token(tokens, args.user)?;
     let done = meanwhile("removing the user's events", || {
         sqlite::forget(&args.store.data_dir, &args.user)
     });
@@ -89,10 +94,23 @@ fn forget(args: &ForgetArgs) -> Result<(), Failure> {
     }
     let json = json!({
         "user_id": args.user, "events": done.events, "deliveries": done.deliveries,
-        "log_emptied": done.log_emptied,
+        "log_emptied": done.log_emptied, "token_removed": had_token,
     });
-    let text = format!("removed {} events, {} deliveries", done.events, done.deliveries);
+    let token = if had_token { ", and the user's token" } else { "" };
+    let text = format!("removed {} events, {} deliveries{token}", done.events, done.deliveries);
     say(args.json, &json, &text)
+}
+
+/// Removes the token of a user; says whether there was one.
+fn forget_token(tokens: &TokenFile, user: UserId) -> Result<bool, Failure> {
+    let remove = || {
+        // Where there is none, no file is made.
+        let is_there = tokens.read()?.get(user).is_some();
+        Ok(is_there && tokens.update(|tokens| tokens.remove(user).is_some())?)
+    };
+    remove().map_err(|error: TokenFileError| {
+        Exit::Credentials.of("could not remove the user's token, so nothing was removed", error)
+    })
 }
 
 /// Does something that may take minutes, and shows a person that it goes on.

@@ -4,14 +4,16 @@ mod stored;
 
 use std::path::Path;
 
-use aaa_auth::UserCredential;
+use aaa_auth::{UserCredential, tokens::TokenFile};
 use aaa_client::{AppClient, Client, Ensured};
+use aaa_replay::ledger::Ledger;
+use aaa_store::{SqliteBeside, StoreError};
 use aaa_types::{UserId, WebhookId};
 use serde::Serialize;
 
 use crate::{
     api,
-    cli::{SubscriptionsArgs, SubscriptionsCommand},
+    cli::{StoreArgs, SubscriptionsArgs, SubscriptionsCommand},
     credentials::Credentials,
     exit::Failure,
     output,
@@ -44,7 +46,17 @@ pub(crate) async fn run(args: SubscriptionsArgs, credentials: &Credentials) -> R
             check(&client, id, user, json).await
         }
         SubscriptionsCommand::List { id } => list(&client.app(), id, json).await,
-        SubscriptionsCommand::Remove { id, user } => remove(&client.app(), id, user, json).await,
+        SubscriptionsCommand::Remove { id, user, store } => {
+            // Whoever looks at X in between sees who is missed no more; and should a listener still
+            // have seen him before, it is told once more.
+            dismiss(&store, id, user).await;
+            let removed = remove(&client.app(), id, user, json).await;
+            dismiss(&store, id, user).await;
+            if removed.is_ok() {
+                warn_of_token(&credentials.token_file(&store.data_dir), user);
+            }
+            removed
+        }
         SubscriptionsCommand::Count => count(&client.app(), json).await,
     }
 }
@@ -136,6 +148,28 @@ async fn remove(
     }
     output::line(format_args!("user {user} is no longer subscribed to webhook {webhook}"))?;
     Ok(())
+}
+
+/// Has listeners on the data directory not miss a user.
+async fn dismiss(args: &StoreArgs, webhook: WebhookId, user: UserId) {
+    let dismissed = match SqliteBeside::open(&args.data_dir) {
+        Ok(store) => store.into_ledger().dismiss(webhook, user).await,
+        Err(StoreError::Missing { .. }) => return,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = dismissed {
+        output::note(format_args!("warning: a listener will miss user {user}: {error}"));
+    }
+}
+
+/// Tells of a token that is still stored: whoever has one should be subscribed.
+fn warn_of_token(tokens: &TokenFile, user: UserId) {
+    if tokens.read().is_ok_and(|tokens| tokens.get(user).is_some_and(|it| !it.is_revoked())) {
+        output::note(format_args!(
+            "warning: a token of user {user} is stored, so the next listener will miss him all the \
+             same: `aaa store forget --user {user}` removes it, with what was delivered for him"
+        ));
+    }
 }
 
 async fn count(app: &AppClient, json: bool) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use aaa_replay::{
     ledger::{Declaration, Ledger, LedgerError},
     picture::Picture,
 };
+use aaa_types::{UserId, WebhookId};
 use aaa_webhook::{
     consumer::{
         ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery, DeadLetters,
@@ -20,6 +21,7 @@ pub(crate) trait Store: Send + Sync {
     fn events(&self, query: EventQuery) -> Answer<'_, Result<Vec<StoredEvent>, InboxError>>;
     fn picture(&self) -> Answer<'_, Result<Picture, LedgerError>>;
     fn declare(&self, declaration: Declaration) -> Answer<'_, Result<u64, LedgerError>>;
+    fn dismiss(&self, webhook: WebhookId, user: UserId) -> Answer<'_, Result<(), LedgerError>>;
     fn cursors(&self) -> Answer<'_, Result<Vec<(ConsumerName, Cursor)>, CursorError>>;
     fn dead_letters(
         &self,
@@ -43,6 +45,10 @@ impl<T: EventLog + Cursors + DeadLetters + Ledger> Store for T {
 
     fn declare(&self, declaration: Declaration) -> Answer<'_, Result<u64, LedgerError>> {
         Box::pin(Ledger::declare(self, declaration))
+    }
+
+    fn dismiss(&self, webhook: WebhookId, user: UserId) -> Answer<'_, Result<(), LedgerError>> {
+        Box::pin(Ledger::dismiss(self, webhook, user))
     }
 
     fn cursors(&self) -> Answer<'_, Result<Vec<(ConsumerName, Cursor)>, CursorError>> {

@@ -144,6 +144,22 @@ pub trait Ledger: Send + Sync + 'static {
         webhook: WebhookId,
     ) -> impl Future<Output = Result<BTreeSet<UserId>, LedgerError>> + Send;
 
+    /// Takes a user out of those recorded: whoever ends a subscription on purpose says so here, and
+    /// a watch does not miss him.
+    fn dismiss(
+        &self,
+        webhook: WebhookId,
+        user: UserId,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send {
+        async move {
+            let mut subscribers = self.remembered(webhook).await?;
+            if subscribers.remove(&user) {
+                self.remember(webhook, subscribers).await?;
+            }
+            Ok(())
+        }
+    }
+
     /// Removes what ended before a time on X's clock and so matters no more, but for the last
     /// span, the last sweep and what is open. It is counted in the [`Summary`].
     fn trim(&self, before: Timestamp) -> impl Future<Output = Result<(), LedgerError>> + Send;

@@ -10,7 +10,8 @@
 //! * An invalid webhook is checked by X anew, but only after its URL passed a check of our own: an
 //!   answer that is wrong again helps nobody. Whether it helped, only the list says.
 //! * Who was subscribed, by what this run or an earlier one has seen, or should be, and is not, is
-//!   named, and subscribed again where that is wanted; users who revoked access are neither.
+//!   named, and subscribed again where that is wanted; users who revoked access are neither, nor is
+//!   whom somebody has [dismissed](crate::ledger::Ledger::dismiss).
 //! * The time in between is [declared](crate::ledger::Ledger::declare) as a gap that may be
 //!   unrecoverable: X replays only what it attempted to deliver.
 //! * When all was well is [recorded](crate::ledger::Ledger::confirm), so that a restart declares
@@ -244,6 +245,11 @@ impl Watcher {
                 }
             }
         }
+    }
+
+    /// Misses a user no more whose subscription somebody ended on purpose, unless X still lists it.
+    pub fn dismiss(&mut self, user: UserId) {
+        self.subscribers.dismiss(user);
     }
 
     /// Takes out what somebody has to hear of.

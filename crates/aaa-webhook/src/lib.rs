@@ -77,3 +77,4 @@ pub mod receiver;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod signature;
+pub mod spell;

@@ -27,7 +27,10 @@ mod service;
 mod status;
 mod verifier;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::Router;
 use bytes::Bytes;
@@ -51,6 +54,7 @@ use crate::{
     delivery::{Acknowledged, Durable, VerifiedDelivery},
     inbox::{Inbox, InboxError},
     networks::Sources,
+    spell::Spell,
 };
 
 /// How much a receiver takes, and how long.
@@ -112,6 +116,8 @@ impl Default for Limits {
 pub struct Receiver<I> {
     verifier: Verifier,
     inbox: Arc<I>,
+    /// Verified deliveries that are not stored.
+    refusing: Arc<Mutex<Spell>>,
 }
 
 /// Marks the answer to a delivery that X signed, for the accept loop; not to a copy, which may be
@@ -146,7 +152,8 @@ impl<I: Inbox> Receiver<I> {
     /// that verifies them; a check that is not signed cannot be, and is answered 503. A path for
     /// each app is the better way, see [`Paths`].
     pub fn shared(inbox: I, apps: Vec<App>) -> Self {
-        Self { verifier: Verifier::shared(apps), inbox: Arc::new(inbox) }
+        let refusing = Arc::default();
+        Self { verifier: Verifier::shared(apps), inbox: Arc::new(inbox), refusing }
     }
 
     /// Creates a receiver for other apps, with the same inbox, the same status, and the same
@@ -154,7 +161,7 @@ impl<I: Inbox> Receiver<I> {
     /// each app, see [`Status::signatures`].
     #[must_use]
     pub fn for_apps(&self, apps: Vec<App>) -> Self {
-        Self { verifier: self.verifier.for_apps(apps), inbox: Arc::clone(&self.inbox) }
+        Self { verifier: self.verifier.for_apps(apps), ..self.clone() }
     }
 
     /// Sets the limits.
@@ -292,11 +299,12 @@ impl<I: Inbox> Receiver<I> {
         let (status, now) = (self.status(), self.verifier.now());
         let span = span(&delivery);
         let late = status.refuse_unless_finished(now);
-        let inbox = Arc::clone(&self.inbox);
+        let (inbox, refusing) = (Arc::clone(&self.inbox), Arc::clone(&self.refusing));
         let work = async move {
             let (began, arrived_at) = (clock::instant(), delivery.arrived_at());
             let (app, slot) = (delivery.app().to_owned(), delivery.slot());
             let result = delivery.commit(&inbox).await;
+            let mut refusing = refusing.lock().unwrap_or_else(PoisonError::into_inner);
             match &result {
                 Ok(durable) => {
                     let (receipt, took) = (durable.receipt(), began.elapsed());
@@ -307,11 +315,18 @@ impl<I: Inbox> Receiver<I> {
                         ?took,
                         "delivery committed"
                     );
+                    if let Some(refused) = refusing.works(clock::instant().into_std()) {
+                        tracing::info!(refused, "verified deliveries are stored again");
+                    }
                 }
                 Err(error) => {
                     status.not_stored(now());
                     let (app, secret) = (app.as_str(), slot.as_str());
-                    tracing::warn!(app, secret, %error, "verified delivery refused");
+                    if refusing.fails(clock::instant().into_std()) {
+                        tracing::warn!(app, secret, %error, "verified delivery refused");
+                    } else {
+                        tracing::debug!(app, secret, %error, "verified delivery refused");
+                    }
                 }
             }
             result
@@ -341,6 +356,10 @@ fn span(delivery: &VerifiedDelivery) -> tracing::Span {
 
 impl<I> Clone for Receiver<I> {
     fn clone(&self) -> Self {
-        Self { verifier: self.verifier.clone(), inbox: Arc::clone(&self.inbox) }
+        Self {
+            verifier: self.verifier.clone(),
+            inbox: Arc::clone(&self.inbox),
+            refusing: Arc::clone(&self.refusing),
+        }
     }
 }

@@ -1,7 +1,9 @@
 use std::{
     cell::Cell,
-    collections::HashMap,
-    fmt, io,
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    fmt,
+    fs::{File, Metadata},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -45,6 +47,7 @@ pub fn load() -> Result<Environment, LoadError> {
 /// ```
 pub struct Variables {
     file: HashMap<String, Zeroizing<String>>,
+    warnings: Vec<DotEnvWarning>,
 }
 
 impl Variables {
@@ -67,10 +70,13 @@ impl Variables {
             path: path.to_owned(),
             reason: error.to_string(),
         };
-        let bytes = match std::fs::File::open(path) {
-            Ok(file) => read_bounded(&file, MAX).map_err(unreadable)?,
+        let (bytes, metadata) = match File::open(path) {
+            Ok(file) => {
+                let bytes = read_bounded(&file, MAX).map_err(unreadable)?;
+                (bytes, file.metadata().map_err(unreadable)?)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { file: HashMap::new() });
+                return Ok(Self { file: HashMap::new(), warnings: Vec::new() });
             }
             Err(error) => return Err(unreadable(error)),
         };
@@ -80,7 +86,8 @@ impl Variables {
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             return Err(unreadable(io::Error::other("it is in UTF-16: save it as UTF-8")));
         }
-        let mut file = HashMap::new();
+        let mut file: HashMap<_, Zeroizing<String>> = HashMap::new();
+        let mut twice = BTreeSet::new();
         let taken = Cell::new(0);
         for line in dotenvy::from_read_iter(LineByLine { rest: bytes, taken: &taken }) {
             let (name, value) = line.map_err(|error| match error {
@@ -94,9 +101,28 @@ impl Variables {
                 _ => unreadable(io::Error::other("a variable that it refers to is not Unicode")),
             })?;
             // The first wins, as in every program that loads such a file into its environment.
-            file.entry(name).or_insert(Zeroizing::new(value));
+            let value = Zeroizing::new(value);
+            match file.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(value);
+                }
+                Entry::Occupied(entry) if *entry.get() == value => {}
+                Entry::Occupied(entry) => {
+                    twice.insert(entry.key().clone());
+                }
+            }
         }
-        Ok(Self { file })
+        let path = || path.to_owned();
+        let twice = twice.into_iter().map(|name| DotEnvWarning::Twice { path: path(), name });
+        let holds_secrets = file.iter().any(|(name, value)| is_secret(name) && !value.is_empty());
+        let mode = mode(&metadata).filter(|mode| holds_secrets && mode & READ_BY_OTHERS != 0);
+        let exposed = mode.map(|mode| DotEnvWarning::Exposed { path: path(), mode });
+        Ok(Self { warnings: twice.chain(exposed).collect(), file })
+    }
+
+    /// Returns what is wrong with the file although it could be read.
+    pub fn warnings(&self) -> &[DotEnvWarning] {
+        &self.warnings
     }
 
     /// Returns the value of a variable. One that the process has, even an empty one, hides that
@@ -113,6 +139,68 @@ impl Variables {
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Variables").finish_non_exhaustive()
+    }
+}
+
+/// The rights of a file by which others than its owner can read it.
+const READ_BY_OTHERS: u32 = 0o044;
+
+/// Returns the rights of a file, where there are such.
+fn mode(metadata: &Metadata) -> Option<u32> {
+    #[cfg(unix)]
+    let mode = Some(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777);
+    #[cfg(not(unix))]
+    let mode = {
+        let _ = metadata;
+        None
+    };
+    mode
+}
+
+/// Says whether a variable holds a secret, by its name: it may be that of another app.
+fn is_secret(name: &str) -> bool {
+    ["SECRET", "SECRET_PREVIOUS", "TOKEN", "PASSWORD"].iter().any(|end| name.ends_with(end))
+}
+
+/// `.env` can be read, and something is wrong with it all the same. No value is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DotEnvWarning {
+    /// It holds secrets, and others can read it.
+    #[non_exhaustive]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its rights.
+        mode: u32,
+    },
+    /// A variable stands there more than once, with different values. The first counts.
+    #[non_exhaustive]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The variable.
+        name: String,
+    },
+}
+
+impl fmt::Display for DotEnvWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exposed { path, mode } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "`{path}` holds secrets and has mode {mode:04o}, so that others can read it: \
+                     `chmod 600 {path}`"
+                )
+            }
+            Self::Twice { path, name } => write!(
+                f,
+                "`{}` has {name} more than once, with different values: the first counts",
+                path.display()
+            ),
+        }
     }
 }
 
@@ -221,6 +309,47 @@ mod tests {
         assert_eq!(get("AAA_E").as_deref(), Some("AAAA%2Fb%3D"));
         assert_eq!(get("AAA_F"), None);
         assert_eq!(format!("{variables:?}"), "Variables { .. }");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_that_can_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".env");
+        let warnings = |text: &str, mode: u32| {
+            fs::write(&path, text).unwrap();
+            #[cfg(unix)]
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            let variables = Variables::with_file(&path).unwrap();
+            let shown = variables
+                .warnings()
+                .iter()
+                .map(|warning| warning.to_string().replace(&path.display().to_string(), ".env"));
+            let _ = mode;
+            shown.collect::<Vec<_>>().join("\n")
+        };
+        let twice = "AAA_A=hush\nAAA_B=1\nAAA_A=hush hush\nAAA_B=1\nAAA_A=hush\n";
+        let twice = twice.replace("hush hush", "hushhush");
+        insta::assert_snapshot!(warnings(&twice, 0o600), @"`.env` has AAA_A more than once, with different values: the first counts");
+        for mode in [0o600, 0o700, 0o611] {
+            assert_eq!(warnings("X_CONSUMER_SECRET=hush\n", mode), "");
+        }
+        for public in ["", "X_CONSUMER_KEY=a\nX_API_URL=b\n", "X_CONSUMER_SECRET=\n"] {
+            assert_eq!(warnings(public, 0o644), "");
+        }
+        #[cfg(unix)]
+        for (name, mode) in [
+            ("X_CONSUMER_SECRET", 0o644),
+            ("SHOP_CONSUMER_SECRET_PREVIOUS", 0o640),
+            ("X_BEARER_TOKEN", 0o604),
+            ("AAA_DASHBOARD_PASSWORD", 0o666),
+        ] {
+            let shown = warnings(&format!("{name}=hush\n"), mode);
+            let expected = format!(
+                "`.env` holds secrets and has mode {mode:04o}, so that others can read it: `chmod \
+                 600 .env`"
+            );
+            assert_eq!(shown, expected);
+        }
     }
 
     /// What some shells write by themselves is named, since nobody sees it in an editor.

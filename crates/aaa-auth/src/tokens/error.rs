@@ -52,8 +52,8 @@ impl fmt::Display for TokensError {
             Kind::Syntax => "this is not JSON",
             Kind::Form => {
                 "this is not what it should be: users are keyed by their id, each there once, \
-                 with `access_token` and `access_token_secret`, and `added_at` is a time such as \
-                 2025-11-22T04:00:00Z"
+                 with `access_token` and `access_token_secret`, and `added_at` and `revoked_at` are \
+                 times such as 2025-11-22T04:00:00Z"
             }
         })
     }

@@ -28,6 +28,7 @@ struct ReadUser {
     access_token_secret: Parsed<AccessTokenSecret>,
     screen_name: Option<String>,
     added_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -47,6 +48,8 @@ struct WrittenUser<'a> {
     screen_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     added_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<Timestamp>,
     #[serde(flatten)]
     unknown: &'a Map<String, Value>,
 }
@@ -72,6 +75,7 @@ impl<'a> WrittenUser<'a> {
             access_token_secret: stored.token.secret.expose(),
             screen_name: stored.screen_name.as_deref(),
             added_at: stored.added_at,
+            revoked_at: stored.revoked_at,
             unknown: &stored.unknown,
         }
     }
@@ -83,6 +87,7 @@ impl From<ReadUser> for StoredToken {
             token: UserToken::new(user.access_token.0, user.access_token_secret.0),
             screen_name: user.screen_name,
             added_at: user.added_at,
+            revoked_at: user.revoked_at,
             unknown: user.unknown,
         }
     }

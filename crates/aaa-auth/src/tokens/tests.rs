@@ -48,7 +48,7 @@ fn the_json_form() {
       "users": {}
     }
     "#);
-    insta::assert_snapshot!(format!("{tokens:?}"), @r#"Tokens { users: {UserId(7): StoredToken { token: UserToken { token: AccessToken([redacted]), secret: AccessTokenSecret([redacted]) }, screen_name: None, added_at: Some(2025-11-22T04:00:00Z), .. }, UserId(1234567890123456789): StoredToken { token: UserToken { token: AccessToken([redacted]), secret: AccessTokenSecret([redacted]) }, screen_name: Some("long"), added_at: Some(2025-11-22T04:00:00.25Z), .. }}, .. }"#);
+    insta::assert_snapshot!(format!("{tokens:?}"), @r#"Tokens { users: {UserId(7): StoredToken { token: UserToken { token: AccessToken([redacted]), secret: AccessTokenSecret([redacted]) }, screen_name: None, added_at: Some(2025-11-22T04:00:00Z), revoked_at: None, .. }, UserId(1234567890123456789): StoredToken { token: UserToken { token: AccessToken([redacted]), secret: AccessTokenSecret([redacted]) }, screen_name: Some("long"), added_at: Some(2025-11-22T04:00:00.25Z), revoked_at: None, .. }}, .. }"#);
 }
 
 #[test]
@@ -64,6 +64,51 @@ fn kept_replaced_and_removed() {
     assert_eq!(tokens.remove(user(7)).unwrap().token.token.expose(), "c");
     assert!(tokens.get(user(7)).is_none());
     assert_eq!(tokens.len(), 1);
+}
+
+#[test]
+fn a_revocation_is_kept_until_the_user_permits_it_again() {
+    let at = |hour: i64| Timestamp::from_second(1_763_784_000 + hour * 3600).unwrap();
+    let added = |token: &str, hour: Option<i64>| {
+        let mut stored = stored(token);
+        stored.added_at = hour.map(at);
+        stored
+    };
+    let mut tokens = Tokens::default();
+    for (id, hour) in [(7, Some(1)), (8, None), (9, Some(3))] {
+        tokens.insert(user(id), added("a", hour));
+    }
+    let news: Vec<_> = [7, 8, 9, 10].map(|id| tokens.revoke(user(id), at(2))).into();
+    assert_eq!(news, [true, true, false, false]);
+    assert!(!tokens.revoke(user(7), at(2)), "a copy");
+    let mut tokens = read(&tokens.to_json()).unwrap();
+    let is_revoked = |tokens: &Tokens, id| tokens.get(user(id)).unwrap().is_revoked();
+    assert_eq!([7, 8, 9].map(|id| is_revoked(&tokens, id)), [true, true, false]);
+    insta::assert_snapshot!(*tokens.to_json(), @r#"
+    {
+      "users": {
+        "7": {
+          "access_token": "a",
+          "access_token_secret": "hush",
+          "added_at": "2025-11-22T05:00:00Z",
+          "revoked_at": "2025-11-22T06:00:00Z"
+        },
+        "8": {
+          "access_token": "a",
+          "access_token_secret": "hush",
+          "revoked_at": "2025-11-22T06:00:00Z"
+        },
+        "9": {
+          "access_token": "a",
+          "access_token_secret": "hush",
+          "added_at": "2025-11-22T07:00:00Z"
+        }
+      }
+    }
+    "#);
+    tokens.insert(user(7), added("b", Some(3)));
+    assert!(!is_revoked(&tokens, 7) && !tokens.revoke(user(7), at(2)));
+    assert!(tokens.revoke(user(7), at(4)) && is_revoked(&tokens, 7));
 }
 
 #[test]
@@ -125,7 +170,7 @@ fn faults_are_named_by_their_place() {
     assert_eq!(place(&twice).0, 2);
     insta::assert_snapshot!(read("{").unwrap_err(), @"line 1, column 1: the text ends too early");
     insta::assert_snapshot!(read("{]").unwrap_err(), @"line 1, column 2: this is not JSON");
-    insta::assert_snapshot!(read(&twice).unwrap_err(), @"line 2, column 57: this is not what it should be: users are keyed by their id, each there once, with `access_token` and `access_token_secret`, and `added_at` is a time such as 2025-11-22T04:00:00Z");
+    insta::assert_snapshot!(read(&twice).unwrap_err(), @"line 2, column 57: this is not what it should be: users are keyed by their id, each there once, with `access_token` and `access_token_secret`, and `added_at` and `revoked_at` are times such as 2025-11-22T04:00:00Z");
 }
 
 prop_compose! {
@@ -135,12 +180,14 @@ prop_compose! {
         secret in "[!-~]{12,40}",
         name in proptest::option::of("\\PC{1,15}"),
         at in proptest::option::of(0..4_000_000_000_i64),
+        revoked_at in proptest::option::of(0..4_000_000_000_i64),
         unknown in proptest::option::of("[a-z]{3,9}"),
     ) -> (UserId, StoredToken) {
         let token = UserToken::new(token.parse().unwrap(), secret.parse().unwrap());
         let mut stored = StoredToken::new(token, Timestamp::UNIX_EPOCH);
         stored.screen_name = name;
         stored.added_at = at.map(|second| Timestamp::from_second(second).unwrap());
+        stored.revoked_at = revoked_at.map(|second| Timestamp::from_second(second).unwrap());
         stored.unknown.extend(unknown.map(|name| (format!("x_{name}"), Value::from(name))));
         (user(id), stored)
     }

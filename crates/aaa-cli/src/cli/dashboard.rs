@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use aaa_types::WebhookId;
 use clap::Args;
+use secrecy::SecretString;
 
 use super::{Api, StoreArgs};
 use crate::forward::ForwardUrl;
@@ -43,7 +44,7 @@ pub(crate) struct DoorArgs {
     /// Ask for this password, of at least eight characters (AAA_DASHBOARD_PASSWORD); needed
     /// wherever another machine can reach the dashboard
     #[arg(long, value_name = "PASSWORD")]
-    pub(crate) dashboard_password: Option<String>,
+    pub(crate) dashboard_password: Option<SecretString>,
     /// Answer under this name too, such as that of a proxy before it; may be given more than once
     #[arg(long, value_name = "NAME", value_parser = host)]
     pub(crate) dashboard_host: Vec<String>,

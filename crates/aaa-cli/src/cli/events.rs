@@ -4,6 +4,7 @@ use std::{ops::RangeInclusive, str::FromStr};
 
 use aaa_webhook::consumer::ConsumerName;
 use clap::{Args, Subcommand};
+use secrecy::SecretString;
 
 use super::StoreArgs;
 use crate::forward::ForwardUrl;
@@ -126,7 +127,7 @@ pub(crate) struct ResendArgs {
     pub(crate) filter: FilterArgs,
     /// Sign with this secret, not as X signed (X_FORWARD_SECRET)
     #[arg(long, value_name = "SECRET")]
-    pub(crate) forward_secret: Option<String>,
+    pub(crate) forward_secret: Option<SecretString>,
 }
 
 #[derive(Debug, Args)]

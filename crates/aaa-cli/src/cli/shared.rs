@@ -1,6 +1,7 @@
 //! Where a receiver stores, and what it needs for a store that others use as well.
 
 use clap::{Args, ValueEnum};
+use secrecy::SecretString;
 
 /// Where deliveries are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -26,7 +27,7 @@ pub(crate) struct SharedArgs {
         hide_env_values = true,
         required_if_eq("inbox", "jetstream")
     )]
-    pub(crate) nats: Option<String>,
+    pub(crate) nats: Option<SecretString>,
     /// On how many servers each event is: 3 survives the loss of one, 1 survives that the server
     /// is killed but not that its machine loses power [default: 3]
     #[arg(long, value_name = "N", value_parser = ["1", "3"])]

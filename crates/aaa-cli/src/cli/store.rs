@@ -27,10 +27,11 @@ pub(crate) enum StoreCommand {
                       the whole file is written anew."
     )]
     Vacuum(VacuumArgs),
-    /// Removes everything that was delivered for a user
+    /// Removes everything that was delivered for a user, and the user's token
     #[command(
-        after_help = "The keys stay, so that a replay does not bring the events back.\n\nExample:\n  \
-                      aaa store forget --user 7"
+        after_help = "The keys stay, so that a replay does not bring the events back. The subscription \
+                      stays too: `aaa subscriptions remove` ends it.\n\nExample:\n  aaa store forget \
+                      --user 7"
     )]
     Forget(ForgetArgs),
 }

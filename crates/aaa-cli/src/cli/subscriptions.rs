@@ -43,13 +43,16 @@ pub(crate) enum SubscriptionsCommand {
         /// The webhook
         id: WebhookId,
     },
-    /// Ends the subscription of a user; his own token is not needed
+    /// Ends the subscription of a user, whom listeners on the same data directory do not miss then;
+    /// his own token is not needed
     #[command(after_help = "Example:\n  aaa subscriptions remove 1234577122340233217 7")]
     Remove {
         /// The webhook
         id: WebhookId,
         /// The user
         user: UserId,
+        #[command(flatten)]
+        store: StoreArgs,
     },
     /// Counts the subscriptions of the account, over all webhooks
     #[command(after_help = "Example:\n  aaa subscriptions count")]

@@ -142,7 +142,10 @@ impl Ledger for Beside {
         webhook: WebhookId,
         subscribers: BTreeSet<UserId>,
     ) -> Result<(), LedgerError> {
-        self.ledger.remember(webhook, subscribers).await
+        let (ledger, here) = (Arc::clone(&self.ledger), Handle::current());
+        let remembered =
+            spawn_blocking(move || here.block_on(ledger.remember(webhook, subscribers)));
+        remembered.await.unwrap_or_else(|error| Err(LedgerError::Unavailable(error.to_string())))
     }
 
     async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {

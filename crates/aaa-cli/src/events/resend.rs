@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) async fn run(args: ResendArgs, credentials: &Credentials) -> Result<(), Failure> {
     let store = open(&args.store)?;
-    let secret = secret(args.forward_secret.as_deref(), credentials)?;
+    let secret = secret(args.forward_secret.as_ref(), credentials)?;
     let post = Post { forwarder: Forwarder::new(args.to, secret)?, json: args.json };
     let (first, last) = args.seqs.0.into_inner();
     let mut left = args.limit.unwrap_or(usize::MAX);

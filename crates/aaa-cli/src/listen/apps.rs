@@ -16,8 +16,8 @@ use crate::{
     output,
 };
 
-/// The name of the first app inside event keys.
-const DEFAULT: &str = "default";
+/// The name of the first app inside event keys. It is the one whose webhook is recovered.
+pub(crate) const DEFAULT_APP: &str = "default";
 
 /// Which apps listen at which path; never none.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Apps {
                 ));
             }
         }
-        let others: Vec<_> = self.names().into_iter().filter(|name| *name != DEFAULT).collect();
+        let others: Vec<_> = self.names().into_iter().filter(|name| *name != DEFAULT_APP).collect();
         if recovers && !others.is_empty() {
             output::note(format_args!(
                 "warning: only the app of X_CONSUMER_SECRET is recovered: what is missed of {} \
@@ -126,7 +126,7 @@ impl Apps {
 fn app(prefix: &Prefix, found: &Environment) -> Result<App, Failure> {
     let secret = found.require_consumer_secret();
     let secret = secret.map_err(|error| Exit::Credentials.with(error.to_string()))?.clone();
-    let name = if *prefix == Prefix::X { DEFAULT.to_owned() } else { prefix.to_string() };
+    let name = if *prefix == Prefix::X { DEFAULT_APP.to_owned() } else { prefix.to_string() };
     let app = App::new(name, secret);
     Ok(match &found.previous_secret {
         Some(previous) => app.with_previous(previous.clone()),

@@ -48,7 +48,7 @@ impl Board {
         let client = credentials.builder().version(args.api.into()).build();
         let client =
             client.map_err(|error| Exit::Failed.of("the client could not be built", error))?;
-        let secret = forward::secret(args.forward.forward_secret.as_deref(), credentials)?;
+        let secret = forward::secret(args.forward.forward_secret.as_ref(), credentials)?;
         let recovery = Recovery::new(&args.store, args.api, Arc::clone(credentials));
         let mut dashboard = Dashboard::new(store.clone(), client)
             .with_settings(replay::settings(args.api, credentials))

@@ -1,16 +1,18 @@
-//! Follows events of one kind, which are few among all others.
+//! Follows events of one kind, which are few among all others, of the app that is recovered.
+//!
+//! What is stale is not followed: it may be an old capture that somebody has sent again. Nor is what
+//! came for another app: its webhook, its jobs and its users' permissions are others.
 
-use aaa_types::event::Event;
-use aaa_webhook::inbox::{EventLog, EventQuery};
+use aaa_webhook::inbox::{EventLog, EventQuery, StoredEvent};
 use tokio::{sync::mpsc, time::sleep};
 
-use super::{READ_AGAIN, store::Store};
+use super::{READ_AGAIN, apps::DEFAULT_APP, store::Store};
 
 /// Reads what is stored of a kind; returns it and up to which number it looked.
 pub(super) async fn stored<T>(
     store: &Store,
     kind: &str,
-    read: fn(Event) -> Option<T>,
+    read: fn(&StoredEvent) -> Option<T>,
 ) -> (Vec<T>, u64) {
     let (mut found, mut after) = (Vec::new(), 0);
     loop {
@@ -18,9 +20,7 @@ pub(super) async fn stored<T>(
         let last = *store.subscribe().borrow();
         match store.events(query).await {
             Ok(page) => {
-                found.extend(
-                    page.iter().filter_map(|event| read(Event::decode(kind, event.payload.get()))),
-                );
+                found.extend(page.iter().filter(counts).filter_map(read));
                 match page.last() {
                     Some(event) => after = event.seq,
                     None => return (found, after.max(last)),
@@ -40,7 +40,7 @@ pub(super) async fn follow<T>(
     store: Store,
     kind: &str,
     mut after: u64,
-    read: fn(Event) -> Option<T>,
+    read: fn(&StoredEvent) -> Option<T>,
     sender: mpsc::Sender<T>,
 ) {
     let mut committed = store.subscribe();
@@ -58,7 +58,7 @@ pub(super) async fn follow<T>(
         };
         for event in &page {
             after = event.seq;
-            if let Some(news) = read(Event::decode(kind, event.payload.get()))
+            if let Some(news) = Some(event).filter(counts).and_then(read)
                 && sender.send(news).await.is_err()
             {
                 return;
@@ -73,3 +73,11 @@ pub(super) async fn follow<T>(
         }
     }
 }
+
+/// Says whether anybody may act on an event.
+fn counts(event: &&StoredEvent) -> bool {
+    !event.stale && event.app == DEFAULT_APP
+}
+
+#[cfg(test)]
+mod tests;

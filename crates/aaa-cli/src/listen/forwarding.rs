@@ -38,7 +38,7 @@ impl Forwarding {
                  encrypted"
             ));
         }
-        let secret = secret(args.forward_secret.as_deref(), credentials)?;
+        let secret = secret(args.forward_secret.as_ref(), credentials)?;
         let forwarder = Forwarder::new(to.clone(), secret)?;
         let name = CONSUMER.parse().map_err(|error| Exit::Failed.of(CONSUMER, error))?;
         Ok(Some(Self { name, forwarder, start: args.forward_after.unwrap_or(0) }))

@@ -10,6 +10,7 @@ use aaa_replay::{
     notice::Notice,
 };
 use aaa_types::{event::Event, payload::ReplayJobStatus};
+use aaa_webhook::inbox::StoredEvent;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
@@ -197,8 +198,8 @@ async fn settle_open(
     unfollowed::settle(store, lease, &left, now).await.map(drop).map_err(unusable)
 }
 
-fn completion(event: Event) -> Option<ReplayJobStatus> {
-    match event {
+fn completion(event: &StoredEvent) -> Option<ReplayJobStatus> {
+    match Event::decode(JOB_STATUS, event.payload.get()) {
         Event::ReplayJobStatus(status) => Some(status),
         _ => None,
     }

@@ -298,10 +298,16 @@ fn users(
             None => users.push((None, owner.clone().into())),
         }
     }
-    // What a user has permitted last is in the file.
-    known.extend(tokens.iter().map(|(id, stored)| (id, stored.token.clone().into())));
+    // What a user has permitted last is in the file, and whether he has taken it back.
+    for (id, stored) in tokens.iter() {
+        if stored.is_revoked() {
+            known.remove(&id);
+        } else {
+            known.insert(id, stored.token.clone().into());
+        }
+    }
     users.extend(known.into_iter().map(|(id, credential)| (Some(id), credential)));
-    if users.is_empty() {
+    if users.is_empty() && tokens.is_empty() {
         let words = format!(
             "--subscribe finds nobody: no token of the app's owner, and none in `{}`",
             file.path().display()

@@ -1,11 +1,21 @@
-//! Who revoked access, by what the inbox tells: a run may have ended before it heard of it.
+//! Who revoked access, by what the inbox tells: a run may have ended before it heard of it. What it
+//! tells is noted at the users' tokens, since the inbox forgets events.
 
 use std::collections::BTreeMap;
 
+use aaa_auth::tokens::{TokenFile, TokenFileError};
 use aaa_types::{UserId, event::Event};
+use aaa_webhook::inbox::StoredEvent;
 use jiff::Timestamp;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::spawn_blocking,
+};
 
-use super::{following::stored, store::Store};
+use super::{
+    following::{follow, stored},
+    store::Store,
+};
 
 /// The kind under which X reports it.
 pub(super) const KIND: &str = "user_event";
@@ -28,6 +38,11 @@ impl Revoked {
         revoked.is_none_or(|revoked| added.is_some_and(|added| *revoked < added))
     }
 
+    /// Takes over what else is known.
+    pub(super) fn and(self, others: BTreeMap<UserId, Timestamp>) -> Self {
+        self.0.into_iter().chain(others).collect()
+    }
+
     pub(super) fn latest(self) -> BTreeMap<UserId, Timestamp> {
         self.0
     }
@@ -44,11 +59,61 @@ impl FromIterator<(UserId, Timestamp)> for Revoked {
     }
 }
 
-/// Returns who revoked access, and when; a time that X does not tell counts as after all others.
-pub(super) fn read(event: Event) -> Option<(UserId, Timestamp)> {
-    let Event::Revoke(event) = event else { return None };
-    let user = event.revoke.source.user_id.parse().ok()?;
-    Some((user, event.revoke.revoked_at().unwrap_or(Timestamp::MAX)))
+/// Notes at the tokens of users that they revoked access. `past` goes when all is noted that the
+/// inbox knows by now; then it goes on with what arrives, until the run has ended.
+pub(super) async fn note(
+    store: Store,
+    tokens: TokenFile,
+    past: oneshot::Sender<()>,
+    ended: impl Future<Output = ()>,
+) {
+    let work = async {
+        let (revoked, last) = Revoked::read(&store).await;
+        note_at(&tokens, revoked.latest()).await;
+        drop(past);
+        let (sender, mut news) = mpsc::channel(16);
+        let hear = async {
+            while let Some(one) = news.recv().await {
+                note_at(&tokens, BTreeMap::from([one])).await;
+            }
+        };
+        tokio::join!(follow(store, KIND, last, read, sender), hear)
+    };
+    tokio::select! {
+        () = ended => {}
+        _ = work => {}
+    }
+}
+
+/// Changes the file on a thread for that: it may wait for another process.
+async fn note_at(tokens: &TokenFile, revoked: BTreeMap<UserId, Timestamp>) {
+    if revoked.is_empty() {
+        return;
+    }
+    let tokens = tokens.clone();
+    let work = move || {
+        // Where there is nothing to note, no file is made.
+        let known = tokens.read()?;
+        if revoked.keys().any(|user| known.get(*user).is_some()) {
+            tokens.update(|tokens| {
+                for (user, at) in &revoked {
+                    tokens.revoke(*user, *at);
+                }
+            })?;
+        }
+        Ok(())
+    };
+    if let Ok(Err(error)) = spawn_blocking(work).await {
+        let error: TokenFileError = error;
+        tracing::warn!(%error, "that users revoked access could not be noted at their tokens");
+    }
+}
+
+/// Returns who revoked access, and when; where X does not tell, it was when that arrived.
+pub(super) fn read(event: &StoredEvent) -> Option<(UserId, Timestamp)> {
+    let Event::Revoke(told) = Event::decode(KIND, event.payload.get()) else { return None };
+    let user = told.revoke.source.user_id.parse().ok()?;
+    Some((user, told.revoke.revoked_at().unwrap_or(event.received_at)))
 }
 
 #[cfg(test)]

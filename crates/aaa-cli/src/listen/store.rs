@@ -22,6 +22,8 @@ use aaa_webhook::{
     inbox::{EventLog, EventQuery, Inbox, InboxError, Receipt, StoredEvent},
 };
 use jiff::Timestamp;
+#[cfg(feature = "jetstream")]
+use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
 use crate::{
@@ -66,7 +68,8 @@ impl Store {
             InboxKind::Jetstream => {
                 use aaa_store::jetstream::JetStreamError;
                 let settings = args.shared.settings(args)?;
-                let servers = args.shared.nats.as_deref().unwrap_or_default();
+                let servers = args.shared.nats.as_ref().map(ExposeSecret::expose_secret);
+                let servers = servers.unwrap_or_default();
                 let opened = JetStreamInbox::open(servers, settings).await;
                 opened.map(Self::JetStream).map_err(|error| {
                     let exit = match &error {

@@ -6,7 +6,10 @@ use aaa_replay::{driver::XClock, ledger::Ledger};
 use aaa_store::sqlite::Pruned;
 use aaa_webhook::consumer::{ConsumerName, CursorError, Cursors};
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 use super::store::Store;
 
@@ -27,6 +30,8 @@ pub(super) struct Upkeep {
     expected: Vec<(ConsumerName, u64)>,
     /// Whether X's clock is going to be read.
     awaits_x: bool,
+    /// Goes when nobody needs any more what was stored before this run.
+    past: Option<oneshot::Receiver<()>>,
 }
 
 impl Upkeep {
@@ -37,7 +42,13 @@ impl Upkeep {
         expected: impl IntoIterator<Item = (ConsumerName, u64)>,
     ) -> Self {
         let expected = expected.into_iter().collect();
-        Self { store: store.clone(), clock: clock.clone(), expected, awaits_x: false }
+        let (store, clock) = (store.clone(), clock.clone());
+        Self { store, clock, expected, awaits_x: false, past: None }
+    }
+
+    /// Begins when this has gone: until then somebody reads what was stored before this run.
+    pub(super) fn after(self, past: oneshot::Receiver<()>) -> Self {
+        Self { past: Some(past), ..self }
     }
 
     /// Begins when X's clock was read: until then the local one decides, and bodies that it takes
@@ -47,8 +58,14 @@ impl Upkeep {
     }
 
     /// Prunes at once and then every few minutes, until the run has ended.
-    pub(super) async fn run(self, ended: impl Future<Output = ()>) {
+    pub(super) async fn run(mut self, ended: impl Future<Output = ()>) {
         let mut ended = pin!(ended);
+        if let Some(past) = self.past.take() {
+            tokio::select! {
+                () = &mut ended => return,
+                _ = past => {}
+            }
+        }
         let (mut held_back, mut is_first) = (None, true);
         loop {
             let round = async {
@@ -156,6 +173,31 @@ mod tests {
         assert!(timeout(Duration::ZERO, upkeep.clock_is_read()).await.is_err());
         clock.observe(clock.wall());
         upkeep.clock_is_read().await;
+        store.close(true).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn it_begins_when_nobody_reads_any_more_what_was_stored_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let hour = Duration::from_secs(60 * 60);
+        let settings = Settings { body_retention: Some(hour), ..Settings::default() };
+        let store = SqliteStore::open(directory.path().join("data"), settings).unwrap();
+        let store = Store::Sqlite(store);
+        let start: Timestamp = "2025-11-22T04:13:00Z".parse().unwrap();
+        arrive(&store, 1, start).await;
+        arrive(&store, 2, start + SignedDuration::from_hours(3)).await;
+        let count = async || store.stats().await.unwrap().events;
+        let (past, is_past) = oneshot::channel();
+        let upkeep = Upkeep::new(&store, &XClock::new(), []).after(is_past);
+        let upkeep = tokio::spawn(upkeep.run(std::future::pending()));
+        for _ in 0..20 {
+            assert_eq!(count().await, 2);
+        }
+        drop(past);
+        let pruned = async { while count().await > 1 {} };
+        timeout(Duration::from_secs(60), pruned).await.expect("it does not begin");
+        upkeep.abort();
+        let _ = upkeep.await;
         store.close(true).await.unwrap();
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aaa_auth::tokens::TokenFile;
+use aaa_auth::tokens::{TokenFile, Tokens};
 use aaa_client::{Client, ReqwestTransport};
 use aaa_replay::{
     driver::{Aid, Target, Watch, XClock},
@@ -10,6 +10,7 @@ use aaa_replay::{
     watch::{Report, Rhythm},
 };
 use aaa_types::{ConsumerSecret, UserId, WebhookId};
+use aaa_webhook::inbox::StoredEvent;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -36,6 +37,8 @@ pub(super) struct Watching {
     store: Store,
     /// Users whose token is stored, and when it was added.
     stored: BTreeMap<UserId, Option<Timestamp>>,
+    /// Users who revoked access, as it is noted at their tokens.
+    revoked: BTreeMap<UserId, Timestamp>,
 }
 
 /// Whom `--subscribe` subscribes.
@@ -60,16 +63,24 @@ impl Watching {
         notices: Option<mpsc::Sender<Notice>>,
     ) -> Result<Self, Failure> {
         let tokens = credentials.token_file(&args.store.data_dir);
-        let stored = match tokens.read() {
-            Ok(tokens) => tokens.iter().map(|(user, stored)| (user, stored.added_at)).collect(),
+        let known = match tokens.read() {
+            Ok(known) => known,
             Err(error) if args.resubscribe => {
                 return Err(Exit::Credentials.of("users' tokens", error));
             }
             Err(error) => {
                 output::note(format_args!("warning: users' tokens: {error}"));
-                BTreeMap::new()
+                Tokens::default()
             }
         };
+        let (mut stored, mut revoked) = (BTreeMap::new(), BTreeMap::new());
+        for (user, token) in known.iter() {
+            if let Some(at) = token.revoked_at.filter(|_| token.is_revoked()) {
+                revoked.insert(user, at);
+            } else {
+                stored.insert(user, token.added_at);
+            }
+        }
         let tokens = args.resubscribe.then_some(tokens);
         let aid = Helper { client: client.clone(), secret: credentials.consumer_secret()?, tokens };
         let rhythm = match args.api {
@@ -85,7 +96,7 @@ impl Watching {
             Some(notices) => watch.telling(notices),
             None => watch,
         };
-        Ok(Self { watch, store: store.clone(), stored })
+        Ok(Self { watch, store: store.clone(), stored, revoked })
     }
 
     /// Starts to watch.
@@ -107,8 +118,9 @@ impl Watching {
                 let _ = sender.send(Report::Wanted(wanted)).await;
                 std::future::pending::<()>().await;
             };
-            let watch = self.watch.revoked(revoked.latest());
-            let live = |event| revoked::read(event).map(|(user, _)| Report::Revoked(user));
+            let watch = self.watch.revoked(revoked.and(self.revoked).latest());
+            let live =
+                |event: &StoredEvent| revoked::read(event).map(|(user, _)| Report::Revoked(user));
             tokio::select! {
                 () = watch.run(news, ended) => {}
                 () = follow(self.store, revoked::KIND, last, live, sender.clone()) => {}

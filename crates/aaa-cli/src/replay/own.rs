@@ -28,6 +28,7 @@ use crate::{
     cli::StoreArgs,
     credentials::Credentials,
     exit::{Exit, Failure},
+    listen::DEFAULT_APP,
     self_check::self_check,
 };
 
@@ -144,7 +145,10 @@ impl Ends {
         let page = page.map_err(|error| Exit::Failed.of("could not read the inbox", error))?;
         for event in page {
             self.after = event.seq;
-            if let Event::ReplayJobStatus(status) = Event::decode(JOB_STATUS, event.payload.get()) {
+            if event.app == DEFAULT_APP
+                && let Event::ReplayJobStatus(status) =
+                    Event::decode(JOB_STATUS, event.payload.get())
+            {
                 self.waiting.push((event.received_at, status));
             }
         }

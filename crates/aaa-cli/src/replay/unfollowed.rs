@@ -22,6 +22,7 @@ use aaa_webhook::inbox::{EventLog, EventQuery, InboxError};
 use jiff::Timestamp;
 
 use super::own::{JOB_STATUS, MOMENT};
+use crate::listen::DEFAULT_APP;
 
 /// How many events are read at once.
 const PAGE: usize = 100;
@@ -132,7 +133,8 @@ pub(crate) async fn settle(
     Ok(settled)
 }
 
-/// When the end of each job arrived, and what it says. The first counts: a copy is later.
+/// When the end of each job arrived, and what it says. The first counts: a copy is later. Another
+/// app's jobs are none of ours.
 type Ends = BTreeMap<JobId, (Timestamp, ReplayJobStatus)>;
 
 async fn ends(log: &impl EventLog) -> Result<Ends, InboxError> {
@@ -144,7 +146,7 @@ async fn ends(log: &impl EventLog) -> Result<Ends, InboxError> {
         let page = log.events(query).await?;
         let Some(last) = page.last() else { return Ok(ends) };
         after = last.seq;
-        for event in page {
+        for event in page.iter().filter(|event| event.app == DEFAULT_APP) {
             if let Event::ReplayJobStatus(status) = Event::decode(JOB_STATUS, event.payload.get()) {
                 ends.entry(status.job_id).or_insert((event.received_at, status));
             }

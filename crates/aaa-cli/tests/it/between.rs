@@ -110,6 +110,11 @@ impl Told {
         Self { url, notices }
     }
 
+    /// Returns what was told so far.
+    pub(crate) fn so_far(&self) -> Vec<Value> {
+        self.notices.borrow().clone()
+    }
+
     /// Waits for a notice of this kind, and returns the first.
     pub(crate) async fn event(&mut self, event: &str) -> Value {
         self.about(event, &Value::Null).await

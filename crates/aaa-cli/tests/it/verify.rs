@@ -85,6 +85,38 @@ async fn in_json() {
     insta::assert_snapshot!(wrong, @r#"{"causes":[{"code":"body","proved":true,"what":"the body was changed: `\\/` became `/` or the other way round","what_to_do":"verify the raw bytes of the request, before anything parses them: JSON that is written again is never the same, the order of its members included"}],"not_a_delivery":null,"right":false,"secret":null}"#);
 }
 
+/// Whatever reads it tells of it, where the data is not.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_wrong_with_a_dot_env_is_told_on_stderr() {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(".env");
+    fs::write(directory.path().join("saved"), BODY).unwrap();
+    let twice =
+        "`.env` has X_CONSUMER_SECRET more than once, with different values: the first counts";
+    let exposed =
+        "`.env` holds secrets and has mode 0644, so that others can read it: `chmod 600 .env`";
+    for (mode, more, told) in [
+        (0o644, "", &[twice, exposed][..]),
+        (0o600, "", &[twice]),
+        // These are an emulator's, and known to everybody.
+        (0o644, "X_API_URL=http://127.0.0.1:1\n", &[twice]),
+    ] {
+        let secrets = "X_CONSUMER_SECRET=main-hush\nX_CONSUMER_SECRET=before-hush\n";
+        fs::write(&path, format!("{secrets}{more}")).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        let signature = signature("main-hush");
+        let args = ["verify", "--body", "saved", "--signature", &signature, "--json"];
+        let done = run(aaa(directory.path(), &args)).await;
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        assert_eq!(serde_json::from_str::<Value>(&done.stdout).unwrap()["right"], true);
+        let words = done.stderr.lines().map(|line| line.split_once("WARN ").unwrap().1);
+        assert_eq!(words.collect::<Vec<_>>(), told, "{mode:o} {more}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_needed() {
     let directory = tempfile::tempdir().unwrap();

@@ -137,11 +137,19 @@ pub(crate) async fn unsubscribe(
     Change(of): Change<Of>,
 ) -> Result<Done, Refused> {
     let (id, user) = (id(&text)?, of.user()?);
+    // A listener that looks meanwhile does not miss him; and should it still have seen him, it is
+    // told once more.
+    let _ = shared.store.dismiss(id, user).await;
     let ended = shared.x.calls().unsubscribe(id, user).await;
     shared.x.forget();
+    let dismissed = shared.store.dismiss(id, user).await;
     if ended?.subscribed {
         let words = format!("X says that user {user} is still subscribed to webhook {id}");
         return Err(Refused::new(StatusCode::BAD_GATEWAY, words));
     }
-    Ok(Done::new(format!("user {user} is no longer subscribed to webhook {id}")))
+    let mut words = format!("user {user} is no longer subscribed to webhook {id}");
+    if let Err(error) = dismissed {
+        words.push_str(&format!("; a listener will miss him: {error}"));
+    }
+    Ok(Done::new(words))
 }

@@ -97,8 +97,13 @@ async fn users_are_subscribed_and_removed() {
     let shown = pages.page(&page).await;
     assert!(shown.contains("@seven") && shown.contains("<strong>1</strong> of 5000"), "{shown}");
     assert!(!shown.contains("<option value=\"7\""));
+    let webhook = id.parse().unwrap();
+    let users = |ids: &[u64]| ids.iter().map(|id| (*id).try_into().unwrap()).collect();
+    stage.store.remember(webhook, users(&[7, 8])).await.unwrap();
     let (status, words) = pages.post(&format!("{page}/unsubscribe"), json!({ "user": "7" })).await;
     assert_eq!((status, words), (200, format!("user 7 is no longer subscribed to webhook {id}")));
+    // No listener misses him.
+    assert_eq!(stage.store.remembered(webhook).await.unwrap(), users(&[8]));
     assert!(pages.page(&page).await.contains("Nobody is, so nothing is delivered"));
     let (status, _) = pages.post(&format!("{page}/unsubscribe"), json!({ "user": "seven" })).await;
     assert_eq!(status, 422);

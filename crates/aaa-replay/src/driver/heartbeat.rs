@@ -21,6 +21,7 @@ pub async fn heartbeats(
     let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut shutdown = std::pin::pin!(shutdown);
+    let mut fails = false;
     loop {
         let last = tokio::select! {
             () = &mut shutdown => true,
@@ -28,11 +29,16 @@ pub async fn heartbeats(
         };
         let heartbeat = heartbeat(clock, health());
         match ledger.heartbeat(heartbeat).await {
-            Ok(()) => {}
-            Err(error @ LedgerError::Twin(_)) => {
-                tracing::error!(%error, "a heartbeat was not written");
+            // A disk may be full for hours, and a twin may run for as long.
+            Err(error @ LedgerError::Twin(_)) if !std::mem::replace(&mut fails, true) => {
+                tracing::error!(%error, "heartbeats are not written");
             }
-            Err(error) => tracing::warn!(%error, "a heartbeat was not written"),
+            Err(error) if !std::mem::replace(&mut fails, true) => {
+                tracing::warn!(%error, "heartbeats are not written: what arrives is a gap");
+            }
+            Err(error) => tracing::debug!(%error, "a heartbeat was not written"),
+            Ok(()) if std::mem::take(&mut fails) => tracing::info!("heartbeats are written again"),
+            Ok(()) => {}
         }
         if last {
             return;

@@ -165,6 +165,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
             while let Some(errand) = self.next(id) {
                 let recorded = matches!(errand, Errand::Declare(_) | Errand::Prolong { .. });
                 let report = self.perform(id, errand).await;
+                let report = self.heed_dismissed(id, report).await;
                 let failed = recorded && matches!(report, Report::Failed(_));
                 let now = self.clock.moment();
                 if let Report::Webhooks(all) = &report {

@@ -95,6 +95,10 @@ impl<L: Ledger> Ledger for Arc<L> {
         L::remembered(self, webhook).await
     }
 
+    async fn dismiss(&self, webhook: WebhookId, user: UserId) -> Result<(), LedgerError> {
+        L::dismiss(self, webhook, user).await
+    }
+
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
         L::trim(self, before).await
     }

@@ -102,6 +102,14 @@ impl Subscribers {
         known.then_some(Notice::SubscriptionGone { webhook, user, since, how: Gone::Revoked })
     }
 
+    /// Somebody ended the subscription of a user on purpose: nobody misses it.
+    pub(super) fn dismiss(&mut self, user: UserId) {
+        self.wanted.remove(&user);
+        self.expected.remove(&user);
+        self.seen.remove(&user);
+        self.missing.remove(&user);
+    }
+
     /// The machine slept.
     pub(super) fn wake(&mut self, rhythm: Rhythm, now: Moment) {
         self.well.wake(rhythm.subscriptions, now);

@@ -266,6 +266,23 @@ fn who_revoked_access_is_not_wanted_any_more() {
 }
 
 #[test]
+fn whom_somebody_took_away_on_purpose_is_not_missed() {
+    let mut world = World::new();
+    world.watcher.on(Report::Wanted(users(&[7, 8])), at(0));
+    world.tokens = users(&[7, 8]);
+    world.run(at(0));
+    world.watcher.dismiss(user(7));
+    world.subscribed = users(&[8]);
+    let (asked, told) = world.run(at(60));
+    assert_eq!((asked.len(), told.len()), (2, 0), "{asked:?} {told:?}");
+    assert_eq!((world.declared.len(), world.watcher.subscribers()), (0, &users(&[8])));
+    // Should X list him all the same, he is one of them again.
+    world.subscribed = users(&[7, 8]);
+    world.run(at(120));
+    assert_eq!(*world.watcher.subscribers(), users(&[7, 8]));
+}
+
+#[test]
 fn whoever_was_there_is_named_and_declared_whether_wanted_or_not() {
     let mut world = World::new();
     world.watcher = world.watcher.only_naming();

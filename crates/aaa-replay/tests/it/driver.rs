@@ -1,7 +1,8 @@
 use std::{
     future::Future,
+    io,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
@@ -280,6 +281,45 @@ async fn heartbeats_begin_at_once_and_end_with_a_last_one() {
     assert_eq!(spans.len(), 1);
     assert!(spans[0].first.uptime < spans[0].last.uptime);
     assert_eq!(spans[0].first.offset, SignedDuration::from_hours(1));
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn heartbeats_that_cannot_be_written_are_told_once() {
+    let log = Log::default();
+    let told = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || told.clone())
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), Vec::new());
+    ledger.refuse(3);
+    let stop = async move {
+        journal.wait_for("heartbeat").await;
+    };
+    heartbeats(&ledger, &XClock::new(), || HEALTH, Duration::from_millis(1), stop).await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    insta::assert_snapshot!(text, @"
+     WARN heartbeats are not written: what arrives is a gap error=the replay ledger cannot be used: the disk is full
+     INFO heartbeats are written again
+    ");
 }
 
 #[test]

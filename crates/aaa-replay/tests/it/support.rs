@@ -51,6 +51,8 @@ impl Journal {
 pub(crate) struct MemoryLedger {
     journal: Journal,
     book: Arc<Mutex<Book>>,
+    /// How many heartbeats are refused.
+    refuses: Arc<Mutex<usize>>,
 }
 
 impl MemoryLedger {
@@ -58,7 +60,12 @@ impl MemoryLedger {
     pub(crate) fn new(journal: Journal, heartbeats: Vec<Heartbeat>) -> Self {
         let mut book = Book::new(SignedDuration::from_secs(5));
         heartbeats.into_iter().for_each(|heartbeat| book.heartbeat(heartbeat));
-        Self { journal, book: Arc::new(Mutex::new(book)) }
+        Self { journal, book: Arc::new(Mutex::new(book)), refuses: Arc::default() }
+    }
+
+    /// Refuses the next heartbeats.
+    pub(crate) fn refuse(&self, heartbeats: usize) {
+        *self.refuses.lock().unwrap() = heartbeats;
     }
 
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
@@ -68,6 +75,11 @@ impl MemoryLedger {
 
 impl Ledger for MemoryLedger {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), LedgerError> {
+        let mut refuses = self.refuses.lock().unwrap();
+        if let Some(left) = refuses.checked_sub(1) {
+            *refuses = left;
+            return Err(LedgerError::Unavailable("the disk is full".to_owned()));
+        }
         self.book().heartbeat(heartbeat);
         self.journal.write(format!("heartbeat of {}", heartbeat.run));
         Ok(())

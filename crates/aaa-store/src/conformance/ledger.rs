@@ -278,6 +278,11 @@ pub async fn subscribers_are_remembered(ledger: &impl Ledger) {
     }
     assert_eq!(ledger.remembered(other).await.unwrap(), nobody);
     ledger.remember(other, users(&[8])).await.unwrap();
+    for _ in 0..2 {
+        ledger.dismiss(webhook, UserId::try_from(8).unwrap()).await.unwrap();
+        let rest = users(&[1_234_567_890_123_456_789]);
+        assert_eq!(ledger.remembered(webhook).await.unwrap(), rest);
+    }
     ledger.remember(webhook, nobody.clone()).await.unwrap();
     assert_eq!(ledger.remembered(webhook).await.unwrap(), nobody);
     assert_eq!(ledger.remembered(other).await.unwrap(), users(&[8]));

@@ -56,6 +56,9 @@ pub(super) fn prepare(db: &Connection, redact: bool) -> rusqlite::Result<()> {
 ///
 /// A deleted post goes at once, in either order of post and deletion. A user who revoked access
 /// may have any number of events, so these are only noted for [`user_step`].
+///
+/// A stale deletion or revocation asks for nothing: it may be an old capture that somebody has sent
+/// again, and what it would take away cannot be brought back.
 pub(super) fn react(
     db: &Connection,
     app: &str,
@@ -71,7 +74,8 @@ pub(super) fn react(
             let Event::Revoke(event) = Event::decode(kind, &payload) else { return Ok(()) };
             let user = &event.revoke.source.user_id;
             db.execute(
-                "INSERT INTO redactions (app, user_id, after, until) VALUES (?, ?, 0, ?)",
+                "INSERT INTO redactions (app, user_id, after, until) \
+                 SELECT ?, ?, 0, seq FROM events WHERE seq = ? AND NOT stale",
                 params![app, user, seq],
             )?;
             Ok(())
@@ -80,19 +84,21 @@ pub(super) fn react(
     }
 }
 
-/// Takes the content out of a post, for all users it came for, if its deletion is stored too.
+/// Takes the content out of a post, for all users it came for, if its deletion is stored too and
+/// was not stale.
 fn post(db: &Connection, app: &str, id: &str) -> rusqlite::Result<()> {
     // The condition on the kind is the one of the index.
     let mut statement = db.prepare(
-        "SELECT e.kind, e.seq, e.delivery FROM events e JOIN deliveries d ON d.id = e.delivery \
+        "SELECT e.kind, e.seq, e.delivery, e.stale FROM events e \
+         JOIN deliveries d ON d.id = e.delivery \
          WHERE e.item = ? AND e.kind IN ('tweet_create_events', 'tweet_delete_events') \
          AND d.app = ?",
     )?;
     let found = statement
-        .query_map([id, app], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<Vec<(String, i64, i64)>>>()?;
-    if found.iter().any(|(kind, ..)| kind == DELETION) {
-        for (_, seq, delivery) in found.iter().filter(|(kind, ..)| kind == POST) {
+        .query_map([id, app], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<rusqlite::Result<Vec<(String, i64, i64, bool)>>>()?;
+    if found.iter().any(|(kind, .., stale)| kind == DELETION && !stale) {
+        for (_, seq, delivery, _) in found.iter().filter(|(kind, ..)| kind == POST) {
             let chosen = |event: &Stored| event.seq == *seq;
             let redacted = delivery_of(db, *delivery, Reason::PostDeleted, chosen)?;
             counters::add(db, REDACTED_EVENTS, number(redacted))?;

@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use aaa_webhook::spell::Spell;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
@@ -49,6 +50,22 @@ impl WriterThread {
         settings: &Settings,
         last_seq: watch::Sender<u64>,
     ) -> Result<Self, StoreError> {
+        let path = claim.database.clone();
+        let (handle, writer) = Self::prepare(claim, db, settings, last_seq)?;
+        thread::Builder::new()
+            .name("aaa-store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| StoreError::files("start a thread to write", &path, &error))?;
+        Ok(handle)
+    }
+
+    /// Makes a writer that somebody has to run.
+    fn prepare(
+        claim: Claim,
+        db: Connection,
+        settings: &Settings,
+        last_seq: watch::Sender<u64>,
+    ) -> Result<(Self, Writer), StoreError> {
         let bytes = u32::try_from(settings.queue_bytes).unwrap_or(u32::MAX).max(1);
         let (sender, receiver) = mpsc::channel(settings.queue_deliveries.max(1));
         let (trouble, measured) = (Trouble::default(), Measured::default());
@@ -65,13 +82,10 @@ impl WriterThread {
             measured: measured.clone(),
             last_seq,
             closing: Vec::new(),
+            refusing: Spell::default(),
         };
-        thread::Builder::new()
-            .name("aaa-store-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(|error| StoreError::files("start a thread to write", &path, &error))?;
         let room = Arc::new(Semaphore::new(bytes as usize));
-        Ok(Self { sender, room, bytes, trouble, measured })
+        Ok((Self { sender, room, bytes, trouble, measured }, writer))
     }
 
     /// Queues some work and waits until what it wrote is durable.
@@ -197,6 +211,8 @@ struct Writer {
     measured: Measured,
     last_seq: watch::Sender<u64>,
     closing: Vec<oneshot::Sender<Result<(), StoreError>>>,
+    /// Batches of which nothing is stored.
+    refusing: Spell,
 }
 
 impl Writer {
@@ -246,6 +262,9 @@ impl Writer {
                 if let Some(seq) = last_seq {
                     self.last_seq.send_replace(seq);
                 }
+                if let Some(refused) = self.refusing.works(clock::instant()) {
+                    tracing::info!(refused, "batches are stored again");
+                }
                 batch.into_iter().for_each(|job| job.answer(Ok(())));
             }
             Err(error) if error.is_of_one_statement() && batch.len() > 1 => {
@@ -253,7 +272,12 @@ impl Writer {
                 batch.into_iter().for_each(|job| self.store(vec![job]));
             }
             Err(error) => {
-                tracing::warn!(%error, refused = batch.len(), "nothing of a batch was stored");
+                let begins = self.refusing.fails(clock::instant());
+                if begins {
+                    tracing::warn!(%error, refused = batch.len(), "nothing of a batch was stored");
+                } else {
+                    tracing::debug!(%error, refused = batch.len(), "nothing of a batch was stored");
+                }
                 // A transaction that is still open would be in the way of all that follow.
                 let stuck = self.open.as_ref().is_some_and(Open::is_stuck);
                 let broken = error.breaks_connection() || stuck;
@@ -266,7 +290,7 @@ impl Writer {
                 if broken {
                     self.open = None;
                     // What is wrong now is told to whoever comes next.
-                    let _ = self.recover();
+                    let _ = self.recover(begins);
                 }
             }
         }
@@ -275,7 +299,7 @@ impl Writer {
     /// Writes a batch in one transaction; returns the last sequence number, if any was given.
     fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<Option<u64>, StoreError> {
         if self.open.is_none() {
-            self.recover()?;
+            self.recover(false)?;
         }
         self.claim.heed_doubt();
         let open = self.open.as_mut().ok_or(StoreError::Closed)?;
@@ -287,20 +311,25 @@ impl Writer {
         Ok(done.last_seq)
     }
 
-    /// Opens the file again and checks it, as if the process had been started anew.
-    fn recover(&mut self) -> Result<(), StoreError> {
+    /// Opens the file again and checks it, as if the process had been started anew. Whether it could
+    /// be opened is told once, when it had to be for the first time.
+    fn recover(&mut self, tells: bool) -> Result<(), StoreError> {
         let path = &self.claim.database;
         let opened = Open::again(path, &self.settings);
         let mut trouble = self.trouble.lock();
         match opened {
             Ok(open) => {
-                tracing::info!(path = %path.display(), "the store was opened again and is sound");
+                if tells {
+                    tracing::info!(path = %path.display(), "the store was opened again and is sound");
+                }
                 self.claim.mark_open();
                 (self.open, *trouble) = (Some(open), None);
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(%error, "the store cannot be opened again");
+                if tells {
+                    tracing::warn!(%error, "the store cannot be opened again");
+                }
                 // Damage does not go away by itself; anything else may, so the next one tries.
                 let damaged = matches!(error, StoreError::Corrupt { .. });
                 *trouble = damaged.then(|| error.clone());

@@ -8,8 +8,9 @@ use aaa_webhook::{
     app::App,
     inbox::{EventLog, EventQuery, Inbox},
 };
+use jiff::SignedDuration;
 
-use crate::helper::{Directory, all, delivery, delivery_for, now, poll, settings};
+use crate::helper::{Directory, all, delivery, delivery_at, delivery_for, now, poll, settings};
 
 fn open(directory: &Directory) -> SqliteStore {
     let settings = Settings { redact_on_deletion: true, ..settings() };
@@ -201,4 +202,45 @@ async fn a_revocation_takes_everything_of_its_user_so_far() {
     assert_eq!(page.await.unwrap().len(), 253);
     store.close().await.unwrap();
     assert!(sqlite::check(&killed.path, sqlite::Depth::Full).unwrap().is_sound());
+}
+
+/// Whoever keeps a signed delivery long enough can have it stored once more, and nothing else.
+#[tokio::test]
+async fn an_old_capture_takes_nothing_away() {
+    let directory = Directory::new();
+    let store = open(&directory);
+    let later = now() + SignedDuration::from_hours(9 * 24);
+    store.commit(delivery(&post("7", &["991"]))).await.unwrap();
+    // He has signed in again since, and is written to.
+    store.commit(delivery_at(&post("7", &["992"]), later)).await.unwrap();
+    for capture in [revocation("7"), deletion("7", "991")] {
+        assert_eq!(store.commit(delivery_at(&capture, later)).await.unwrap().stored, 1);
+        assert!(all(&store).await.last().unwrap().stale, "{capture}");
+    }
+    // Nor does it later, when the post comes for somebody else.
+    store.commit(delivery_at(&post("8", &["991"]), later)).await.unwrap();
+    assert_eq!(store.prune(later, u64::MAX).await.unwrap().redacted, 0);
+    assert_eq!(store.stats().await.unwrap().redacted_events, 0);
+    let payloads = payloads(&store).await;
+    for (at, id) in [(0, "991"), (1, "992"), (4, "991")] {
+        assert!(payloads[at].contains(&format!("secret words of {id}")), "{}", payloads[at]);
+    }
+}
+
+/// A post that comes so late is no way around its deletion.
+#[tokio::test]
+async fn an_old_capture_of_a_deleted_post_brings_nothing_back() {
+    let directory = Directory::new();
+    let store = open(&directory);
+    let later = now() + SignedDuration::from_hours(9 * 24);
+    let millis = now().as_millisecond();
+    let capture = format!(
+        r#"{{"for_user_id":"7","tweet_create_events":[{{"id_str":"991","timestamp_ms":"{millis}","text":"secret words"}}]}}"#
+    );
+    let gone = deletion("7", "991").replace("1763784780000", &later.as_millisecond().to_string());
+    store.commit(delivery_at(&gone, later)).await.unwrap();
+    store.commit(delivery_at(&capture, later)).await.unwrap();
+    let events = all(&store).await;
+    assert_eq!((events[0].stale, events[1].stale), (false, true));
+    assert_eq!(events[1].payload.get(), r#"{"redacted":"post deleted","id_str":"991"}"#);
 }

@@ -94,6 +94,42 @@ async fn the_log_tells_of_each_delivery_and_no_secret() {
     }
 }
 
+/// A full disk refuses each delivery, for hours.
+#[tokio::test(start_paused = true)]
+async fn a_spell_of_refusals_is_told_once_and_so_is_its_end() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let inbox = TestInbox::new(Behaviour::Store);
+    let receiver = Receiver::new(inbox.clone(), app());
+    let full_disk = Behaviour::Fail(InboxError::Unavailable("the disk is full".to_owned()));
+    for _ in 0..2 {
+        // What is small may still be stored.
+        for behaviour in [&full_disk, &full_disk, &Behaviour::Store, &full_disk] {
+            *inbox.behaviour.lock().unwrap() = behaviour.clone();
+            receiver.answer(full(post(BODY), BODY)).await;
+        }
+        *inbox.behaviour.lock().unwrap() = Behaviour::Store;
+        for _ in 0..3 {
+            tokio::time::advance(std::time::Duration::from_secs(6)).await;
+            // Another path of the same receiver.
+            receiver.for_apps(vec![app()]).answer(full(post(BODY), BODY)).await;
+        }
+    }
+    let text = log.text();
+    let told: Vec<_> = text.lines().map(|line| line.trim_start()).collect();
+    let refused = " WARN aaa_webhook::receiver: verified delivery refused app=\"main\" secret=\"active\" error=the inbox cannot store: the disk is full";
+    let stored = " INFO aaa_webhook::receiver: verified deliveries are stored again refused=3";
+    let expected = [refused, stored, refused, stored].map(str::trim_start);
+    assert_eq!(told, expected, "{text}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_happened_is_measured() {
     let inbox = TestInbox::new(Behaviour::Store);

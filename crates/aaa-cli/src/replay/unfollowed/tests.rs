@@ -2,7 +2,15 @@ use aaa_replay::{
     coverage::{Heartbeat, RunId, Tally},
     ledger::{Intent, Purpose},
 };
+use aaa_store::{Settings as StoreSettings, SqliteStore};
 use aaa_types::ReplayWindow;
+use aaa_webhook::{
+    app::App,
+    delivery::Received,
+    inbox::Inbox,
+    signature::{self, Signature},
+};
+use http::HeaderMap;
 use jiff::SignedDuration;
 
 use super::*;
@@ -126,4 +134,23 @@ fn nothing_stays_open_for_ever() {
     let intended = evidence.outcome(&attempt(Outcome::Intended), &none);
     let reason = "nobody saw whether X took it".to_owned();
     assert_eq!(intended, Some(Outcome::Failed { job: None, reason }));
+}
+
+#[tokio::test]
+async fn another_apps_job_is_not_ours() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path().join("data"), StoreSettings::default()).unwrap();
+    for (name, id) in [("SHOP", 5), (DEFAULT_APP, 6)] {
+        let body = format!(
+            r#"{{"replay_job_status":{{"webhook_id":"12","job_state":"Complete","job_id":"{id}"}}}}"#
+        );
+        let app = App::new(name, format!("secret of {name}").parse().unwrap());
+        let signature = Signature::of(app.active(), body.as_bytes()).to_string();
+        let headers = HeaderMap::from_iter([(signature::HEADER, signature.parse().unwrap())]);
+        let received = Received::new(body.into(), time(ASKED)).verify(&headers, &[app]).unwrap();
+        assert_eq!(store.commit(received).await.unwrap().stored, 1);
+    }
+    let ends: Vec<_> = ends(&store).await.unwrap().into_keys().collect();
+    assert_eq!(ends, [6.try_into().unwrap()]);
+    store.close().await.unwrap();
 }

@@ -9,7 +9,7 @@ use super::{Aid, Watch};
 use crate::{
     driver::TargetError,
     ledger::{Declared, Ledger, LedgerError, Seen},
-    watch::Watcher,
+    watch::{Report, Watcher},
 };
 
 impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
@@ -67,6 +67,33 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
             revoked.is_none_or(|at| seen.complete.is_some_and(|complete| *at <= complete))
         });
         Ok((seen, declared, subscribers))
+    }
+
+    /// Sees who was taken out of the ledger since this run has recorded him: somebody ended that
+    /// subscription on purpose. What X lists tells nothing before that is known.
+    pub(super) async fn heed_dismissed(&mut self, id: WebhookId, report: Report) -> Report {
+        let (Report::Subscriptions(_), Some(recorded)) = (&report, self.recorded.get(&id)) else {
+            return report;
+        };
+        let remembered = match self.ledger.remembered(id).await {
+            Ok(remembered) => remembered,
+            Err(error) => return Report::Failed(error.to_string()),
+        };
+        let dismissed: Vec<_> = recorded.difference(&remembered).copied().collect();
+        if dismissed.is_empty() {
+            return report;
+        }
+        for user in &dismissed {
+            if let Some(Report::Wanted(wanted)) = &mut self.wanted {
+                wanted.remove(user);
+            }
+            if let Some(watcher) = self.watchers.get_mut(&id) {
+                watcher.dismiss(*user);
+            }
+        }
+        // Should X still list one of them, he is recorded anew.
+        self.recorded.insert(id, remembered);
+        report
     }
 
     /// Records who is subscribed, once nothing else is left to record about it.

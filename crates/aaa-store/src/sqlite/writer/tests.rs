@@ -1,4 +1,4 @@
-use std::{fs, sync::mpsc as std_mpsc, time::Duration};
+use std::{fs, io, sync::mpsc as std_mpsc, time::Duration};
 
 use rusqlite::ffi;
 use tempfile::TempDir;
@@ -16,13 +16,19 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::run_by(|writer| drop(thread::spawn(|| writer.run())))
+    }
+
+    fn run_by(run: impl FnOnce(Writer)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings { busy_timeout: Duration::from_millis(50), ..Settings::default() };
         let claim = Claim::new(&directory.path().join("aaa-data")).unwrap();
         let database = claim.database.clone();
         let db = schema::open_writer(&database, &settings, Look::Everywhere).unwrap();
         let (sender, last_seq) = watch::channel(0);
-        let writer = WriterThread::spawn(claim, db, &settings, sender).unwrap();
+        let (handle, writer) = WriterThread::prepare(claim, db, &settings, sender).unwrap();
+        run(writer);
+        let writer = handle;
         Self { _directory: directory, database, writer, last_seq }
     }
 
@@ -114,6 +120,58 @@ async fn a_full_disk_refuses_until_there_is_room() {
     bench.add(1_000_000).await.unwrap();
     assert_eq!(bench.count().await, 2);
     assert!(bench.is_marked().await, "a full disk is no reason to open the file again");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A disk may be full for hours, and a heartbeat alone is refused every few seconds.
+#[tokio::test]
+async fn a_full_disk_is_told_once_and_so_is_its_end() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer({
+            let log = log.clone();
+            move || log.clone()
+        })
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .finish();
+    let bench = Bench::run_by(|mut writer| {
+        writer.refusing = Spell::ending_after(Duration::ZERO);
+        thread::spawn(move || {
+            let _told = tracing::subscriber::set_default(subscriber);
+            writer.run();
+        });
+    });
+    for _ in 0..2 {
+        bench.write(|batch| batch.db.pragma_update(None, "max_page_count", 40)).await.unwrap();
+        for _ in 0..5 {
+            bench.add(1_000_000).await.unwrap_err();
+        }
+        bench.write(|batch| batch.db.pragma_update(None, "max_page_count", 9999)).await.unwrap();
+        bench.add(10).await.unwrap();
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = text.replace(&bench.database.display().to_string(), "DATABASE");
+    insta::assert_snapshot!(text, @"
+     WARN nothing of a batch was stored error=the disk of `DATABASE` is full: make room; deliveries are stored again as soon as there is some refused=1
+     INFO batches are stored again refused=5
+     WARN nothing of a batch was stored error=the disk of `DATABASE` is full: make room; deliveries are stored again as soon as there is some refused=1
+     INFO batches are stored again refused=5
+    ");
 }
 
 /// A real refusal of SQLite's: everybody in the transaction hears of it, and the next one opens
