@@ -96,8 +96,8 @@ impl Apps {
     /// since heartbeats tell of one.
     pub(super) fn recovered(&self) -> &str {
         let names = self.names();
-        let first = names.first().copied().unwrap_or(DEFAULT);
-        if names.contains(&DEFAULT) { DEFAULT } else { first }
+        let first = names.first().copied().unwrap_or(DEFAULT_APP);
+        if names.contains(&DEFAULT_APP) { DEFAULT_APP } else { first }
     }
 
     /// Makes a receiver for each path, all with the store, limits and status of one.

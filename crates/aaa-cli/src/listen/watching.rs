@@ -63,8 +63,8 @@ impl Watching {
         notices: Option<mpsc::Sender<Notice>>,
     ) -> Result<Self, Failure> {
         let tokens = credentials.token_file(&args.store.data_dir);
-        let known = match tokens.read() {
-            Ok(known) => known,
+        let held = match tokens.read() {
+            Ok(held) => held,
             Err(error) if args.resubscribe => {
                 return Err(Exit::Credentials.of("users' tokens", error));
             }
@@ -74,7 +74,7 @@ impl Watching {
             }
         };
         let (mut stored, mut revoked) = (BTreeMap::new(), BTreeMap::new());
-        for (user, token) in known.iter() {
+        for (user, token) in held.iter() {
             if let Some(at) = token.revoked_at.filter(|_| token.is_revoked()) {
                 revoked.insert(user, at);
             } else {

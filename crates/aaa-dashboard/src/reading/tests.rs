@@ -70,6 +70,10 @@ impl Store for Log {
         unreachable!("events only")
     }
 
+    fn dismiss(&self, _: WebhookId, _: UserId) -> Answer<'_, Result<(), LedgerError>> {
+        unreachable!("events only")
+    }
+
     fn cursors(&self) -> Answer<'_, Result<Vec<(ConsumerName, Cursor)>, CursorError>> {
         unreachable!("events only")
     }

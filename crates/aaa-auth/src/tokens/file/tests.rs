@@ -116,7 +116,7 @@ fn what_is_not_understood_is_left_as_it_is() {
     let place = Place::with("{\"users\":{\n\"7\":{\"access_token\":\"a b\"}}}");
     let error = place.file.read().unwrap_err().to_string();
     let error = error.replace(place.file.path().to_str().unwrap(), "tokens.json");
-    insta::assert_snapshot!(error, @"`tokens.json` is not understood: line 2, column 25: this is not what it should be: users are keyed by their id, each there once, with `access_token` and `access_token_secret`, and `added_at` is a time such as 2025-11-22T04:00:00Z; mend it, or move it away and let the users sign in again");
+    insta::assert_snapshot!(error, @"`tokens.json` is not understood: line 2, column 25: this is not what it should be: users are keyed by their id, each there once, with `access_token` and `access_token_secret`, and `added_at` and `revoked_at` are times such as 2025-11-22T04:00:00Z; mend it, or move it away and let the users sign in again");
 }
 
 /// Whoever has two must say which counts: the other would be lost with the next write.
