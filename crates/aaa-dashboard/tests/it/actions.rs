@@ -97,7 +97,7 @@ async fn users_are_subscribed_and_removed() {
     let shown = pages.page(&page).await;
     assert!(shown.contains("@seven") && shown.contains("<strong>1</strong> of 5000"), "{shown}");
     assert!(!shown.contains("<option value=\"7\""));
-    let webhook = id.parse().unwrap();
+    let webhook = id;
     let users = |ids: &[u64]| ids.iter().map(|id| (*id).try_into().unwrap()).collect();
     stage.store.remember(webhook, users(&[7, 8])).await.unwrap();
     let (status, words) = pages.post(&format!("{page}/unsubscribe"), json!({ "user": "7" })).await;
