@@ -66,7 +66,7 @@ impl Live {
         let ended = async {
             ended.await;
             end.send_replace(true);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let read = self.read(lines, async move {
             let _ = ends.wait_for(|ends| *ends).await;

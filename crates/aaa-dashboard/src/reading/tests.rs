@@ -8,6 +8,7 @@ use aaa_replay::{
     ledger::{Declaration, LedgerError},
     picture::Picture,
 };
+use aaa_types::{UserId, WebhookId};
 use aaa_webhook::{
     consumer::{ConsumerName, Cursor, CursorError, DeadLetter, DeadLetterQuery},
     inbox::Origin,

@@ -111,7 +111,7 @@ async fn a_clock_that_runs_ahead_removes_no_key() {
 #[tokio::test]
 async fn a_clock_that_runs_ahead_makes_nothing_stale() {
     async fn is_judged(store: &(impl Ledger + Inbox + EventLog)) {
-        let days = |days| SignedDuration::from_hours(24 * days);
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
         for (n, (offset, age)) in
             [(0, 9), (-9, 9), (-9, 16), (-9, 18), (9, 7), (9, 9)].into_iter().enumerate()
         {
