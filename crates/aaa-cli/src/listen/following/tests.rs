@@ -24,7 +24,7 @@ async fn revokes(store: &Store, app: &str, user: u64, days: i64) {
     let body = format!(
         r#"{{"user_event":{{"revoke":{{"date_time":"{time}","target":{{"app_id":"1"}},"source":{{"user_id":"{user}"}}}}}}}}"#
     );
-    let app = App::new(app, format!("secret of {app}").parse().unwrap());
+    let app = App::new(app, format!("secret-of-{app}").parse().unwrap());
     let signature = Signature::of(app.active(), body.as_bytes()).to_string();
     let headers = HeaderMap::from_iter([(signature::HEADER, signature.parse().unwrap())]);
     let received = Received::new(body.into(), at).verify(&headers, &[app]).unwrap();

@@ -144,7 +144,7 @@ async fn another_apps_job_is_not_ours() {
         let body = format!(
             r#"{{"replay_job_status":{{"webhook_id":"12","job_state":"Complete","job_id":"{id}"}}}}"#
         );
-        let app = App::new(name, format!("secret of {name}").parse().unwrap());
+        let app = App::new(name, format!("secret-of-{name}").parse().unwrap());
         let signature = Signature::of(app.active(), body.as_bytes()).to_string();
         let headers = HeaderMap::from_iter([(signature::HEADER, signature.parse().unwrap())]);
         let received = Received::new(body.into(), time(ASKED)).verify(&headers, &[app]).unwrap();
