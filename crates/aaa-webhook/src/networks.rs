@@ -2,7 +2,8 @@
 //!
 //! It guards nothing that the signature does not guard already. It keeps scanners and floods away
 //! from the code that verifies, and from the log. Pure: addresses and headers are arguments.
-//! `receiver::Receiver::with_sources` puts it before everything else that a receiver does.
+//! `receiver::Receiver::with_sources` puts it before everything else that a receiver does; only a
+//! check with a right signature passes it from anywhere.
 //!
 //! # Behind a proxy
 //!

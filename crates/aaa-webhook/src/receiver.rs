@@ -169,8 +169,10 @@ impl<I: Inbox> Receiver<I> {
         Self { verifier: self.verifier.with_strict_crc(), ..self }
     }
 
-    /// Answers only what comes from these networks, checks included. For it the address of the
-    /// other side has to be among the extensions of a request, as
+    /// Answers only what comes from these networks, checks included; but a check that is signed
+    /// with one of the secrets is answered wherever it comes from, since only X and their owner can
+    /// make one: whoever looks at the receiver from its own machine is let in. For it the address of
+    /// the other side has to be among the extensions of a request, as
     /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo); one without it is refused. The
     /// accept loop of the module `server` puts it there, and so does `axum::serve` with
     /// `into_make_service_with_connect_info::<SocketAddr>()`.

@@ -10,7 +10,8 @@ const OF_X: &str = "x";
 pub(crate) struct SourceArgs {
     /// Answer nobody outside these networks, on the webhook's path: addresses, 203.0.113.0/24 and
     /// the like, with commas between them; `x` stands for the networks that X has published, which
-    /// X may change: what it then sends is refused. May be given more than once
+    /// X may change: what it then sends is refused. A check that is signed with a secret of the app
+    /// is answered from anywhere. May be given more than once
     #[arg(long, value_name = "CIDR", value_parser = networks)]
     pub(crate) allow_from: Vec<Networks>,
     /// Believe these proxies when they say who the client is; those before it too, if there are

@@ -221,6 +221,31 @@ async fn another_secret_is_found_out() {
     }
 }
 
+/// Where only X's networks are let in, a signed challenge still is; what the posts of this machine
+/// would show is not known, and that is no fault of the receiver.
+#[tokio::test]
+async fn a_network_that_is_not_allowed_is_no_fault() {
+    let lab = Lab::new().await;
+    let args = ["listen", "--bind", "127.0.0.1:0", "--recover", "off", "--format", "none"];
+    let receiver = Server::start(lab.command(&[&args[..], &["--allow-from", "x"]].concat())).await;
+    let url = format!("{}/webhooks/twitter", receiver.url);
+    let done = lab.run(&["doctor", &url]).await;
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    let from = done.stdout.find("ok       challenge").unwrap();
+    let to = done.stdout.find("ok       X's clock").unwrap();
+    insta::assert_snapshot!(plain(&lab, &done.stdout[from..to]), @"
+    ok       challenge         answered with the right token
+    ok       query             arrives
+    ok       latency           N ms, then N ms
+    ok       compression       none
+    ok       receiver's clock  its clock and this machine's agree
+    ok       forgery           refused: 403 for a wrong signature, 403 for none
+    warning  body              posts from this machine are refused (403) as an unsigned challenge is, for where they come from: what becomes of a body on its way could not be told
+                               fix: nothing, if `aaa listen --allow-from` leaves this machine out on purpose; to have bodies looked at, name its address there too for as long as that takes
+    ");
+    assert_eq!(receiver.end().await, 0);
+}
+
 /// The emulator and a receiver, as the README starts them, with everything that is wanted.
 #[tokio::test]
 async fn a_sound_receiver_is_fit() {

@@ -2,7 +2,7 @@
 
 use aaa_emulator::{
     control::{Action, Cause, Fault, JobState},
-    settings::Settings,
+    settings::{Challenge, Settings},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -98,6 +98,32 @@ async fn an_invalid_webhook_is_checked_from_here_and_then_by_x() {
     assert!(plan.stdout.contains("perhaps lost"), "{}", plan.stdout);
     // Perhaps is no reason for a failure.
     assert_eq!(scene.run(&["recover"]).await.code, 0);
+}
+
+/// A webhook whose URL ends in this turns invalid; with these flags it is made valid again.
+async fn becomes_valid_again(query: &str, args: &[&str]) {
+    let check_grace = SignedDuration::ZERO;
+    let settings = Settings { check_grace, challenge: Challenge::Signed, ..Settings::default() };
+    let mut scene = Scene::with(settings, &["--recover", "off"]).await;
+    scene.lab.json(&["webhooks", "delete", &scene.webhook]).await;
+    let url = format!("{}{query}", scene.url());
+    let webhook = scene.lab.json(&["webhooks", "create", &url]).await["id"].clone();
+    scene.stop().await;
+    scene.forward(2 * HOUR).await;
+    let valid = |scene: &Scene| scene.lab.emulator.state().webhooks[0].valid;
+    until(|| !valid(&scene)).await;
+    let mut told = Told::new().await;
+    let hook = told.url.clone();
+    scene.listen(&[&["--recover", "auto", "--hook-url", &hook], args].concat()).await;
+    let back = told.event("webhook_valid").await;
+    assert_eq!(back["webhook"], webhook);
+    assert!(valid(&scene), "{back}");
+}
+
+/// Where only X's networks are let in, the check from here is let in by its signature.
+#[tokio::test]
+async fn an_invalid_webhook_is_checked_from_a_network_that_is_not_allowed() {
+    becomes_valid_again("", &["--allow-from", "x"]).await;
 }
 
 #[tokio::test]

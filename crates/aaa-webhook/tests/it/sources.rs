@@ -149,6 +149,39 @@ async fn without_a_proxy() {
     }
 }
 
+/// Only who holds a secret can sign a check, and who calls their own URL from here holds it too.
+#[tokio::test]
+async fn a_signed_check_is_answered_wherever_it_comes_from() {
+    let (receiver, _) = receiver(proxies(ProxyHeader::XForwardedFor));
+    let address = start(&receiver).await;
+    let check = |method: &str, secret: &str, lines: &str| {
+        let query = format!("crc_token={TOKEN}&nonce=1");
+        let signature = Signature::of(&secret.parse().unwrap(), query.as_bytes());
+        format!(
+            "{method} {PATH}?{query} HTTP/1.1\r\nhost: x\r\n{HEADER}: {signature}\r\n{lines}\r\n"
+        )
+    };
+    for lines in ["", "x-forwarded-for: 1.2.3.4\r\n", "x-forwarded-for: ?\r\n"] {
+        let answer = answers(address, &check("GET", "consumer-secret", lines)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{lines}: {answer}");
+        assert!(answer.contains("response_token"), "{lines}: {answer}");
+        // Nobody else is, whatever they bring.
+        let sized = format!("{lines}content-length: 0\r\n");
+        for request in [
+            check("GET", "other", lines),
+            check("GET", "consumer-secret", &format!("{HEADER}: x\r\n{lines}")),
+            check("HEAD", "consumer-secret", lines),
+            check("POST", "consumer-secret", &sized),
+            delivery(lines),
+        ] {
+            let answer = answers(address, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{request}: {answer}");
+        }
+    }
+    let status = receiver.status();
+    assert_eq!((status.counts().checks, status.counts().rejections), (3, 0));
+}
+
 /// A server of somebody else's, which has to hand the address on.
 #[tokio::test]
 async fn with_another_server() {
@@ -188,5 +221,10 @@ async fn extractor_and_check() {
         let request = Request::get(format!("{PATH}?crc_token={TOKEN}"));
         let (head, _): (Parts, _) = from(address, full(request, "")).into_parts();
         assert_eq!(verifier.check(&head).status(), status, "{address}");
+        let query = format!("crc_token={TOKEN}");
+        let signature = Signature::of(app().active(), query.as_bytes()).to_string();
+        let request = Request::get(format!("{PATH}?{query}")).header(HEADER, signature);
+        let (head, _): (Parts, _) = from(address, full(request, "")).into_parts();
+        assert_eq!(verifier.check(&head).status(), 200, "{address}");
     }
 }

@@ -256,9 +256,28 @@ pub(in super::super) fn deliveries(
     // nothing about it.
     let verifies = posted.forged.as_ref().is_ok_and(|forged| !forged.status.is_success());
     if let (Some((trap, plain)), true) = (&posted.signed, is_right && verifies) {
-        findings.push(arrival(trap, plain, posted));
+        findings.push(match unsigned {
+            Some(unsigned) if is_elsewhere(unsigned, trap) => elsewhere(),
+            _ => arrival(trap, plain, posted),
+        });
     }
     findings
+}
+
+/// Says whether a signed post is refused in the words in which an unsigned challenge is: then for
+/// where it comes from, since the receiver has judged neither body nor signature.
+fn is_elsewhere(unsigned: &Answer, trap: &Outcome) -> bool {
+    unsigned.status == 403 && trap.as_ref().is_ok_and(|trap| trap.says_as(unsigned))
+}
+
+fn elsewhere() -> Finding {
+    Finding::warning(
+        Check::Body,
+        "posts from this machine are refused (403) as an unsigned challenge is, for where they come \
+         from: what becomes of a body on its way could not be told",
+        "nothing, if `aaa listen --allow-from` leaves this machine out on purpose; to have bodies \
+         looked at, name its address there too for as long as that takes",
+    )
 }
 
 /// Judges what is answered to whoever cannot sign.

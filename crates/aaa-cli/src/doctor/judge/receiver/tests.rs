@@ -246,3 +246,19 @@ fn with_another_secret_nobody_can_tell() {
     wrong body: a signed post got no answer: its words | see that POST reaches the receiver, and what its log says
     ");
 }
+
+/// Posts that are refused like an unsigned challenge say nothing about what is on the way.
+#[test]
+fn from_a_network_that_is_not_allowed() {
+    let foreign = || says(403, "not from here");
+    let posted = Deliveries {
+        forged: Ok(foreign()),
+        missing: Ok(foreign()),
+        signed: Some((Ok(foreign()), Ok(foreign()))),
+    };
+    let asked = asked(right(), foreign(), foreign());
+    insta::assert_snapshot!(told(deliveries(&posted, &asked, &secrets())), @"
+    ok forgery: refused: 403 for a wrong signature, 403 for none
+    warning body: posts from this machine are refused (403) as an unsigned challenge is, for where they come from: what becomes of a body on its way could not be told | nothing, if `aaa listen --allow-from` leaves this machine out on purpose; to have bodies looked at, name its address there too for as long as that takes
+    ");
+}
