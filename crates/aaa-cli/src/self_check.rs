@@ -7,6 +7,7 @@ use aaa_types::{ConsumerSecret, WebhookId};
 use aaa_webhook::signature::{HEADER, Signature};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Uri};
+use url::Url;
 
 /// As long as X waits for an answer to a check.
 const TIMEOUTS: Timeouts =
@@ -28,15 +29,17 @@ pub(crate) async fn self_check(
     let url = webhook.ok_or("the webhook is not registered")?.url.as_str();
     let draw = || getrandom::u64().map_err(|error| format!("no random numbers: {error}"));
     let token = format!("{:016x}{:016x}", draw()?, draw()?);
-    let query = format!("crc_token={token}&nonce={:016x}", draw()?);
     let joint = if url.contains('?') { '&' } else { '?' };
-    let uri: Uri =
-        format!("{url}{joint}{query}").parse().map_err(|_| format!("{url} cannot be called"))?;
+    let asked = format!("{url}{joint}crc_token={token}&nonce={:016x}", draw()?);
+    let asked = Url::parse(&asked).map_err(|_| format!("{url} cannot be called"))?;
+    let uri: Uri = asked.as_str().parse().map_err(|_| format!("{url} cannot be called"))?;
     let scheme = uri.scheme().cloned().unwrap_or(http::uri::Scheme::HTTPS);
     let transport = ReqwestTransport::for_scheme(&scheme, TIMEOUTS);
     let transport = transport.map_err(|error| error.to_string())?;
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = uri;
+    // The query as it is sent, which begins with the URL's own.
+    let query = asked.query().unwrap_or_default();
     let signature = Signature::of(secret, query.as_bytes()).to_string();
     if let Ok(signature) = HeaderValue::from_str(&signature) {
         request.headers_mut().insert(HEADER, signature);

@@ -126,6 +126,12 @@ async fn an_invalid_webhook_is_checked_from_a_network_that_is_not_allowed() {
     becomes_valid_again("", &["--allow-from", "x"]).await;
 }
 
+/// The query of the check is signed as it is sent, the URL's own included.
+#[tokio::test]
+async fn an_invalid_webhook_with_a_query_is_checked_from_here() {
+    becomes_valid_again("?tenant=1", &[]).await;
+}
+
 #[tokio::test]
 async fn who_vanishes_is_named_and_subscribed_again_where_a_token_is_held() {
     let mut told = Told::new().await;
