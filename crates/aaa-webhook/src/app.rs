@@ -46,9 +46,18 @@ impl App {
         &self.name
     }
 
-    /// Returns the secret that answers challenge-response checks.
+    /// Returns the secret that answers challenge-response checks which are not signed.
     pub fn active(&self) -> &ConsumerSecret {
         &self.active
+    }
+
+    /// Returns a secret by its place; the active one where there is no previous one.
+    #[cfg(feature = "axum")]
+    pub(crate) fn secret(&self, slot: SecretSlot) -> &ConsumerSecret {
+        match (slot, &self.previous) {
+            (SecretSlot::Previous, Some(previous)) => previous,
+            _ => &self.active,
+        }
     }
 
     /// Says whether the two have a secret in common. Nothing could tell such apps apart: the
@@ -85,7 +94,7 @@ impl App {
     }
 }
 
-/// Which of an app's secrets verified a delivery.
+/// Which of an app's secrets verified a delivery or a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SecretSlot {
     /// The current one.

@@ -14,7 +14,7 @@ use super::{
     status::Signed,
 };
 use crate::{
-    app::App,
+    app::{App, SecretSlot},
     crc::CrcToken,
     delivery::{Received, Rejection, VerifiedDelivery},
     networks::Sources,
@@ -243,12 +243,12 @@ impl Verifier {
         head.method == Method::GET && signature.is_ok_and(|it| self.signer(&it, head).is_some())
     }
 
-    /// Returns whose secret signed a check.
-    fn signer(&self, signature: &Signature, head: &Parts) -> Option<&App> {
+    /// Returns the app and the secret that signed a check.
+    fn signer(&self, signature: &Signature, head: &Parts) -> Option<(&App, SecretSlot)> {
         let query = head.uri.query().unwrap_or_default().as_bytes();
-        let signed = |app: &&App| app.verify(signature, query).is_some();
+        let signed = |app| Some((app, App::verify(app, signature, query)?));
         // All are asked before the first that fits is taken: the time tells nothing.
-        let signers: Vec<_> = self.shared.apps.iter().filter(signed).collect();
+        let signers: Vec<_> = self.shared.apps.iter().filter_map(signed).collect();
         signers.first().copied()
     }
 
@@ -263,7 +263,8 @@ impl Verifier {
         };
         let token = CrcToken::from_query(query).map_err(Refusal::CheckToken)?;
         match (signer, apps) {
-            (Some(app), _) => Ok((token.answer(app.active()), Signed::Yes)),
+            // Whoever signs with the secret before a rotation expects an answer made with it.
+            (Some((app, slot)), _) => Ok((token.answer(app.secret(slot)), Signed::Yes)),
             (None, [app]) => Ok((token.answer(app.active()), Signed::No)),
             // A guess could be the wrong app's answer, which invalidates the webhook at once.
             (None, _) => Err(Refusal::AmbiguousCheck),

@@ -227,9 +227,19 @@ async fn both_secrets_of_a_rotation_verify_and_the_active_one_answers() {
         App::new("main", "new".parse().unwrap()).with_previous("consumer-secret".parse().unwrap());
     let receiver = Receiver::new(inbox, app);
     assert_eq!(send(&receiver, full(post(BODY), BODY)).await.status(), 200);
-    let answer = body(send(&receiver, get(&format!("crc_token={TOKEN}"))).await).await;
-    let expected = Signature::of(&"new".parse().unwrap(), TOKEN.as_bytes()).to_string();
-    assert!(answer.contains(&expected));
+    let query = format!("crc_token={TOKEN}");
+    let answer = body(send(&receiver, get(&query)).await).await;
+    let sign = |secret: &str, text: &str| {
+        Signature::of(&secret.parse().unwrap(), text.as_bytes()).to_string()
+    };
+    assert!(answer.contains(&sign("new", TOKEN)));
+    // Whoever has signed the check shows which secret they go by: the other one's answer would be
+    // wrong, and a wrong answer invalidates the webhook at once.
+    for secret in ["new", "consumer-secret"] {
+        let check = Request::get(format!("{PATH}?{query}")).header(HEADER, sign(secret, &query));
+        let answer = body(send(&receiver, full(check, "")).await).await;
+        assert!(answer.contains(&sign(secret, TOKEN)), "{secret}: {answer}");
+    }
 }
 
 #[tokio::test]
