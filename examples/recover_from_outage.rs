@@ -35,6 +35,9 @@ use tokio::{
 
 type Failure = Box<dyn Error + Send + Sync>;
 
+/// The name of the app inside event keys.
+const APP: &str = "default";
+
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 #[tokio::main]
@@ -121,7 +124,7 @@ impl Run {
     ) -> Result<Self, Failure> {
         let store = SqliteStore::open(directory, aaa_store::Settings::default())?;
         let secret = credentials::CONSUMER_SECRET.parse()?;
-        let receiver = Receiver::new(store.clone(), App::new("default", secret));
+        let receiver = Receiver::new(store.clone(), App::new(APP, secret));
         let status = receiver.status();
         let server = Server::bind(address).await?;
         let address = server.local_addr();
@@ -159,11 +162,11 @@ impl Run {
 
 /// What a receiver says of itself: a job only counts if nothing was refused meanwhile.
 fn health(id: RunId, status: &Status) -> Health {
-    let counts = status.counts();
+    let (counts, signatures) = (status.counts(), status.signatures(APP));
     let tally = Tally {
         refusals: counts.refusals,
-        verified: counts.verified + counts.signed_checks,
-        rejected: counts.doubtful,
+        verified: signatures.verified,
+        rejected: signatures.doubtful,
         arrived: counts.verified + counts.checks,
     };
     Health::new(id, tally)

@@ -134,7 +134,12 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
         None => (server, "http"),
     };
     let (phase, watched) = watch::channel(Phase::Running);
-    let run = Run { id: random_run()?, status: receiver.status(), phase: watched };
+    let run = Run {
+        id: random_run()?,
+        app: apps.recovered().into(),
+        status: receiver.status(),
+        phase: watched,
+    };
 
     // What is printed begins with what arrives from here on.
     let live = live::Live::new(store.clone(), format).await?;
@@ -252,6 +257,8 @@ async fn failed(registered: &mut Option<Registered>) -> Failure {
 #[derive(Clone)]
 struct Run {
     id: RunId,
+    /// The app whose deliveries are recovered.
+    app: Arc<str>,
     status: Status,
     phase: watch::Receiver<Phase>,
 }
@@ -268,11 +275,13 @@ enum Phase {
 
 impl Run {
     fn health(&self) -> Health {
+        // That another app's secret is right says nothing of the one that matters here.
+        let signatures = self.status.signatures(&self.app);
         let counts = self.status.counts();
         let tally = Tally {
             refusals: counts.refusals,
-            verified: counts.verified.saturating_add(counts.signed_checks),
-            rejected: counts.doubtful,
+            verified: signatures.verified,
+            rejected: signatures.doubtful,
             arrived: counts.verified.saturating_add(counts.checks),
         };
         Health::new(self.id, tally)

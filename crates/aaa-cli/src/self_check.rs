@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aaa_client::{Client, ReqwestTransport, Timeouts, Transport};
 use aaa_types::{ConsumerSecret, WebhookId};
-use aaa_webhook::signature::{HEADER, Signature};
+use aaa_webhook::signature::{HEADER, PROBE, Signature};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Uri};
 use url::Url;
@@ -38,6 +38,8 @@ pub(crate) async fn self_check(
     let transport = transport.map_err(|error| error.to_string())?;
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = uri;
+    // Here the secret is the receiver's own: that it fits says nothing about X's.
+    request.headers_mut().insert(PROBE, HeaderValue::from_static("aaa"));
     // The query as it is sent, which begins with the URL's own.
     let query = asked.query().unwrap_or_default();
     let signature = Signature::of(secret, query.as_bytes()).to_string();

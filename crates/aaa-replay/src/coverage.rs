@@ -50,11 +50,11 @@ pub struct Tally {
     /// Verified deliveries that were refused, and connections that were not taken. Any change
     /// between two heartbeats leaves a gap between them.
     pub refusals: u64,
-    /// Deliveries, and signed checks, with a right signature: they show that the secrets are
-    /// right.
+    /// Deliveries, and checks that X has signed, with a right signature: they show that the secrets
+    /// of the app that is recovered are right. Neither those of other apps nor our own probes do.
     pub verified: u64,
-    /// Requests whose signature was missing or wrong, but for those between two that were right.
-    /// Anybody can send those, but X's own are among them while a secret is wrong.
+    /// Requests to that app whose signature was missing or wrong, but for those between two that
+    /// were right. Anybody can send those, but X's own are among them while a secret is wrong.
     pub rejected: u64,
     /// Verified deliveries and answered checks: they show that requests arrive.
     pub arrived: u64,

@@ -42,7 +42,7 @@ pub use self::{
     answer::Refused,
     paths::{PathTaken, Paths},
     reason::Reason,
-    status::{Counts, Figures, Status, Unready},
+    status::{Counts, Figures, Signatures, Status, Unready},
     verifier::Verifier,
 };
 pub use crate::distribution::Distribution;
@@ -150,7 +150,8 @@ impl<I: Inbox> Receiver<I> {
     }
 
     /// Creates a receiver for other apps, with the same inbox, the same status, and the same
-    /// limits, of which both take their share.
+    /// limits, of which both take their share. What signatures tell of secrets the status keeps for
+    /// each app, see [`Status::signatures`].
     #[must_use]
     pub fn for_apps(&self, apps: Vec<App>) -> Self {
         Self { verifier: self.verifier.for_apps(apps), inbox: Arc::clone(&self.inbox) }

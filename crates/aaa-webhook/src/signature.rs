@@ -11,6 +11,14 @@ use sha2::Sha256;
 /// The header that carries a signature, on deliveries and on challenge-response checks.
 pub const HEADER: HeaderName = HeaderName::from_static("x-twitter-webhooks-signature");
 
+/// The header by which whoever looks at their own receiver says so, whatever its value.
+///
+/// Such a request is answered like any other, but it says nothing about the secret that X has: it
+/// is signed with the one that its sender has, which may be as wrong as the receiver's. X sends no
+/// such header, and it opens nothing: who adds it only gives up what a right signature would show,
+/// or keeps a wrong one from raising doubts.
+pub const PROBE: HeaderName = HeaderName::from_static("aaa-probe");
+
 /// What a signature begins with.
 const PREFIX: &str = "sha256=";
 

@@ -92,6 +92,14 @@ impl Apps {
         }
     }
 
+    /// Returns the name of the app that is recovered; where it is not among them, that of the first,
+    /// since heartbeats tell of one.
+    pub(super) fn recovered(&self) -> &str {
+        let names = self.names();
+        let first = names.first().copied().unwrap_or(DEFAULT);
+        if names.contains(&DEFAULT) { DEFAULT } else { first }
+    }
+
     /// Makes a receiver for each path, all with the store, limits and status of one.
     ///
     /// # Errors

@@ -1,11 +1,17 @@
 //! Several apps on one receiver.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
+use aaa_replay::coverage::{Cause, gaps};
+use aaa_store::SqliteStore;
 use aaa_webhook::signature::{HEADER, Signature};
-use tokio::process::Command;
+use jiff::SignedDuration;
+use tokio::{
+    process::Command,
+    time::{sleep, timeout},
+};
 
-use crate::support::{Server, aaa, deliver, get, run, send};
+use crate::support::{PATIENCE, Server, aaa, deliver, get, run, send};
 
 const TOKEN: &str = "OWY4ODQ2ZjgtNDljMC00NDY2LWJhMGQtYTE4NzQ0MTM2OGFi";
 
@@ -156,4 +162,61 @@ async fn strict_crc_answers_only_what_x_has_signed() {
         assert_eq!(send(&server.url, &request).await.0, expected, "{secret}");
     }
     assert_eq!(server.end().await, 0);
+}
+
+/// X has a new secret for the main app, and something with a right signature arrives all the same.
+/// What is rejected meanwhile is a gap, once the receiver has the new secret too.
+async fn a_gap_in_spite_of(hides: impl AsyncFn(&Path, &Server)) {
+    let directory = tempfile::tempdir().unwrap();
+    let start = async |secret| {
+        let secrets = [("X_CONSUMER_SECRET", secret), ("SHOP_CONSUMER_SECRET", "shop-secret")];
+        Server::start(listen(directory.path(), &["--app", "/shop=SHOP"], &secrets)).await
+    };
+    let arrives = async |server: &Server, secret| {
+        deliver(&server.url, "/webhooks/twitter", secret, &body(1)).await
+    };
+    let server = start("old").await;
+    assert_eq!(arrives(&server, "old").await, 200);
+    let reader = SqliteStore::open_reader(directory.path().join("aaa-data")).unwrap();
+    let told = async {
+        while reader.spans().await.unwrap().last().is_none_or(|span| span.verified.is_none()) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, told).await.expect("no heartbeat tells of it");
+    assert_eq!(arrives(&server, "new").await, 403);
+    hides(directory.path(), &server).await;
+    assert_eq!(server.end().await, 0);
+
+    let server = start("new").await;
+    assert_eq!(arrives(&server, "new").await, 200);
+    assert_eq!(server.end().await, 0);
+    let spans = reader.spans().await.unwrap();
+    let gaps = gaps(&spans, SignedDuration::ZERO);
+    let spells: Vec<_> = gaps.iter().filter(|gap| gap.cause == Cause::Signatures).collect();
+    assert_eq!(spells.len(), 1, "{gaps:?}");
+    // From the last that was right to the first that is again.
+    let right: Vec<_> = spans.iter().filter_map(|span| span.verified).collect();
+    assert_eq!((spells[0].from, spells[0].to), (right[0].last.at, right[1].first.at));
+}
+
+#[tokio::test]
+async fn another_app_does_not_hide_a_wrong_secret() {
+    a_gap_in_spite_of(async |_, server| {
+        assert_eq!(deliver(&server.url, "/shop", "shop-secret", &body(2)).await, 200);
+    })
+    .await;
+}
+
+/// They are signed with the secret that is wrong.
+#[tokio::test]
+async fn our_own_probes_do_not_hide_a_wrong_secret() {
+    a_gap_in_spite_of(async |directory, server| {
+        let url = format!("{}/webhooks/twitter", server.url);
+        let mut command = aaa(directory, &["doctor", &url]);
+        command.env("X_CONSUMER_SECRET", "old").env("X_API_URL", "http://127.0.0.1:9");
+        let done = run(command).await;
+        assert!(done.stdout.contains("answered with the right token"), "{}", done.stdout);
+    })
+    .await;
 }

@@ -129,11 +129,11 @@ impl Stage {
     }
 
     fn heartbeat(&self) -> Heartbeat {
-        let counts = self.status.counts();
+        let (counts, signatures) = (self.status.counts(), self.status.signatures("main"));
         let tally = Tally {
             refusals: counts.refusals,
-            verified: counts.verified + counts.signed_checks,
-            rejected: counts.doubtful,
+            verified: signatures.verified,
+            rejected: signatures.doubtful,
             arrived: counts.verified + counts.checks,
         };
         Heartbeat {

@@ -1,7 +1,8 @@
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{
             AtomicBool, AtomicI64, AtomicU64,
             Ordering::{Relaxed, SeqCst},
@@ -59,22 +60,33 @@ pub struct Counts {
     /// Requests without a usable signature, with a wrong one, or signed without being a delivery.
     /// Anybody can cause these, so they say nothing about missed events.
     pub rejections: u64,
-    /// Of these, the ones before the first and after the last request that was signed with one of
-    /// our secrets: while those are wrong, X's own are among them. Between two that fit the secrets
-    /// were right.
-    pub doubtful: u64,
     /// Requests whose body was not read: too large, too slow, encoded, cut off, framed in an
     /// unclear way, or too many at once. Nobody knows who sent them, so they say nothing about
     /// missed events either; but X's own could be among them, and many are worth a look.
     pub unread: u64,
     /// Challenge-response checks that were answered.
     pub checks: u64,
-    /// Of these, the ones that were signed with one of our secrets, so that X surely asked.
+    /// Of these, the ones that were signed with one of our secrets and are none of our own
+    /// [probes](crate::signature::PROBE), so that X surely asked.
     pub signed_checks: u64,
     /// Challenge-response checks that were refused.
     pub refused_checks: u64,
     /// Connections that are open now.
     pub connections: u64,
+}
+
+/// What the signatures of one app's requests tell of its secrets, whatever those of other apps do.
+/// Our own [probes](crate::signature::PROBE) are not among them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Signatures {
+    /// Deliveries, and checks that X has signed, with a right signature: they show that the secrets
+    /// are right.
+    pub verified: u64,
+    /// Requests without a usable signature, with a wrong one, or signed without being a delivery,
+    /// before the first and after the last that was verified: while the secrets are wrong, X's own
+    /// are among them. Between two that fit the secrets were right.
+    pub doubtful: u64,
 }
 
 /// What a receiver measures, at one moment: the [`Counts`], and what takes longer to gather.
@@ -97,7 +109,7 @@ pub struct Figures {
     pub last_check: Option<Timestamp>,
 }
 
-/// Whether a check had a right signature. Not all of X's have one.
+/// Whether X surely asked: a check had a right signature, which not all of X's have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signed {
     Yes,
@@ -113,7 +125,7 @@ struct Cells {
     duplicates: AtomicU64,
     refusals: AtomicU64,
     rejections: AtomicU64,
-    proof: Proof,
+    proofs: Mutex<BTreeMap<String, Arc<Proof>>>,
     unread: AtomicU64,
     checks: AtomicU64,
     signed_checks: AtomicU64,
@@ -133,7 +145,6 @@ impl Status {
     /// Returns the counts.
     pub fn counts(&self) -> Counts {
         let cells = &self.cells;
-        let rejections = cells.rejections.load(SeqCst);
         Counts {
             verified: cells.verified.load(SeqCst),
             verified_by_previous: cells.verified_by_previous.load(SeqCst),
@@ -141,14 +152,29 @@ impl Status {
             stored: cells.stored.load(SeqCst),
             duplicates: cells.duplicates.load(SeqCst),
             refusals: cells.refusals.load(SeqCst),
-            rejections,
-            doubtful: cells.proof.doubtful(rejections),
+            rejections: cells.rejections.load(SeqCst),
             unread: cells.unread.load(SeqCst),
             checks: cells.checks.load(SeqCst),
             signed_checks: cells.signed_checks.load(SeqCst),
             refused_checks: cells.refused_checks.load(SeqCst),
             connections: cells.connections.load(SeqCst),
         }
+    }
+
+    /// Returns what the signatures of an app's requests tell, at whichever receiver that shares
+    /// this status.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aaa_webhook::receiver::Status;
+    ///
+    /// let signatures = Status::default().signatures("main");
+    /// assert_eq!((signatures.verified, signatures.doubtful), (0, 0));
+    /// ```
+    pub fn signatures(&self, app: &str) -> Signatures {
+        let proofs = self.cells.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        proofs.get(app).map(|proof| proof.read()).unwrap_or_default()
     }
 
     /// Returns all that is measured.
@@ -195,9 +221,14 @@ impl Status {
         self.cells.draining.store(true, SeqCst);
     }
 
+    /// Returns the handle of an app's proof.
+    pub(super) fn proof(&self, app: &str) -> Arc<Proof> {
+        let mut proofs = self.cells.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(proofs.entry(app.to_owned()).or_default())
+    }
+
     pub(super) fn verified(&self, slot: SecretSlot) {
         self.cells.verified.fetch_add(1, SeqCst);
-        self.prove();
         if slot == SecretSlot::Previous {
             self.cells.verified_by_previous.fetch_add(1, SeqCst);
         }
@@ -225,11 +256,6 @@ impl Status {
         self.cells.rejections.fetch_add(1, SeqCst);
     }
 
-    /// Notes that a secret is right.
-    fn prove(&self) {
-        self.cells.proof.note(self.cells.rejections.load(SeqCst));
-    }
-
     /// Counts a body that was not read, and returns how many there are now.
     pub(super) fn unread(&self) -> u64 {
         self.cells.unread.fetch_add(1, SeqCst).wrapping_add(1)
@@ -251,7 +277,6 @@ impl Status {
         self.cells.checks.fetch_add(1, SeqCst);
         if signed == Signed::Yes {
             self.cells.signed_checks.fetch_add(1, SeqCst);
-            self.prove();
         }
         self.cells.check_times.add(took);
         self.cells.last_check.set(now);
@@ -325,31 +350,46 @@ impl Moment {
     }
 }
 
-/// How many requests had been rejected when something fitted a secret for the first time, and for the
-/// last.
-struct Proof {
+/// What fitted the secrets of an app, and what did not.
+#[derive(Debug)]
+pub(super) struct Proof {
+    verified: AtomicU64,
+    rejected: AtomicU64,
+    /// How many had been rejected when something fitted for the first time, and for the last.
     first: AtomicU64,
     last: AtomicU64,
 }
 
 impl Default for Proof {
     fn default() -> Self {
-        Self { first: AtomicU64::new(u64::MAX), last: AtomicU64::new(0) }
+        let [verified, rejected, last] = [0; 3].map(AtomicU64::new);
+        Self { verified, rejected, first: AtomicU64::new(u64::MAX), last }
     }
 }
 
 impl Proof {
-    fn note(&self, rejections: u64) {
+    /// Notes that something fits.
+    pub(super) fn verified(&self) {
+        let rejected = self.rejected.load(SeqCst);
         // Of two threads the one that saw more was the later one.
-        self.last.fetch_max(rejections, SeqCst);
-        self.first.fetch_min(rejections, SeqCst);
+        self.last.fetch_max(rejected, SeqCst);
+        self.first.fetch_min(rejected, SeqCst);
+        self.verified.fetch_add(1, SeqCst);
     }
 
-    fn doubtful(&self, rejections: u64) -> u64 {
-        match self.first.load(SeqCst) {
-            u64::MAX => rejections,
-            first => first.saturating_add(rejections.saturating_sub(self.last.load(SeqCst))),
-        }
+    /// Notes that something does not.
+    pub(super) fn rejected(&self) {
+        self.rejected.fetch_add(1, SeqCst);
+    }
+
+    fn read(&self) -> Signatures {
+        let verified = self.verified.load(SeqCst);
+        let rejected = self.rejected.load(SeqCst);
+        let doubtful = match self.first.load(SeqCst) {
+            u64::MAX => rejected,
+            first => first.saturating_add(rejected.saturating_sub(self.last.load(SeqCst))),
+        };
+        Signatures { verified, doubtful }
     }
 }
 

@@ -11,14 +11,14 @@ use super::{
     answer::{self, Refusal, Refused},
     body::{self, Held, Room},
     clock,
-    status::Signed,
+    status::{Proof, Signed},
 };
 use crate::{
     app::{App, SecretSlot},
     crc::CrcToken,
     delivery::{Received, Rejection, VerifiedDelivery},
     networks::Sources,
-    signature::{Signature, SignatureError},
+    signature::{PROBE, Signature, SignatureError},
 };
 
 /// The half of a [`Receiver`](super::Receiver) that needs no inbox: it reads a request within its
@@ -57,6 +57,8 @@ pub struct Verifier {
 #[derive(Clone)]
 struct Shared {
     apps: Vec<App>,
+    /// What fits the secrets of each app.
+    proofs: Vec<Arc<Proof>>,
     limits: Limits,
     room: Room,
     strict_crc: bool,
@@ -74,14 +76,15 @@ impl Verifier {
     /// Creates a verifier for several apps behind one URL, see
     /// [`Receiver::shared`](super::Receiver::shared).
     pub fn shared(apps: Vec<App>) -> Self {
-        let limits = Limits::default();
+        let (limits, status) = (Limits::default(), Status::default());
         let shared = Shared {
+            proofs: proofs(&status, &apps),
             apps,
             limits,
             room: Room::new(limits.bodies),
             strict_crc: false,
             sources: None,
-            status: Status::default(),
+            status,
             now: clock::now,
         };
         Self { shared: Arc::new(shared) }
@@ -91,7 +94,10 @@ impl Verifier {
     /// and the same status.
     #[must_use]
     pub fn for_apps(&self, apps: Vec<App>) -> Self {
-        self.clone().with(|shared| shared.apps = apps)
+        self.clone().with(|shared| {
+            shared.proofs = proofs(&shared.status, &apps);
+            shared.apps = apps;
+        })
     }
 
     /// Sets the limits.
@@ -120,7 +126,10 @@ impl Verifier {
     /// Counts into a given status.
     #[must_use]
     pub fn with_status(self, status: Status) -> Self {
-        self.with(|shared| shared.status = status)
+        self.with(|shared| {
+            shared.proofs = proofs(&status, &shared.apps);
+            shared.status = status;
+        })
     }
 
     /// Returns a handle to what is counted.
@@ -140,8 +149,13 @@ impl Verifier {
         let began = clock::instant();
         let status = &self.shared.status;
         match self.token_answer(head) {
-            Ok((answer, signed)) => {
+            Ok((answer, signer)) => {
+                let by_x = signer.filter(|_| !is_probe(head));
+                let signed = if by_x.is_some() { Signed::Yes } else { Signed::No };
                 status.check_answered((self.shared.now)(), began.elapsed(), signed);
+                if let Some(app) = by_x {
+                    self.prove(app.name());
+                }
                 tracing::debug!("check answered");
                 answer::json(answer)
             }
@@ -189,7 +203,7 @@ impl Verifier {
         let headers = &head.headers;
         // Who does not even try to sign gets no memory.
         if let Err(error) = Signature::from_headers(headers) {
-            return Err(self.rejected(Rejection::Signature(error)));
+            return Err(self.rejected(Rejection::Signature(error), head));
         }
         let Shared { apps, limits, room, status, now, .. } = &*self.shared;
         let read = body::read(headers, body, limits, room);
@@ -205,8 +219,11 @@ impl Verifier {
         let verified = Received::new(bytes, now()).verify(headers, apps);
         // From here on the inbox bounds the memory.
         drop(room);
-        let delivery = verified.map_err(|why| self.rejected(why))?;
+        let delivery = verified.map_err(|why| self.rejected(why, head))?;
         status.verified(delivery.slot());
+        if !is_probe(head) {
+            self.prove(delivery.app());
+        }
         Ok(delivery)
     }
 
@@ -252,8 +269,8 @@ impl Verifier {
         signers.first().copied()
     }
 
-    /// Returns the answer to a check, and whether X surely asked.
-    fn token_answer(&self, head: &Parts) -> Result<(String, Signed), Refusal> {
+    /// Returns the answer to a check, and the app whose secret it was signed with.
+    fn token_answer(&self, head: &Parts) -> Result<(String, Option<&App>), Refusal> {
         let apps = self.shared.apps.as_slice();
         let query = head.uri.query().unwrap_or_default();
         let signer = match Signature::from_headers(&head.headers) {
@@ -264,15 +281,27 @@ impl Verifier {
         let token = CrcToken::from_query(query).map_err(Refusal::CheckToken)?;
         match (signer, apps) {
             // Whoever signs with the secret before a rotation expects an answer made with it.
-            (Some((app, slot)), _) => Ok((token.answer(app.secret(slot)), Signed::Yes)),
-            (None, [app]) => Ok((token.answer(app.active()), Signed::No)),
+            (Some((app, slot)), _) => Ok((token.answer(app.secret(slot)), Some(app))),
+            (None, [app]) => Ok((token.answer(app.active()), None)),
             // A guess could be the wrong app's answer, which invalidates the webhook at once.
             (None, _) => Err(Refusal::AmbiguousCheck),
         }
     }
 
-    fn rejected(&self, rejection: Rejection) -> Refused {
+    /// Notes that an app's secret is right.
+    fn prove(&self, app: &str) {
+        let mut apps = self.shared.apps.iter().zip(&self.shared.proofs);
+        if let Some((_, proof)) = apps.find(|(own, _)| own.name() == app) {
+            proof.verified();
+        }
+    }
+
+    fn rejected(&self, rejection: Rejection, head: &Parts) -> Refused {
         self.shared.status.rejected();
+        if !is_probe(head) {
+            // Whose it was meant to be, nobody knows.
+            self.shared.proofs.iter().for_each(|proof| proof.rejected());
+        }
         tracing::debug!(%rejection, "delivery rejected");
         self.refused(Refusal::Rejected(rejection))
     }
@@ -286,4 +315,14 @@ impl Verifier {
         change(Arc::make_mut(&mut self.shared));
         self
     }
+}
+
+/// Returns the proofs of apps, in their order.
+fn proofs(status: &Status, apps: &[App]) -> Vec<Arc<Proof>> {
+    apps.iter().map(|app| status.proof(app.name())).collect()
+}
+
+/// Says whether it is we ourselves who look at the receiver.
+fn is_probe(head: &Parts) -> bool {
+    head.headers.contains_key(PROBE)
 }

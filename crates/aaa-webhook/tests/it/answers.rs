@@ -6,7 +6,7 @@ use aaa_webhook::{
     app::App,
     inbox::InboxError,
     receiver::{Limits, Receiver},
-    signature::{HEADER, Signature},
+    signature::{HEADER, PROBE, Signature},
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -58,6 +58,12 @@ async fn a_copy_is_acknowledged_and_counted() {
     assert_eq!((counts.committed, counts.stored, counts.duplicates), (1, 0, 1));
 }
 
+/// Returns how many requests fitted the app's secret, and how many may have been X's all the same.
+fn signatures(receiver: &Receiver<TestInbox>, app: &str) -> (u64, u64) {
+    let signatures = receiver.status().signatures(app);
+    (signatures.verified, signatures.doubtful)
+}
+
 /// While a secret is wrong, what X sends is rejected; what is rejected between two requests that fit
 /// was somebody else's.
 #[tokio::test]
@@ -67,24 +73,84 @@ async fn what_is_rejected_while_the_secret_is_right_is_nobody_s_loss() {
         for _ in 0..times {
             assert_eq!(send(&receiver, full(Request::post(PATH), BODY)).await.status(), 401);
         }
-        let counts = receiver.status().counts();
-        (counts.rejections, counts.doubtful)
+        signatures(&receiver, "main")
     };
-    assert_eq!(forge(2).await, (2, 2));
+    assert_eq!(forge(2).await, (0, 2));
     assert_eq!(send(&receiver, full(post(BODY), BODY)).await.status(), 200);
-    assert_eq!(forge(0).await, (2, 2));
-    assert_eq!(forge(3).await, (5, 5));
+    assert_eq!(forge(0).await, (1, 2));
+    assert_eq!(forge(3).await, (1, 5));
     // A check that X has signed says as much as a delivery.
     let query = format!("crc_token={TOKEN}");
     let signature = Signature::of(app().active(), query.as_bytes()).to_string();
-    let check = Request::get(format!("{PATH}?{query}")).header(HEADER, signature);
-    assert_eq!(send(&receiver, full(check, "")).await.status(), 200);
-    assert_eq!(forge(0).await, (5, 2));
+    let check = || Request::get(format!("{PATH}?{query}")).header(HEADER, &signature);
+    assert_eq!(send(&receiver, full(check(), "")).await.status(), 200);
+    assert_eq!(forge(0).await, (2, 2));
     // One that anybody can send says nothing.
-    assert_eq!(forge(1).await, (6, 3));
-    let check = Request::get(format!("{PATH}?{query}"));
-    assert_eq!(send(&receiver, full(check, "")).await.status(), 200);
-    assert_eq!(forge(0).await, (6, 3));
+    assert_eq!(forge(1).await, (2, 3));
+    assert_eq!(send(&receiver, get(&query)).await.status(), 200);
+    assert_eq!(forge(0).await, (2, 3));
+    assert_eq!(receiver.status().counts().rejections, 6);
+}
+
+/// Who looks at their own receiver signs with the secret that they have, which may be as wrong as
+/// the receiver's.
+#[tokio::test]
+async fn our_own_probes_say_nothing_about_the_secret_that_x_has() {
+    let (receiver, inbox) = receiver();
+    assert_eq!(send(&receiver, full(Request::post(PATH), BODY)).await.status(), 401);
+    let query = format!("crc_token={TOKEN}");
+    let signature = Signature::of(app().active(), query.as_bytes()).to_string();
+    let check = Request::get(format!("{PATH}?{query}")).header(HEADER, signature);
+    for (request, status) in [
+        (full(check.header(PROBE, "1"), ""), 200),
+        (full(post(BODY).header(PROBE, "1"), BODY), 200),
+        (full(post(BODY).header(PROBE, ""), "{}"), 403),
+        (full(post("[1]").header(PROBE, "1"), "[1]"), 400),
+        (full(Request::post(PATH).header(PROBE, "1"), BODY), 401),
+    ] {
+        assert_eq!(send(&receiver, request).await.status(), status);
+        assert_eq!(signatures(&receiver, "main"), (0, 1));
+    }
+    // In everything else they are requests like any other.
+    assert_eq!(*inbox.bodies.lock().unwrap(), [BODY]);
+    let counts = receiver.status().counts();
+    assert_eq!((counts.verified, counts.rejections), (1, 4));
+    assert_eq!((counts.checks, counts.signed_checks), (1, 0));
+}
+
+/// The deliveries of one app do not show that another one's secret is right.
+#[tokio::test]
+async fn each_app_proves_its_own_secret() {
+    let (main, inbox) = receiver();
+    let shop = App::new("shop", "shop-secret".parse().unwrap());
+    let other = main.for_apps(vec![shop.clone()]);
+    let signed = |secret: &str| {
+        let signature = Signature::of(&secret.parse().unwrap(), BODY.as_bytes()).to_string();
+        full(Request::post(PATH).header(HEADER, signature), BODY)
+    };
+    for (receiver, secret, status) in [
+        (&main, "consumer-secret", 200),
+        // X has a new secret for it.
+        (&main, "rotated", 403),
+        (&other, "shop-secret", 200),
+        (&main, "rotated", 403),
+        (&other, "shop-secret", 200),
+    ] {
+        assert_eq!(send(receiver, signed(secret)).await.status(), status);
+    }
+    assert_eq!((signatures(&main, "main"), signatures(&main, "shop")), ((1, 2), (2, 0)));
+    // Nor where they share a path: what is rejected there may be of either.
+    let shared = Receiver::shared(inbox, vec![app(), shop]);
+    for (secret, status) in
+        [("consumer-secret", 200), ("rotated", 403), ("shop-secret", 200), ("rotated", 403)]
+    {
+        assert_eq!(send(&shared, signed(secret)).await.status(), status);
+    }
+    assert_eq!((signatures(&shared, "main"), signatures(&shared, "shop")), ((1, 2), (1, 2)));
+    // At another path, it is the same app.
+    let again = shared.for_apps(vec![app()]).with_status(shared.status());
+    assert_eq!(send(&again, signed("consumer-secret")).await.status(), 200);
+    assert_eq!(signatures(&shared, "main"), (2, 0));
 }
 
 #[tokio::test]
