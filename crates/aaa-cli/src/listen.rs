@@ -1,6 +1,7 @@
 //! `aaa listen`: the receiver as a process.
 
 mod apps;
+mod clocks;
 #[cfg(feature = "jetstream")]
 mod cluster;
 mod dashboard;
@@ -146,7 +147,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let look = || {
         let directory = args.store.data_dir.clone();
         let figures = recovery.as_ref().map(Recovery::figures);
-        metrics::Look::new(store.clone(), directory, live.printed(), figures)
+        metrics::Look::new(store.clone(), directory, live.printed(), figures, clock.clone())
     };
     let metrics = match args.metrics {
         Some(address) => Some(metrics::Watch::bind(address, args.bind, look()).await?),
@@ -155,11 +156,12 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let board = dashboard::Board::bind(&args, &credentials, &store, &run.status, look).await?;
     let address = server.local_addr();
     let router = apps.mount(&receiver)?.router();
-    let mut server =
-        tokio::spawn(server.serve(router, run.status.clone(), run.reached(Phase::Draining)));
-    // An outage counts from the first heartbeat on, so it is there before anybody relies on us.
+    // An outage counts from the first heartbeat on, so it is there before anybody relies on us. Who
+    // connects by now waits, so that the store knows X's time before it judges what is old.
     let first = store.heartbeat(heartbeat(&clock, run.health())).await;
     first.map_err(|error| Exit::Failed.of("could not write to the store", error))?;
+    let mut server =
+        tokio::spawn(server.serve(router, run.status.clone(), run.reached(Phase::Draining)));
     if let Some(since) = args.since {
         declare(&store, &clock, since).await?;
     }
@@ -187,6 +189,9 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let mut registered = registering.map(|registering| registering.start(subscribes));
     let hook = hook.map(|hook| tokio::spawn(hook.run(run.reached(Phase::Ended))));
     let reading = reading.map(|reading| tokio::spawn(reading.run(run.reached(Phase::Ended))));
+    let clocks =
+        clocks::watch(clock.clone(), credentials.api().is_loopback(), run.reached(Phase::Ended));
+    let clocks = Some(tokio::spawn(clocks));
     let beats = spawn_heartbeats(&store, &clock, &run, period);
     let live = tokio::spawn(live.run(run.reached(Phase::Ended)));
     let upkeep = upkeep::Upkeep::new(&store, &clock, forwarding.iter().map(Forwarding::waits_from));
@@ -234,7 +239,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     if let Some(forwarding) = forwarding {
         let _ = forwarding.await;
     }
-    for task in [metrics, board, fresh, reading, hook].into_iter().flatten() {
+    for task in [metrics, board, fresh, reading, hook, clocks].into_iter().flatten() {
         // Whoever watches may hold a connection; the end does not wait for that.
         task.abort();
     }

@@ -113,7 +113,10 @@ pub use self::{
     settings::{Keys, Replicas, Settings},
     workers::{Worker, WorkerSettings},
 };
-use crate::sqlite::{Queued, Stats, values::signed};
+use crate::{
+    sqlite::{Queued, Stats, values::signed},
+    stale,
+};
 
 /// How long to wait for a server at the start.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -150,6 +153,7 @@ struct Shared {
     /// The last heartbeat, which goes when the next one is there.
     heartbeat: AtomicU64,
     heartbeats: AtomicU64,
+    stale: AtomicU64,
     run: String,
     closed: AtomicBool,
 }
@@ -195,6 +199,7 @@ impl JetStreamInbox {
             last_seq: watch::Sender::new(last),
             heartbeat: AtomicU64::new(0),
             heartbeats: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
             run,
             closed: AtomicBool::new(false),
         };
@@ -253,6 +258,11 @@ impl JetStreamInbox {
         }
     }
 
+    /// Returns how many events this receiver has stored as stale.
+    pub fn stale(&self) -> u64 {
+        self.shared.stale.load(SeqCst)
+    }
+
     /// Takes nothing more. Without a [`leave`](Self::leave) before, it is an unclean end.
     pub fn close(&self) {
         self.shared.closed.store(true, SeqCst);
@@ -265,10 +275,13 @@ impl Inbox for JetStreamInbox {
         shared.check_open()?;
         let settings = &shared.settings;
         let _permits = shared.room_for(&delivery)?;
+        // Old is what is so by our clock, whatever X's says: keys are forgotten by the servers' clock,
+        // which is near ours, and with it they may all be gone.
         let key_retention = signed(settings.key_retention);
         let messages =
             message::of_delivery(&settings.stream, settings.keys, key_retention, &delivery);
         let inside = delivery.events().len().saturating_sub(messages.len());
+        let is_stale: Vec<_> = messages.iter().map(Outgoing::is_stale).collect();
         // One that fails leaves the others where they are: a copy is known then.
         let taken =
             try_join_all(messages.into_iter().map(|message| shared.publish(message))).await?;
@@ -276,6 +289,9 @@ impl Inbox for JetStreamInbox {
         if let Some(last) = taken.iter().map(|taken| taken.seq).max() {
             shared.saw(last);
         }
+        let is_new = taken.iter().map(|taken| !taken.duplicate);
+        let stale = is_new.zip(is_stale).filter(|(new, stale)| *new && *stale).count() as u64;
+        stale::tell(shared.stale.fetch_add(stale, SeqCst), stale);
         Ok(Receipt { stored: taken.len() - duplicates, duplicates: duplicates + inside })
     }
 }

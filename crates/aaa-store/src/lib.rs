@@ -74,6 +74,7 @@ pub mod error;
 pub mod jetstream;
 pub mod memory;
 pub mod sqlite;
+mod stale;
 
 pub use crate::{
     error::StoreError,

@@ -284,6 +284,11 @@ impl SqliteStore {
         self.writer.measured().read()
     }
 
+    /// Returns how many events were stored as stale since the store was opened.
+    pub fn stale(&self) -> u64 {
+        self.writer.measured().stale()
+    }
+
     /// Says of each key, in its text form, whether such an event is stored.
     ///
     /// # Errors

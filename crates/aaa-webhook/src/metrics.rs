@@ -30,16 +30,18 @@
 //! | `aaa_store_transaction_bytes` | the bytes of their bodies |
 //! | `aaa_store_transaction_duration_seconds` | from its begin until it was durable |
 //! | `aaa_store_queue_duration_seconds` | what a delivery waited for its transaction to begin |
+//! | `aaa_store_stale_total` | events that were too old when they arrived, and are not handled |
 //! | `aaa_consumer_lag{consumer}` | events that a consumer has yet to handle |
 //! | `aaa_disk_free_bytes` | free space where the store is |
+//! | `aaa_clock_offset_seconds` | X's clock minus that of this machine, once it was read |
 //! | `aaa_replay_windows{state}` | windows of missing time: `now`, `later`, `running`, `lost`, `maybe_lost`; covered ones to look at: `sweep` |
 //! | `aaa_replay_attempts_total{outcome}` | replay jobs and calls, by what became of them |
 //! | `aaa_replay_events_found_total{by}` | events that closing a `gap` brought, and a `sweep` |
 //! | `aaa_replay_last_recovered_timestamp_seconds` | when a window was recovered last, on X's clock |
 //! | `aaa_coverage_seconds` | for how long deliveries were taken, since the first start |
 //!
-//! What begins with `aaa_store`, `aaa_consumer`, `aaa_disk`, `aaa_replay` and `aaa_coverage` is there
-//! when the [`Probe`] knows it.
+//! What begins with `aaa_store`, `aaa_consumer`, `aaa_disk`, `aaa_clock`, `aaa_replay` and
+//! `aaa_coverage` is there when the [`Probe`] knows it.
 //! No name, label or value is chosen by who sends requests, so nobody can make them many.
 
 mod text;
@@ -48,7 +50,7 @@ use std::{future::Future, sync::Arc};
 
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header::CONTENT_TYPE};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use self::text::text;
 use crate::{distribution::Distribution, receiver::Status};
@@ -74,10 +76,14 @@ pub struct Behind {
     pub deliveries: Option<u64>,
     /// What the transactions were like that stored them.
     pub transactions: Option<Transactions>,
+    /// How many events were too old when they arrived, and are not handled.
+    pub stale: Option<u64>,
     /// For each consumer its name, and how many events it has yet to handle.
     pub consumers: Vec<(String, u64)>,
     /// Free bytes where the store is.
     pub free_bytes: Option<u64>,
+    /// X's clock minus that of this machine.
+    pub clock_offset: Option<SignedDuration>,
     /// What became of time that was missed.
     pub replay: Option<Replay>,
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use aaa_replay::{
+    driver::XClock,
     engine::Figures,
     ledger::{Ledger as _, LedgerError, Outcome},
 };
@@ -77,6 +78,7 @@ pub(super) struct Look {
     printed: Option<Arc<AtomicU64>>,
     /// What is replayed, if this receiver recovers.
     figures: Option<watch::Receiver<Figures>>,
+    clock: XClock,
 }
 
 impl Look {
@@ -85,8 +87,9 @@ impl Look {
         directory: PathBuf,
         printed: Option<Arc<AtomicU64>>,
         figures: Option<watch::Receiver<Figures>>,
+        clock: XClock,
     ) -> Self {
-        Self { store, directory, printed, figures }
+        Self { store, directory, printed, figures, clock }
     }
 
     /// Looks at the replays.
@@ -135,7 +138,9 @@ impl Probe for Look {
                 durations: transactions.durations,
                 waits: transactions.waits,
             }),
+            stale: Some(self.store.stale()),
             free_bytes: free_bytes(&self.directory),
+            clock_offset: self.clock.age().map(|_| self.clock.offset()),
             ..Behind::default()
         };
         match self.replay().await {

@@ -106,6 +106,11 @@ impl Store {
         }
     }
 
+    /// Returns how many events this run has stored as stale.
+    pub(super) fn stale(&self) -> u64 {
+        either!(self, store => store.stale())
+    }
+
     /// Removes what is over. JetStream does that by itself.
     pub(super) async fn prune(
         &self,

@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use axum::{Json, Router};
+use http::header;
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimePrinter};
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
     process::Command,
     time::timeout,
 };
@@ -95,6 +100,56 @@ async fn metrics_health_and_readiness() {
         assert_eq!(get(&server.url, path).await.0, 404, "{path}");
     }
     assert_eq!(get(&metrics, PATH).await.0, 404);
+    assert_eq!(server.end().await, 0);
+}
+
+/// The clock of this machine runs nine days ahead of X's: what is new by X's clock is new, and the
+/// clock is told of.
+#[tokio::test]
+async fn a_clock_that_runs_ahead_is_told_and_makes_nothing_old() {
+    let days = SignedDuration::from_hours(9 * 24);
+    #[expect(clippy::disallowed_methods, reason = "it is compared with the receiver's clock")]
+    let x_now = Timestamp::now() - days;
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&x_now).unwrap();
+    let nothing = json!({ "data": [], "meta": { "result_count": 0 } });
+    let answer = async move || ([(header::DATE, date)], Json(nothing));
+    let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", api.local_addr().unwrap());
+    tokio::spawn(axum::serve(api, Router::new().fallback(answer)).into_future());
+
+    let directory = tempfile::tempdir().unwrap();
+    let args = ["--metrics", "127.0.0.1:0", "--recover", "off", "--format", "none"];
+    let mut command = listen(directory.path(), &args);
+    command.env("X_API_URL", url).env("X_BEARER_TOKEN", "bearer");
+    let mut server = Server::start(command).await;
+    let mut log = BufReader::new(server.child.stderr.take().unwrap()).lines();
+    let told = async {
+        let (mut metrics, mut warned) = (None, false);
+        while metrics.is_none() || !warned {
+            let line = log.next_line().await.unwrap().expect("the listener ended");
+            warned |= line.starts_with("warning: the clock of this machine is 2")
+                && line.contains("ahead of X's");
+            let address = line.strip_prefix("metrics on ");
+            metrics = metrics.or(address.map(|rest| rest.trim_end_matches("/metrics").to_owned()));
+        }
+        metrics.unwrap()
+    };
+    let metrics = timeout(PATIENCE, told).await.expect("nothing was told");
+
+    for (id, at) in [("new", x_now), ("old", x_now - days)] {
+        let millis = at.as_millisecond();
+        let item = format!(r#"{{"id":"{id}","timestamp_ms":{millis}}}"#);
+        let body = format!(r#"{{"for_user_id":"7","favorite_events":[{item}]}}"#);
+        assert_eq!(deliver(&server.url, PATH, "main-secret", &body).await, 200);
+    }
+    let listed = run(aaa(directory.path(), &["events", "list", "--json"])).await.stdout;
+    let stale = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let stale: Vec<_> = stale.map(|event| event["stale"].clone()).collect();
+    assert_eq!(stale, [false, true], "{listed}");
+    let text = get(&metrics, "/metrics").await.1;
+    assert_eq!(value(&text, "aaa_store_stale_total"), 1.0);
+    let offset = value(&text, "aaa_clock_offset_seconds") + days.as_secs_f64();
+    assert!(offset.abs() < 120.0, "{offset}");
     assert_eq!(server.end().await, 0);
 }
 

@@ -135,6 +135,13 @@ pub(super) struct Outgoing {
     pub(super) body: Bytes,
 }
 
+impl Outgoing {
+    /// Says whether the event is stale.
+    pub(super) fn is_stale(&self) -> bool {
+        self.headers.get(STALE).is_some()
+    }
+}
+
 /// Makes a message of each event of a delivery, each of them once.
 pub(super) fn of_delivery(
     stream: &str,

@@ -14,6 +14,7 @@ use super::{
     Settings,
     counters::{self, DUPLICATES, KEYS_SINCE},
     filing::Unfiled,
+    ledger,
     measured::Took,
     redact,
     values::{number, signed},
@@ -179,12 +180,11 @@ impl<'c> Batch<'c> {
     ) -> rusqlite::Result<i64> {
         let identity = event.identity();
         let payload = event.payload();
-        // Its key may have been removed already, so this may be an old capture sent again. What
-        // was really removed counts too: a clock may be set back, a retention made longer.
-        let stale = event.occurred_at().is_some_and(|occurred_at| {
-            delivery.arrived_at().duration_since(occurred_at) > self.rules.key_retention
-                || self.keys_since.is_some_and(|since| occurred_at < since)
-        });
+        let stale = match event.occurred_at() {
+            Some(occurred_at) => self.is_stale(occurred_at, delivery.arrived_at())?,
+            None => false,
+        };
+        self.took.stale += u64::from(stale);
         self.add_event.insert(params![
             row,
             identity.kind(),
@@ -196,5 +196,22 @@ impl<'c> Batch<'c> {
             stale,
             event.key().as_bytes(),
         ])
+    }
+
+    /// Says whether an event is so old that its key may have been removed already: then it may be
+    /// an old capture sent again. What was really removed counts too: a clock may be set back, a
+    /// retention made longer.
+    ///
+    /// It has to be old by our clock and by X's: one of ours that runs ahead makes nothing old.
+    fn is_stale(&self, occurred_at: Timestamp, arrived_at: Timestamp) -> rusqlite::Result<bool> {
+        if self.keys_since.is_some_and(|since| occurred_at < since) {
+            return Ok(true);
+        }
+        let age = arrived_at.duration_since(occurred_at);
+        if age <= self.rules.key_retention {
+            return Ok(false);
+        }
+        let offset = ledger::offset(self.db)?.unwrap_or_default();
+        Ok(age.saturating_add(offset.min(SignedDuration::ZERO)) > self.rules.key_retention)
     }
 }

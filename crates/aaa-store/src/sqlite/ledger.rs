@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 pub(super) use self::{
-    coverage::{proofs, spans_from},
+    coverage::{offset, proofs, spans_from},
     jobs::{attempts, declared, found},
     lease::lease,
     seen::confirmed,

@@ -1,11 +1,16 @@
 //! What is measured of the transactions that take deliveries.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use aaa_webhook::distribution::{Distribution, Durations, Sizes};
+
+use crate::stale;
 
 /// Deliveries of a transaction, up to what [`Settings`](super::Settings) allows by default.
 const DELIVERIES: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
@@ -36,6 +41,8 @@ pub struct Transactions {
 pub(super) struct Took {
     pub(super) deliveries: u64,
     pub(super) bytes: u64,
+    /// Events that were stored as stale.
+    pub(super) stale: u64,
     /// Since when each of them had waited.
     pub(super) queued: Vec<Instant>,
 }
@@ -50,6 +57,7 @@ struct Counted {
     bytes: Sizes,
     durations: Durations,
     waits: Durations,
+    stale: AtomicU64,
 }
 
 impl Default for Measured {
@@ -59,6 +67,7 @@ impl Default for Measured {
             bytes: Sizes::new(&BYTES),
             durations: Durations::default(),
             waits: Durations::default(),
+            stale: AtomicU64::new(0),
         }))
     }
 }
@@ -75,10 +84,17 @@ impl Measured {
         for queued in &took.queued {
             self.0.waits.add(begun.saturating_duration_since(*queued));
         }
+        let before = self.0.stale.fetch_add(took.stale, Relaxed);
+        stale::tell(before, took.stale);
+    }
+
+    /// Returns how many events were stored as stale.
+    pub(super) fn stale(&self) -> u64 {
+        self.0.stale.load(Relaxed)
     }
 
     pub(super) fn read(&self) -> Transactions {
-        let Counted { deliveries, bytes, durations, waits } = &*self.0;
+        let Counted { deliveries, bytes, durations, waits, .. } = &*self.0;
         Transactions {
             deliveries: deliveries.read(),
             bytes: bytes.read(),
@@ -102,12 +118,13 @@ mod tests {
         assert_eq!(measured.read().durations.count(), 0);
 
         let earlier = begun.checked_sub(Duration::from_millis(2)).unwrap();
-        let took = Took { deliveries: 3, bytes: 7_000, queued: vec![earlier, begun] };
+        let took = Took { deliveries: 3, bytes: 7_000, stale: 2, queued: vec![earlier, begun] };
         measured.add(&took, begun, Duration::from_millis(4));
         let Transactions { deliveries, bytes, durations, waits } = measured.read();
         assert_eq!((deliveries.count(), deliveries.sum), (1, 3.0));
         assert_eq!((bytes.count(), bytes.sum), (1, 7_000.0));
         assert_eq!((durations.count(), durations.sum), (1, 0.004));
         assert_eq!((waits.count(), waits.sum), (2, 0.002));
+        assert_eq!(measured.stale(), 2);
     }
 }

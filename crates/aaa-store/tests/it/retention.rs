@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aaa_store::{Settings, SqliteStore};
+use aaa_replay::{coverage::Heartbeat, ledger::Ledger};
+use aaa_store::{MemoryStore, Settings, SqliteStore, conformance::ledger::beat};
 use aaa_webhook::inbox::{EventLog, EventQuery, Inbox, Receipt};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -103,6 +104,41 @@ async fn a_clock_that_runs_ahead_removes_no_key() {
     // An event from the future does not make the present the past either.
     arrives(&store, &like("future", day(400)), day(1)).await;
     assert_eq!(store.prune(day(2), NOBODY_WAITS).await.unwrap().keys, 0);
+}
+
+/// An event is stale when it is older than the keys by X's clock too, as the last heartbeat knew it;
+/// a clock of ours that is behind changes nothing.
+#[tokio::test]
+async fn a_clock_that_runs_ahead_makes_nothing_stale() {
+    async fn is_judged(store: &(impl Ledger + Inbox + EventLog)) {
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
+        for (n, (offset, age)) in
+            [(0, 9), (-9, 9), (-9, 16), (-9, 18), (9, 7), (9, 9)].into_iter().enumerate()
+        {
+            store.heartbeat(Heartbeat { offset: days(offset), ..beat(0) }).await.unwrap();
+            let body = like(&n.to_string(), now() - days(age));
+            store.commit(delivery_at(&body, now())).await.unwrap();
+        }
+        let stale: Vec<_> = all(store).await.iter().map(|event| event.stale).collect();
+        assert_eq!(stale, [true, false, false, true, false, true]);
+    }
+    is_judged(&MemoryStore::default()).await;
+    let directory = Directory::new();
+    let store = directory.open();
+    is_judged(&store).await;
+    assert_eq!(store.stale(), 3);
+    store.close().await.unwrap();
+
+    // What keys were really removed decides in any case.
+    let directory = Directory::new();
+    let store = directory.open();
+    let offset = SignedDuration::from_hours(24 * -9);
+    store.heartbeat(Heartbeat { offset, ..beat(0) }).await.unwrap();
+    let capture = like("old", day(0));
+    assert_eq!(arrives(&store, &capture, day(9)).await, NEW);
+    arrives(&store, &like("new", day(9)), day(18)).await;
+    assert_eq!(store.prune(day(9), NOBODY_WAITS).await.unwrap().keys, 1);
+    assert_eq!((arrives(&store, &capture, day(17)).await, store.stale()), (NEW, 1));
 }
 
 #[tokio::test]

@@ -122,11 +122,16 @@ impl Scrape {
                 waits,
             )?;
         }
+        if let Some(stale) = behind.stale {
+            lines.counter("store_stale", "Events too old to be handled", stale)?;
+        }
         if !behind.consumers.is_empty() {
             let lags = behind.consumers.iter().map(|(name, lag)| (name.as_str(), *lag));
             lines.lags("consumer_lag", "Events yet to be handled", lags)?;
         }
         lines.gauge("disk_free", "Free space where the store is", bytes, behind.free_bytes)?;
+        let offset = behind.clock_offset.map(|offset| offset.as_secs_f64());
+        lines.gauge_of_seconds("clock_offset", "X's clock minus this machine's", offset)?;
         let Some(replay) = &behind.replay else { return Ok(()) };
         lines.gauges("replay_windows", "Windows of missing time", "state", &replay.windows)?;
         let attempts =
@@ -208,10 +213,14 @@ impl Lines<'_> {
     }
 
     fn moment(&mut self, name: &str, help: &str, at: Option<Timestamp>) -> fmt::Result {
-        let Some(at) = at else { return Ok(()) };
+        self.gauge_of_seconds(name, help, at.map(|at| at.as_duration().as_secs_f64()))
+    }
+
+    fn gauge_of_seconds(&mut self, name: &str, help: &str, value: Option<f64>) -> fmt::Result {
+        let Some(value) = value else { return Ok(()) };
         let seconds = Some(&Unit::Seconds);
         let mut metric = self.0.encode_descriptor(name, help, seconds, MetricType::Gauge)?;
-        metric.encode_gauge(&at.as_duration().as_secs_f64())
+        metric.encode_gauge(&value)
     }
 
     fn seconds(&mut self, name: &str, help: &str, values: &Distribution) -> fmt::Result {
@@ -286,7 +295,9 @@ mod tests {
                 waits: Distribution { buckets: vec![(0.001, 11), (f64::INFINITY, 0)], sum: 0.004 },
             }),
             consumers: vec![("terminal".to_owned(), 0), ("a \"b\"\n\\".to_owned(), 8)],
+            stale: Some(6),
             free_bytes: Some(1 << 40),
+            clock_offset: Some(jiff::SignedDuration::from_millis(-1_500)),
             replay: Some(Replay {
                 windows: vec![("now", 2), ("lost", 1)],
                 attempts: vec![("recovered", 5), ("failed", 0)],
@@ -302,8 +313,15 @@ mod tests {
     #[test]
     fn nothing_is_made_up() {
         let text = text(&Figures::default(), &Behind::default(), false);
-        for absent in ["aaa_store", "aaa_disk", "aaa_consumer", "aaa_last", "aaa_replay", "aaa_cov"]
-        {
+        for absent in [
+            "aaa_store",
+            "aaa_disk",
+            "aaa_clock",
+            "aaa_consumer",
+            "aaa_last",
+            "aaa_replay",
+            "aaa_cov",
+        ] {
             assert!(!text.contains(absent), "{absent}: {text}");
         }
         assert!(text.contains("\naaa_ready 0\n"));

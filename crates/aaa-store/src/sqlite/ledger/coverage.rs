@@ -35,6 +35,14 @@ pub(in crate::sqlite) fn proofs(db: &Connection) -> Result<Vec<Proof>, ReadError
     Ok(proofs)
 }
 
+/// Returns X's clock minus ours, as the last heartbeat knew it.
+pub(in crate::sqlite) fn offset(db: &Connection) -> rusqlite::Result<Option<SignedDuration>> {
+    let mut last =
+        db.prepare_cached("SELECT last_offset FROM coverage ORDER BY id DESC LIMIT 1")?;
+    let offset = last.query_row([], |row| row.get(0)).optional()?;
+    Ok(offset.map(SignedDuration::from_micros))
+}
+
 /// Lengthens the last span, or begins one.
 pub(super) fn beat(
     db: &Connection,
