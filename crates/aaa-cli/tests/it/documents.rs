@@ -89,7 +89,7 @@ fn what_is_not_run_is_counted() {
         }
     }
     insta::assert_snapshot!(table, @r"
-    CONTRIBUTING.md: 20 run, 0 in the background, 4 looked up; 0 blocks of something else
+    CONTRIBUTING.md: 24 run, 0 in the background, 4 looked up; 0 blocks of something else
     README.md: 8 run, 2 in the background, 0 looked up; 1 blocks of something else
     docs/EMULATOR.md: 1 run, 1 in the background, 2 looked up; 2 blocks of something else
     docs/PARITY.md: 3 run, 0 in the background, 0 looked up; 0 blocks of something else
@@ -100,7 +100,7 @@ fn what_is_not_run_is_counted() {
     docs/local-development.md: 1 run, 1 in the background, 4 looked up; 0 blocks of something else
     docs/moving-from-other-libraries.md: 0 run, 0 in the background, 0 looked up; 1 blocks of something else
     docs/moving-from-v1.1.md: 5 run, 2 in the background, 6 looked up; 0 blocks of something else
-    docs/production.md: 4 run, 1 in the background, 7 looked up; 6 blocks of something else
+    docs/production.md: 0 run, 0 in the background, 11 looked up; 6 blocks of something else
     docs/troubleshooting.md: 0 run, 0 in the background, 2 looked up; 0 blocks of something else
     ");
 }

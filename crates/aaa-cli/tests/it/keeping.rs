@@ -74,7 +74,11 @@ async fn a_deleted_post_and_a_revoked_access_leave_no_content() {
     let deletion =
         r#"{"for_user_id":"7","tweet_delete_events":[{"status":{"id":"20","user_id":"7"}}]}"#;
     let like = r#"{"for_user_id":"8","favorite_events":[{"id":"a","text":"hush"}]}"#;
-    let revocation = r#"{"user_event":{"revoke":{"date_time":"2025-11-22T04:13:20+00:00","target":{"app_id":"1"},"source":{"user_id":"8"}}}}"#;
+    // An old one would be an old capture, and takes nothing away.
+    let time = now().strftime("%Y-%m-%dT%H:%M:%S+00:00");
+    let revocation = &format!(
+        r#"{{"user_event":{{"revoke":{{"date_time":"{time}","target":{{"app_id":"1"}},"source":{{"user_id":"8"}}}}}}}}"#
+    );
 
     // Whoever does not ask for it keeps everything.
     let server = listen(directory, &[]).await;

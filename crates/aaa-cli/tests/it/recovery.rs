@@ -158,8 +158,10 @@ async fn who_vanishes_is_named_and_subscribed_again_where_a_token_is_held() {
     until(|| !list().is_empty()).await;
 
     for user in ["7", "8"] {
+        // With a data directory of its own, so that nobody knows that it is on purpose.
         let id = scene.webhook.clone();
-        scene.lab.json(&["subscriptions", "remove", &id, user]).await;
+        let elsewhere = ["subscriptions", "remove", &id, user, "--data-dir", "elsewhere"];
+        scene.lab.json(&elsewhere).await;
     }
     scene.happen(2).await;
     let (seven, eight) = (Value::from("7"), Value::from("8"));

@@ -159,6 +159,7 @@ async fn a_revocation_outlives_the_event_that_told_of_it() {
         let mut told = Told::new().await;
         let hook = told.url.clone();
         scene.listen(&[&["--recover", "auto", "--hook-url", &hook], again].concat()).await;
+        remembered(&scene, 1).await;
         vanish(&scene, "7").await;
         told.about("subscription_back", &Value::from("7")).await;
         assert!(!subscribed(&scene).contains(&"8".to_owned()), "{again:?}");
