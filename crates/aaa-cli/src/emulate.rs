@@ -37,10 +37,12 @@ pub(crate) async fn run(args: EmulateArgs) -> Result<(), Failure> {
     let emulator = builder.start().await;
     let emulator =
         emulator.map_err(|error| Exit::Failed.of("the emulator did not start", error))?;
+    // What is asked for once it is known where it listens is news.
+    let known = emulator.changes();
     output::listening(&format!("http://{}", emulator.addr()), args.json)?;
     let kept = async {
         match &state {
-            Some(state) => state.keep(&emulator).await,
+            Some(state) => state.keep(&emulator, known).await,
             None => std::future::pending().await,
         }
     };

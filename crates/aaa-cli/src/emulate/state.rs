@@ -42,9 +42,9 @@ impl StateFile {
         Ok(Some(snapshot))
     }
 
-    /// Writes what changed, for as long as the emulator runs. That it cannot is told, once.
-    pub(super) async fn keep(&self, emulator: &Emulator) -> Infallible {
-        let mut kept = emulator.changes();
+    /// Writes what has changed since so many changes, for as long as the emulator runs. That it
+    /// cannot is told, once.
+    pub(super) async fn keep(&self, emulator: &Emulator, mut kept: u64) -> Infallible {
         let mut was_told = false;
         let mut every = tokio::time::interval(PERIOD);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
