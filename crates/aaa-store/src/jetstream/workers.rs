@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Interval, MissedTickBehavior, sleep, timeout},
+    time::{Interval, MissedTickBehavior, timeout},
 };
 
 use super::{JetStreamInbox, clock, error::JetStreamError, message, message::Subjects};
@@ -25,6 +25,9 @@ const WAIT: Duration = Duration::from_millis(500);
 
 /// How much longer than an attempt may take the server waits for its end.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a worker that ends waits at most for what the server was asked for already.
+const LAST: Duration = Duration::from_secs(2);
 
 /// How long to wait after the servers failed.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -102,8 +105,8 @@ impl<H: Handler> Worker<H> {
         self
     }
 
-    /// Works until `ended` is ready; what is running then may end, and what waits for somebody who
-    /// is away is given back.
+    /// Works until `ended` is ready. Then what is running may end; what waits for somebody who is
+    /// away, and what the server hands over at the last moment, is given back.
     ///
     /// While the servers do not answer, it waits and tries again.
     ///
@@ -114,24 +117,33 @@ impl<H: Handler> Worker<H> {
     pub async fn run(self, ended: impl Future<Output = ()>) -> Result<(), JetStreamError> {
         let mut running = JoinSet::new();
         let worker = Arc::new(self);
+        let (stop, stops) = watch::channel(false);
         let (end, is_ended) = watch::channel(false);
         let work = async {
             let all = async {
-                loop {
+                let mut stops = stops;
+                while !*stops.borrow() {
                     worker.inbox.shared.check_open()?;
-                    match worker.work(&mut running, &is_ended).await {
+                    match worker.work(&mut running, &mut stops, &is_ended).await {
                         Err(error @ JetStreamError::Unfit { .. }) => return Err(error),
                         Err(error) => {
                             tracing::warn!(worker = %worker.name, %error, "trying again");
-                            sleep(TRY_AGAIN).await;
+                            ends_within(&mut stops, TRY_AGAIN).await;
                         }
                         Ok(()) => {}
                     }
                 }
+                Ok(())
             };
-            let result = tokio::select! {
-                result = all => result,
-                () = ended => Ok(()),
+            let result = {
+                let mut all = pin!(all);
+                tokio::select! {
+                    result = &mut all => result,
+                    () = ended => {
+                        let _ = stop.send(true);
+                        timeout(LAST, all).await.unwrap_or(Ok(()))
+                    }
+                }
             };
             let _ = end.send(true);
             while running.join_next().await.is_some() {}
@@ -148,26 +160,48 @@ impl<H: Handler> Worker<H> {
         tokio::join!(work, redrive).0
     }
 
-    /// Takes what there is, until something fails.
+    /// Takes what there is, until it has to stop or something fails.
     async fn work(
         self: &Arc<Self>,
         running: &mut JoinSet<()>,
+        stops: &mut watch::Receiver<bool>,
         is_ended: &watch::Receiver<bool>,
     ) -> Result<(), JetStreamError> {
         let failed = |error: &dyn std::fmt::Display| JetStreamError::failed("take events", error);
-        let consumer = self.consumer().await?;
+        let consumer = tokio::select! {
+            consumer = self.consumer() => consumer?,
+            _ = stops.wait_for(|stops| *stops) => return Ok(()),
+        };
         loop {
             while running.len() >= self.settings.in_flight {
-                running.join_next().await;
+                tokio::select! {
+                    _ = running.join_next() => {}
+                    _ = stops.wait_for(|stops| *stops) => return Ok(()),
+                }
             }
             while running.try_join_next().is_some() {}
             let room = self.settings.in_flight.saturating_sub(running.len());
             let batch = consumer.batch().max_messages(room).expires(WAIT).messages().await;
             let mut batch = batch.map_err(|error| failed(&error))?;
+            // The server was asked: what it hands over from now on counts as tried, whether or not
+            // somebody is there. So nobody goes before it has answered.
+            let mut late = Vec::new();
             while let Some(message) = batch.next().await {
                 let message = message.map_err(|error| failed(&error))?;
+                if *stops.borrow() {
+                    late.push(message);
+                    continue;
+                }
                 let (worker, is_ended) = (Arc::clone(self), is_ended.clone());
                 running.spawn(async move { worker.take(message, is_ended).await });
+            }
+            if *stops.borrow() {
+                for message in late {
+                    let Ok(seq) = message.info().map(|info| info.stream_sequence) else { continue };
+                    let Some(excused) = self.excused(seq).await else { continue };
+                    self.give_back(&message, seq, excused).await;
+                }
+                return Ok(());
             }
         }
     }
@@ -276,8 +310,7 @@ impl<H: Handler> Worker<H> {
                 Err(failed) if failed.is_unavailable() => {
                     let ends = ends_within(&mut is_ended, pause);
                     if self.in_progress(&message, &mut beat, ends).await {
-                        self.excuse(seq, excused.saturating_add(1)).await;
-                        self.say(&message, AckKind::Nak(None)).await;
+                        self.give_back(&message, seq, excused).await;
                         return;
                     }
                 }
@@ -291,6 +324,12 @@ impl<H: Handler> Worker<H> {
                 }
             }
         }
+    }
+
+    /// Gives an event to another worker, and notes that it has not failed here.
+    async fn give_back(&self, message: &Message, seq: u64, excused: u32) {
+        self.excuse(seq, excused.saturating_add(1)).await;
+        self.say(message, AckKind::Nak(None)).await;
     }
 
     /// Waits for something, and has the server wait meanwhile.
