@@ -27,7 +27,7 @@ struct Step {
     figures: &'static [&'static str],
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step {
         name: "kills",
         shows: "what was answered 200 survives kill -9",
@@ -110,6 +110,13 @@ const STEPS: [Step; 15] = [
         shows: "a full disk, damage, a directory of others",
         command: "test -p aaa-store --all-features --test it -- full_disk damage directory",
         quick: "test -p aaa-store --all-features --test it -- full_disk damage directory",
+        figures: &["test result"],
+    },
+    Step {
+        name: "cluster",
+        shows: "servers of JetStream killed, stopped, cut off, under load",
+        command: "test -p aaa-store --all-features --test it -- jetstream",
+        quick: "test -p aaa-store --all-features --test it -- jetstream::faults",
         figures: &["test result"],
     },
     Step {
