@@ -2,13 +2,11 @@
 //!
 //! ```json
 //! {
-//!   "users": {
-//!     "7": {
-//!       "access_token": "7-token",
-//!       "access_token_secret": "user-secret",
-//!       "screen_name": "seven",
-//!       "added_at": "2025-11-22T04:00:00Z"
-//!     }
+//!   "7": {
+//!     "access_token": "7-token",
+//!     "access_token_secret": "user-secret",
+//!     "screen_name": "seven",
+//!     "added_at": "2025-11-22T04:00:00Z"
 //!   }
 //! }
 //! ```

@@ -80,6 +80,8 @@ fn forms(secrets: &[&str]) -> Vec<String> {
         let in_json = json!(secret).to_string();
         let in_json = in_json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
         forms.extend(in_json.map(str::to_owned));
+        // Some write a slash so.
+        forms.extend(in_json.map(|json| json.replace('/', "\\/")));
         // OAuth and forms do not agree about `~` and `*`.
         forms.push(form_urlencoded::byte_serialize(secret.as_bytes()).collect());
         let encoded = encode(secret).to_string();
@@ -266,6 +268,14 @@ mod tests {
         let secrets = ["abcdef", "defghi"].map(SecretString::from);
         assert_eq!(words("<abcdefghi>", &secrets), "<[redacted]>");
         assert_eq!(words("red", &["red", "edac"].map(SecretString::from)), "[redacted]");
+    }
+
+    /// An escape may begin before it, in a text that is escaped in another way besides.
+    #[test]
+    fn what_begins_within_an_escape() {
+        let secrets = [SecretString::from("0AAaaAAAA!/")];
+        let body = r#"{"message":"%00AAaaAAAA!\/"}"#;
+        assert_eq!(words(body, &secrets), r#"{"message":"%0[redacted]"}"#);
     }
 
     /// A megabyte of names or of escapes is read a few times, and not once for each of them.

@@ -1,6 +1,6 @@
 use aaa_types::UserId;
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{RequestToken, Verifier, request_token::token};
 use crate::{ApiUrl, Consumer, Exchange, Step, UserToken, form::Form, oauth1::Signer};
@@ -22,15 +22,21 @@ pub fn access_token(
     let signer = Signer::new(consumer).with_token(request_token.token());
     let UserToken { token: key, secret } = request_token.token();
     let secrets = [consumer.secret.expose(), key.expose(), secret.expose(), verifier.expose()];
+    let secrets = secrets.map(SecretString::from);
+    let sent = secrets.clone();
     Exchange {
         step: Step::AccessToken,
         authorization: signer.sign(&http::Method::POST, &url, &signed, nonce, now),
         url,
         form: vec![("oauth_verifier", verifier.expose().to_owned())],
-        secrets: secrets.map(SecretString::from).into(),
-        understand: Box::new(|body| {
+        secrets: secrets.into(),
+        understand: Box::new(move |body| {
             let form = Form::parse(body);
-            let screen_name = form.one("screen_name")?.filter(|name| !name.is_empty());
+            // Names are shown; one that repeats what was sent is none.
+            let repeats =
+                |name: &str| sent.iter().any(|secret| name.contains(secret.expose_secret()));
+            let screen_name = form.one("screen_name")?;
+            let screen_name = screen_name.filter(|name| !name.is_empty() && !repeats(name));
             Ok(Access {
                 token: token(&form)?,
                 // The verifier is spent: a token must not be lost for an id that nobody needs.

@@ -1,6 +1,6 @@
 //! The JSON form. The types here are private, so that no secret has a `Serialize` elsewhere.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData, str::FromStr};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, mem, str::FromStr};
 
 use aaa_types::{AccessToken, AccessTokenSecret, UserId};
 use jiff::Timestamp;
@@ -14,13 +14,18 @@ use serde_json::{Map, Value};
 use super::{StoredToken, Tokens, TokensError};
 use crate::UserToken;
 
-#[derive(Deserialize)]
+/// A file of the version before this one had its users below this.
+const BELOW: &str = "users";
+
+#[derive(Default)]
 struct Read {
-    #[serde(deserialize_with = "users")]
-    users: BTreeMap<UserId, StoredToken>,
-    #[serde(flatten)]
+    users: Users,
     unknown: Map<String, Value>,
 }
+
+/// Users by their id. A map would keep the last of two with one id and lose the other's token.
+#[derive(Default)]
+struct Users(BTreeMap<UserId, StoredToken>);
 
 #[derive(Deserialize)]
 struct ReadUser {
@@ -35,6 +40,7 @@ struct ReadUser {
 
 #[derive(Serialize)]
 struct Written<'a> {
+    #[serde(flatten)]
     users: BTreeMap<UserId, WrittenUser<'a>>,
     #[serde(flatten)]
     unknown: &'a Map<String, Value>,
@@ -56,7 +62,7 @@ struct WrittenUser<'a> {
 
 pub(super) fn read(json: &[u8]) -> Result<Tokens, TokensError> {
     let read: Read = serde_json::from_slice(json).map_err(|error| TokensError::new(&error))?;
-    Ok(Tokens { users: read.users, unknown: read.unknown })
+    Ok(Tokens { users: read.users.0, unknown: read.unknown })
 }
 
 pub(super) fn write(tokens: &Tokens) -> Zeroizing<String> {
@@ -93,31 +99,72 @@ impl From<ReadUser> for StoredToken {
     }
 }
 
-/// Reads the users. A map would keep the last of two with one id and lose the other's token.
-fn users<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<UserId, StoredToken>, D::Error> {
-    struct Users;
-
-    impl<'de> Visitor<'de> for Users {
-        type Value = BTreeMap<UserId, StoredToken>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("users by their id")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut users = BTreeMap::new();
-            while let Some((user, stored)) = map.next_entry::<UserId, ReadUser>()? {
-                if users.insert(user, stored.into()).is_some() {
-                    return Err(de::Error::custom("a user is there twice"));
-                }
-            }
-            Ok(users)
+impl Users {
+    fn add<E: de::Error>(&mut self, user: UserId, stored: StoredToken) -> Result<(), E> {
+        match self.0.insert(user, stored) {
+            Some(_) => Err(E::custom("a user is there twice")),
+            None => Ok(()),
         }
     }
+}
 
-    deserializer.deserialize_map(Users)
+impl<'de> Deserialize<'de> for Users {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ById;
+
+        impl<'de> Visitor<'de> for ById {
+            type Value = Users;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("users by their id")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Users, A::Error> {
+                let mut users = Users::default();
+                while let Some((user, stored)) = map.next_entry::<UserId, ReadUser>()? {
+                    users.add(user, stored.into())?;
+                }
+                Ok(users)
+            }
+        }
+
+        deserializer.deserialize_map(ById)
+    }
+}
+
+impl<'de> Deserialize<'de> for Read {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Read;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("users by their id")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
+                let mut read = Read::default();
+                let mut is_old = false;
+                while let Some(name) = map.next_key::<String>()? {
+                    if let Ok(user) = name.parse() {
+                        read.users.add(user, map.next_value::<ReadUser>()?.into())?;
+                    } else if name != BELOW {
+                        read.unknown.insert(name, map.next_value()?);
+                    } else if mem::replace(&mut is_old, true) {
+                        return Err(de::Error::custom("there are users twice"));
+                    } else {
+                        for (user, stored) in map.next_value::<Users>()?.0 {
+                            read.users.add(user, stored)?;
+                        }
+                    }
+                }
+                Ok(read)
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
 }
 
 /// What is parsed from a text where it stands, without a copy of the text.

@@ -28,26 +28,20 @@ fn the_json_form() {
     tokens.insert(user(7), stored("7-b"));
     insta::assert_snapshot!(*tokens.to_json(), @r#"
     {
-      "users": {
-        "7": {
-          "access_token": "7-b",
-          "access_token_secret": "hush",
-          "added_at": "2025-11-22T04:00:00Z"
-        },
-        "1234567890123456789": {
-          "access_token": "1234567890123456789-a",
-          "access_token_secret": "hush",
-          "screen_name": "long",
-          "added_at": "2025-11-22T04:00:00.25Z"
-        }
+      "7": {
+        "access_token": "7-b",
+        "access_token_secret": "hush",
+        "added_at": "2025-11-22T04:00:00Z"
+      },
+      "1234567890123456789": {
+        "access_token": "1234567890123456789-a",
+        "access_token_secret": "hush",
+        "screen_name": "long",
+        "added_at": "2025-11-22T04:00:00.25Z"
       }
     }
     "#);
-    insta::assert_snapshot!(*Tokens::default().to_json(), @r#"
-    {
-      "users": {}
-    }
-    "#);
+    insta::assert_snapshot!(*Tokens::default().to_json(), @"{}");
     insta::assert_snapshot!(format!("{tokens:?}"), @r#"Tokens { users: {UserId(7): StoredToken { token: UserToken { token: AccessToken([redacted]), secret: AccessTokenSecret([redacted]) }, screen_name: None, added_at: Some(2025-11-22T04:00:00Z), revoked_at: None, .. }, UserId(1234567890123456789): StoredToken { token: UserToken { token: AccessToken([redacted]), secret: AccessTokenSecret([redacted]) }, screen_name: Some("long"), added_at: Some(2025-11-22T04:00:00.25Z), revoked_at: None, .. }}, .. }"#);
 }
 
@@ -86,23 +80,21 @@ fn a_revocation_is_kept_until_the_user_permits_it_again() {
     assert_eq!([7, 8, 9].map(|id| is_revoked(&tokens, id)), [true, true, false]);
     insta::assert_snapshot!(*tokens.to_json(), @r#"
     {
-      "users": {
-        "7": {
-          "access_token": "a",
-          "access_token_secret": "hush",
-          "added_at": "2025-11-22T05:00:00Z",
-          "revoked_at": "2025-11-22T06:00:00Z"
-        },
-        "8": {
-          "access_token": "a",
-          "access_token_secret": "hush",
-          "revoked_at": "2025-11-22T06:00:00Z"
-        },
-        "9": {
-          "access_token": "a",
-          "access_token_secret": "hush",
-          "added_at": "2025-11-22T07:00:00Z"
-        }
+      "7": {
+        "access_token": "a",
+        "access_token_secret": "hush",
+        "added_at": "2025-11-22T05:00:00Z",
+        "revoked_at": "2025-11-22T06:00:00Z"
+      },
+      "8": {
+        "access_token": "a",
+        "access_token_secret": "hush",
+        "revoked_at": "2025-11-22T06:00:00Z"
+      },
+      "9": {
+        "access_token": "a",
+        "access_token_secret": "hush",
+        "added_at": "2025-11-22T07:00:00Z"
       }
     }
     "#);
@@ -123,10 +115,27 @@ fn what_a_newer_version_wrote_survives() {
     let written: Value = serde_json::from_str(&tokens.to_json()).unwrap();
     assert_eq!(written["version"], 2);
     assert_eq!(written["x"], serde_json::json!([1, null]));
-    let seven = &written["users"]["7"];
+    // Users that stood below `users` are written where they belong.
+    assert!(written.get("users").is_none());
+    let seven = &written["7"];
     assert_eq!(seven["oauth2"]["token"], "hush");
     assert_eq!(seven["oauth2"]["scopes"][0], "dm.read");
     assert_eq!(seven["access_token"], "new");
+}
+
+#[test]
+fn users_stand_at_the_top_or_where_an_earlier_version_put_them() {
+    let user = r#"{"access_token":"a","access_token_secret":"b"}"#;
+    let both = read(&format!(r#"{{"7":{user},"x":1,"users":{{"8":{user}}}}}"#)).unwrap();
+    let ids: Vec<_> = both.iter().map(|(user, _)| user.as_u64()).collect();
+    assert_eq!(ids, [7, 8]);
+    for twice in [
+        format!(r#"{{"7":{user},"7":{user}}}"#),
+        format!(r#"{{"7":{user},"users":{{"7":{user}}}}}"#),
+        format!(r#"{{"users":{{}},"users":{{"7":{user}}}}}"#),
+    ] {
+        assert!(read(&twice).is_err(), "{twice}");
+    }
 }
 
 #[test]
@@ -153,7 +162,6 @@ fn faults_are_named_by_their_place() {
     assert_eq!(place("{\n  \"users\": {"), (2, 12, true));
     assert_eq!(place("{\"users\":{\"7\":{\"access_token\":\"hush"), (1, 35, true));
     assert_eq!(place("hush"), (1, 1, false));
-    assert_eq!(place("{}"), (1, 2, false));
     assert_eq!(place("[]"), (1, 0, false));
     assert_eq!(place("{\n\"users\": \"hush\"}"), (2, 15, false));
     assert_eq!(place("{\n\"users\": {\"hush\": {}}}"), (2, 16, false));

@@ -164,7 +164,7 @@ fn stored(user: &UserToken, unknown: &str) -> Vec<String> {
     for text in [
         secret.clone(),
         format!("{{{secret}"),
-        format!("{{{secret}:1}}"),
+        format!("{{\"7\":{secret}}}"),
         format!("{{\"users\":{secret}}}"),
         format!("{{\"users\":{{{secret}:{{}}}}}}"),
         format!("{{\"users\":{{\"7\":{secret}}}}}"),

@@ -96,8 +96,8 @@ fn unknown_members_survive() {
     add(&place.file, 8).unwrap();
     let written: Value = serde_json::from_str(&place.text()).unwrap();
     assert_eq!(written["version"], 2);
-    assert_eq!(written["users"]["7"]["x"]["y"], 1);
-    assert_eq!(written["users"]["8"]["access_token"], "8-token");
+    assert_eq!(written["7"]["x"]["y"], 1);
+    assert_eq!(written["8"]["access_token"], "8-token");
 }
 
 #[test]
