@@ -8,8 +8,11 @@
 //! the base64 alphabets, and `=` only as padding at its end ([`CrcToken`]). A delivery is always a
 //! JSON object (`aaa_types::event::Body`), and the query of a check has a token behind
 //! `crc_token=` ([`CrcToken::from_query`]). So no token is a delivery, and none is a query.
+//!
+//! X does not document what its tokens look like. Should they change, a [`TokenRule`] lets others
+//! through, whose answers are of as little use.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use aaa_types::ConsumerSecret;
 use percent_encoding::percent_decode_str;
@@ -21,6 +24,13 @@ pub const MIN_LENGTH: usize = 16;
 
 /// The longest token that is answered.
 pub const MAX_LENGTH: usize = 256;
+
+/// No rule lets longer ones through.
+const LONGEST: usize = 4096;
+
+/// What may stand in a token besides base64: no part of a JSON object begins with any of these, and
+/// none parts a query.
+const HARMLESS: &str = "!$'()*,.:;@~";
 
 /// The longest padding of a token; X's own have none.
 const MAX_PADDING: usize = 2;
@@ -52,17 +62,7 @@ impl CrcToken {
     ///
     /// Fails when it is too short, too long, has another character, or a `=` that is no padding.
     pub fn parse(text: &str) -> Result<Self, CrcTokenError> {
-        if !(MIN_LENGTH..=MAX_LENGTH).contains(&text.len()) {
-            return Err(CrcTokenError::Length);
-        }
-        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b)) {
-            return Err(CrcTokenError::Character);
-        }
-        let digits = text.trim_end_matches('=');
-        if digits.contains('=') || text.len() - digits.len() > MAX_PADDING {
-            return Err(CrcTokenError::Padding);
-        }
-        Ok(Self(text.to_owned()))
+        TokenRule::default().parse(text)
     }
 
     /// Finds the token in the query of a request, `crc_token=…`; other parameters are ignored.
@@ -74,18 +74,7 @@ impl CrcToken {
     ///
     /// Fails when the parameter is missing, is there more than once, or is not a token.
     pub fn from_query(query: &str) -> Result<Self, CrcTokenError> {
-        let mut values = query.split('&').filter_map(|pair| pair.strip_prefix("crc_token="));
-        match (values.next(), values.next()) {
-            (None, _) => Err(CrcTokenError::Missing),
-            (Some(_), Some(_)) => Err(CrcTokenError::Repeated),
-            // A token may be longer while it is encoded, up to three bytes for one.
-            (Some(value), None) if value.len() > 3 * MAX_LENGTH => Err(CrcTokenError::Length),
-            // A broken escape stays as it is, and its percent sign is refused.
-            (Some(value), None) => {
-                let token = percent_decode_str(value).decode_utf8();
-                Self::parse(&token.map_err(|_| CrcTokenError::Character)?)
-            }
-        }
+        TokenRule::default().find(query)
     }
 
     /// Returns the token.
@@ -98,6 +87,108 @@ impl CrcToken {
         let signature = Signature::of(secret, self.0.as_bytes());
         format!(r#"{{"response_token":"{signature}"}}"#)
     }
+}
+
+/// Which tokens are answered: those of [`CrcToken`], unless told otherwise.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_webhook::crc::TokenRule;
+///
+/// assert!(TokenRule::default().parse("foo").is_err());
+/// assert!(TokenRule::new(3..=64, ".~")?.parse("foo.bar").is_ok());
+/// // Such tokens could be deliveries or checks.
+/// assert!(TokenRule::new(3..=64, "{}").is_err());
+/// # Ok::<(), aaa_webhook::crc::TokenRuleError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRule {
+    length: RangeInclusive<usize>,
+    /// Characters that are answered besides those of base64.
+    also: String,
+}
+
+impl Default for TokenRule {
+    fn default() -> Self {
+        Self { length: MIN_LENGTH..=MAX_LENGTH, also: String::new() }
+    }
+}
+
+impl TokenRule {
+    /// Makes a rule by the number of characters and by those that are answered besides
+    /// `A-Z a-z 0-9 + / _ -`. What is padding stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Fails when no token would be answered, or some that may be a delivery or a check: of other
+    /// characters only `! $ \' ( ) * , . : ; @ ~` are let through.
+    pub fn new(length: RangeInclusive<usize>, also: &str) -> Result<Self, TokenRuleError> {
+        if length.is_empty() || *length.start() == 0 || *length.end() > LONGEST {
+            return Err(TokenRuleError::Length);
+        }
+        match also.chars().find(|character| !HARMLESS.contains(*character)) {
+            Some(_) => Err(TokenRuleError::Character),
+            None => Ok(Self { length, also: also.to_owned() }),
+        }
+    }
+
+    /// Takes a token, percent-decoded.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is too short, too long, has another character, or a `=` that is no padding.
+    pub fn parse(&self, text: &str) -> Result<CrcToken, CrcTokenError> {
+        if !self.length.contains(&text.len()) {
+            return Err(CrcTokenError::Length);
+        }
+        let also = self.also.as_bytes();
+        let is_one =
+            |b| u8::is_ascii_alphanumeric(&b) || b"+/=_-".contains(&b) || also.contains(&b);
+        if !text.bytes().all(is_one) {
+            return Err(CrcTokenError::Character);
+        }
+        // Without digits, `crc_token==` would be a token, and a check with the token `=`.
+        let digits = text.trim_end_matches('=');
+        if digits.is_empty() || digits.contains('=') || text.len() - digits.len() > MAX_PADDING {
+            return Err(CrcTokenError::Padding);
+        }
+        Ok(CrcToken(text.to_owned()))
+    }
+
+    /// Finds the token in the query of a request, see [`CrcToken::from_query`].
+    ///
+    /// # Errors
+    ///
+    /// Fails when the parameter is missing, is there more than once, or is not a token.
+    pub fn find(&self, query: &str) -> Result<CrcToken, CrcTokenError> {
+        let mut values = query.split('&').filter_map(|pair| pair.strip_prefix("crc_token="));
+        match (values.next(), values.next()) {
+            (None, _) => Err(CrcTokenError::Missing),
+            (Some(_), Some(_)) => Err(CrcTokenError::Repeated),
+            // A token may be longer while it is encoded, up to three bytes for one.
+            (Some(value), None) if value.len() > 3 * self.length.end() => {
+                Err(CrcTokenError::Length)
+            }
+            // A broken escape stays as it is, and its percent sign is refused.
+            (Some(value), None) => {
+                let token = percent_decode_str(value).decode_utf8();
+                self.parse(&token.map_err(|_| CrcTokenError::Character)?)
+            }
+        }
+    }
+}
+
+/// There is no such rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenRuleError {
+    /// No token has such a length.
+    #[error("tokens have at least 1 and at most {LONGEST} characters")]
+    Length,
+    /// A token with that character may be a delivery or a check, whose signature its answer is.
+    #[error("besides those of base64 only the characters {HARMLESS} can be let through")]
+    Character,
 }
 
 impl fmt::Debug for CrcToken {
@@ -117,10 +208,11 @@ pub enum CrcTokenError {
     /// The query has several.
     #[error("the query has more than one crc_token")]
     Repeated,
-    /// The token is shorter than 16 or longer than 256 characters.
-    #[error("the crc_token does not have 16 to 256 characters")]
+    /// The token is shorter or longer than what is answered: 16 to 256 characters, unless there is
+    /// another rule.
+    #[error("the crc_token is too short or too long to be answered")]
     Length,
-    /// The token has a character outside the base64 alphabets.
+    /// The token has a character outside the base64 alphabets, and no rule lets it through.
     #[error("the crc_token has a character that is not one of `A-Z a-z 0-9 + / = _ -`")]
     Character,
     /// The token has a `=` before its end, or more than two.
@@ -181,7 +273,35 @@ mod tests {
         assert_eq!(padded("===").unwrap_err(), CrcTokenError::Padding);
     }
 
+    #[test]
+    fn rules() {
+        let foo = TokenRule::new(3..=3, "").unwrap();
+        assert_eq!(foo.find("crc_token=foo").unwrap().as_str(), "foo");
+        assert_eq!(foo.find("crc_token=fooo"), Err(CrcTokenError::Length));
+        assert_eq!(foo.find("crc_token=f.o"), Err(CrcTokenError::Character));
+        let dots = TokenRule::new(1..=LONGEST, HARMLESS).unwrap();
+        assert_eq!(dots.find("crc_token=="), Err(CrcTokenError::Padding));
+        assert_eq!(dots.find("crc_token=f.o%3A").unwrap().as_str(), "f.o:");
+        for length in [0..=9, 9..=LONGEST + 1, RangeInclusive::new(9, 8)] {
+            assert_eq!(TokenRule::new(length, ""), Err(TokenRuleError::Length));
+        }
+        for also in ["{", "}", "\"", "&", "%", "=", " ", "\n", "ä", ".{"] {
+            assert_eq!(TokenRule::new(1..=9, also), Err(TokenRuleError::Character), "{also}");
+        }
+    }
+
     proptest! {
+        /// Nor does any rule open it.
+        #[test]
+        fn no_rule_opens_the_oracle(
+            text in r#"[\[\]{}":,a-z0-9+/=_ \-!$'()*.;@~&%]{1,40}"#,
+            query in "([a-zA-Z0-9+/_:.-]{0,9}&)?(crc_token=)?[a-z0-9+/=:.~]{0,9}={0,4}(&[a-z]{1,9})?",
+        ) {
+            let rule = TokenRule::new(1..=LONGEST, HARMLESS).unwrap();
+            prop_assert!(!(rule.parse(&text).is_ok() && Body::parse(text.as_bytes()).is_ok()));
+            prop_assert!(!(rule.parse(&query).is_ok() && rule.find(&query).is_ok()));
+        }
+
         #[test]
         fn no_accepted_token_is_a_check(
             text in "([a-zA-Z0-9+/_-]{0,20}&)?(crc_token=)?[a-zA-Z0-9+/=_-]{0,40}={0,4}(&[a-z]{1,9})?",

@@ -51,6 +51,7 @@ pub use self::{
 pub use crate::distribution::Distribution;
 use crate::{
     app::App,
+    crc::TokenRule,
     delivery::{Acknowledged, Durable, VerifiedDelivery},
     inbox::{Inbox, InboxError},
     networks::Sources,
@@ -177,6 +178,12 @@ impl<I: Inbox> Receiver<I> {
         Self { verifier: self.verifier.with_strict_crc(), ..self }
     }
 
+    /// Answers the checks with these tokens: X does not document what they look like.
+    #[must_use]
+    pub fn with_tokens(self, rule: TokenRule) -> Self {
+        Self { verifier: self.verifier.with_tokens(rule), ..self }
+    }
+
     /// Answers only what comes from these networks, checks included; but a check that is signed
     /// with one of the secrets is answered wherever it comes from, since only X and their owner can
     /// make one: whoever looks at the receiver from its own machine is let in. For it the address of
@@ -298,7 +305,8 @@ impl<I: Inbox> Receiver<I> {
     async fn committed(&self, delivery: VerifiedDelivery) -> Result<Acknowledged, Refused> {
         let (status, now) = (self.status(), self.verifier.now());
         let span = span(&delivery);
-        let late = status.refuse_unless_finished(now);
+        let fate = status.fate(now);
+        let late = fate.unless_finished();
         let (inbox, refusing) = (Arc::clone(&self.inbox), Arc::clone(&self.refusing));
         let work = async move {
             let (began, arrived_at) = (clock::instant(), delivery.arrived_at());
@@ -320,7 +328,7 @@ impl<I: Inbox> Receiver<I> {
                     }
                 }
                 Err(error) => {
-                    status.not_stored(now());
+                    fate.not_stored();
                     let (app, secret) = (app.as_str(), slot.as_str());
                     if refusing.fails(clock::instant().into_std()) {
                         tracing::warn!(app, secret, %error, "verified delivery refused");

@@ -99,6 +99,10 @@ where
     ///
     /// While the store cannot be read or written, it waits and tries again.
     ///
+    /// Make `ended` ready and wait for this, rather than dropping it: a run that is dropped leaves
+    /// no word, and the next one takes it for one that died with what it had in hand, which it then
+    /// tries alone, and in the end as a dead letter.
+    ///
     /// # Errors
     ///
     /// Fails when another consumer takes over the same name, and when the store is closed.

@@ -138,6 +138,8 @@ struct Cells {
     last_delivery: Moment,
     last_check: Moment,
     last_failure: Moment,
+    /// Which of the two was last: clocks may be set back, so their times do not tell.
+    failing: AtomicBool,
     draining: AtomicBool,
 }
 
@@ -202,12 +204,11 @@ impl Status {
         if self.cells.draining.load(SeqCst) {
             return Err(Unready::Draining);
         }
-        let failed = self.cells.last_failure.read();
-        let stored = self.cells.last_delivery.read();
         let fresh = |at: &Timestamp| now.duration_since(*at).unsigned_abs() < TROUBLE;
-        match failed.filter(fresh) {
-            Some(failed) if stored.is_none_or(|stored| stored <= failed) => Err(Unready::NotStored),
-            _ => Ok(()),
+        let failed = self.cells.last_failure.read().filter(fresh);
+        match self.cells.failing.load(SeqCst) && failed.is_some() {
+            true => Err(Unready::NotStored),
+            false => Ok(()),
         }
     }
 
@@ -240,12 +241,14 @@ impl Status {
         self.cells.duplicates.fetch_add(receipt.duplicates as u64, SeqCst);
         self.cells.commit_times.add(took);
         self.cells.last_delivery.set(arrived_at);
+        self.cells.failing.store(false, SeqCst);
     }
 
     /// Counts a verified delivery that the inbox refused.
     pub(super) fn not_stored(&self, now: Timestamp) {
         self.refused();
-        self.cells.last_failure.set(now);
+        self.cells.last_failure.put(now);
+        self.cells.failing.store(true, SeqCst);
     }
 
     pub(super) fn acknowledged(&self, took: Duration) {
@@ -305,10 +308,9 @@ impl Status {
         Connected(self.clone())
     }
 
-    /// Returns a guard that counts a refusal when it is dropped before the end: the answer came
-    /// too late, or the inbox panicked, whatever became of the delivery.
-    pub(super) fn refuse_unless_finished(&self, now: fn() -> Timestamp) -> Unfinished {
-        Unfinished(Some((self.clone(), now)))
+    /// Returns what counts a verified delivery as refused, if it comes to that.
+    pub(super) fn fate(&self, now: fn() -> Timestamp) -> Fate {
+        Fate { status: self.clone(), now, told: Arc::default() }
     }
 }
 
@@ -343,6 +345,11 @@ impl Moment {
     /// Two threads may come in any order; the later time stays.
     fn set(&self, at: Timestamp) {
         self.0.fetch_max(at.as_millisecond(), SeqCst);
+    }
+
+    /// The one that is told last stays.
+    fn put(&self, at: Timestamp) {
+        self.0.store(at.as_millisecond(), SeqCst);
     }
 
     fn read(&self) -> Option<Timestamp> {
@@ -403,7 +410,30 @@ impl Drop for Connected {
     }
 }
 
-pub(super) struct Unfinished(Option<(Status, fn() -> Timestamp)>);
+/// Counts a verified delivery that is not stored, or not in time, once: whoever waits for it may see
+/// that first, or the work that goes on without him.
+#[derive(Clone)]
+pub(super) struct Fate {
+    status: Status,
+    now: fn() -> Timestamp,
+    told: Arc<AtomicBool>,
+}
+
+impl Fate {
+    pub(super) fn not_stored(&self) {
+        if !self.told.swap(true, SeqCst) {
+            self.status.not_stored((self.now)());
+        }
+    }
+
+    /// Returns a guard that counts it when it is dropped before the end: the answer came too late,
+    /// or the inbox panicked, whatever became of the delivery.
+    pub(super) fn unless_finished(&self) -> Unfinished {
+        Unfinished(Some(self.clone()))
+    }
+}
+
+pub(super) struct Unfinished(Option<Fate>);
 
 impl Unfinished {
     pub(super) fn finished(mut self) {
@@ -413,8 +443,8 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if let Some((status, now)) = &self.0 {
-            status.not_stored(now());
+        if let Some(fate) = &self.0 {
+            fate.not_stored();
         }
     }
 }
@@ -444,6 +474,32 @@ mod tests {
         assert_eq!(status.figures().last_delivery, Some(at(101)));
         status.drain();
         assert_eq!(status.ready(at(200)), Err(Unready::Draining));
+    }
+
+    /// The clock was set back between the last delivery that was stored and one that is not.
+    #[test]
+    fn a_clock_that_was_set_back_hides_no_failure() {
+        let status = Status::default();
+        status.committed(RECEIPT, at(5000), Duration::ZERO);
+        status.not_stored(at(5001));
+        status.not_stored(at(100));
+        assert_eq!(status.ready(at(101)), Err(Unready::NotStored));
+        status.committed(RECEIPT, at(102), Duration::ZERO);
+        assert_eq!(status.ready(at(103)), Ok(()));
+    }
+
+    #[test]
+    fn a_delivery_is_refused_once() {
+        let status = Status::default();
+        let fate = status.fate(|| Timestamp::UNIX_EPOCH);
+        drop(fate.unless_finished());
+        fate.not_stored();
+        assert_eq!(status.counts().refusals, 1);
+        let fate = status.fate(|| Timestamp::UNIX_EPOCH);
+        fate.unless_finished().finished();
+        assert_eq!(status.counts().refusals, 1);
+        fate.not_stored();
+        assert_eq!(status.counts().refusals, 2);
     }
 
     #[test]

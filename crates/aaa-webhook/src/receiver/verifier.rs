@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     app::{App, SecretSlot},
-    crc::CrcToken,
+    crc::TokenRule,
     delivery::{Received, Rejection, VerifiedDelivery},
     networks::Sources,
     signature::{PROBE, Signature, SignatureError},
@@ -62,6 +62,7 @@ struct Shared {
     limits: Limits,
     room: Room,
     strict_crc: bool,
+    tokens: TokenRule,
     sources: Option<Sources>,
     status: Status,
     now: fn() -> Timestamp,
@@ -83,6 +84,7 @@ impl Verifier {
             limits,
             room: Room::new(limits.bodies),
             strict_crc: false,
+            tokens: TokenRule::default(),
             sources: None,
             status,
             now: clock::now,
@@ -114,6 +116,12 @@ impl Verifier {
     #[must_use]
     pub fn with_strict_crc(self) -> Self {
         self.with(|shared| shared.strict_crc = true)
+    }
+
+    /// Answers the checks with these tokens.
+    #[must_use]
+    pub fn with_tokens(self, rule: TokenRule) -> Self {
+        self.with(|shared| shared.tokens = rule)
     }
 
     /// Answers only what comes from these networks, and signed checks, see
@@ -278,7 +286,7 @@ impl Verifier {
             Err(SignatureError::Missing) if !self.shared.strict_crc => None,
             Err(error) => return Err(Refusal::CheckSignature(error)),
         };
-        let token = CrcToken::from_query(query).map_err(Refusal::CheckToken)?;
+        let token = self.shared.tokens.find(query).map_err(Refusal::CheckToken)?;
         match (signer, apps) {
             // Whoever signs with the secret before a rotation expects an answer made with it.
             (Some((app, slot)), _) => Ok((token.answer(app.secret(slot)), Some(app))),
