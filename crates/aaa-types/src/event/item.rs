@@ -142,8 +142,7 @@ impl Fields<'_> {
         let identity = match text(self.id) {
             Some(id) => named(id),
             None => {
-                let user = nested(self.user)?;
-                let user = text(user.id_str).or_else(|| text(user.id))?;
+                let user = id_of(self.user)?;
                 let post = text(nested(self.favorited_status)?.id_str)?;
                 ItemIdentity::from_parts([&user, &post])
             }
@@ -154,8 +153,7 @@ impl Fields<'_> {
 
     fn relation(&self) -> Option<Item> {
         let kind = text(self.kind)?;
-        let source = text(nested(self.source)?.id)?;
-        let target = text(nested(self.target)?.id)?;
+        let (source, target) = (id_of(self.source)?, id_of(self.target)?);
         let time = text(self.created_timestamp)?;
         Some(Item {
             identity: ItemIdentity::from_parts([&kind, &source, &target, &time]),
@@ -239,6 +237,12 @@ fn named(id: Cow<'_, str>) -> ItemIdentity {
 
 fn nested<'a>(value: Raw<'a>) -> Option<Nested<'a>> {
     object(value?)
+}
+
+/// Returns the id of a user. A number may have lost precision where a text is there as well.
+fn id_of<'a>(user: Raw<'a>) -> Option<Cow<'a, str>> {
+    let user = nested(user)?;
+    text(user.id_str).or_else(|| text(user.id))
 }
 
 /// Reads an object. An array is refused first, since serde would fill a struct from one by

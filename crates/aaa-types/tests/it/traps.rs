@@ -198,3 +198,21 @@ fn several_kinds_in_one_delivery() {
     let sides: Vec<_> = events.iter().map(|event| event.decode().involvement("7")).collect();
     assert_eq!(sides, [Some(Involvement::About), Some(Involvement::By), None]);
 }
+
+/// Users of follows have a number only, by the samples; where a text is there as well it is exact.
+#[test]
+fn whoever_follows_is_told_apart_by_the_text_of_the_id() {
+    let follow = |id_str: &str| {
+        let body = format!(
+            r#"{{"for_user_id":"7","follow_events":[{{"type":"follow",
+            "created_timestamp":"1527169700000","target":{{"id":7}},
+            "source":{{"id":1050118621198921700{id_str}}}}}]}}"#
+        );
+        Body::parse(body.as_bytes()).unwrap().events()[0].identity().to_string()
+    };
+    let ids = [r#","id_str":"1050118621198921728""#, r#","id_str":"1050118621198921729""#, ""];
+    let keys = ids.map(follow);
+    assert!(keys[0].contains(":1050118621198921728:"), "{keys:?}");
+    assert!(keys[1].contains(":1050118621198921729:"), "{keys:?}");
+    assert!(keys[2].contains(":1050118621198921700:"), "{keys:?}");
+}
