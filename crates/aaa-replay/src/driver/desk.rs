@@ -75,7 +75,8 @@ impl<L: Ledger> Desk<L> {
         if self.lease.is_some() && fresh {
             return Ok(false);
         }
-        let before = self.lease.take().map(|lease| lease.id);
+        // It is given back even if nobody waits for the answer any more.
+        let before = self.lease.as_ref().map(|lease| lease.id);
         let listener = || Holder { name: "aaa listen".to_owned(), run, role: Role::Listener };
         let holder = self.holder.clone().unwrap_or_else(listener);
         let now = self.clock.wall();

@@ -10,7 +10,8 @@ use crate::{
 /// Writes a heartbeat at once and then every `period`, until `shutdown` is ready; then the last
 /// one, so that a clean stop leaves no wider gap than it has to.
 ///
-/// A heartbeat that cannot be written is left out: the gap it leaves is the truth.
+/// A heartbeat that cannot be written is left out: the gap it leaves is the truth. A ledger that does
+/// not answer at all delays the end by a period.
 pub async fn heartbeats(
     ledger: &impl Ledger,
     clock: &XClock,
@@ -21,14 +22,29 @@ pub async fn heartbeats(
     let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut shutdown = std::pin::pin!(shutdown);
-    let mut fails = false;
+    let (mut fails, mut last) = (false, false);
     loop {
-        let last = tokio::select! {
-            () = &mut shutdown => true,
-            _ = tick.tick() => false,
+        tokio::select! {
+            () = &mut shutdown, if !last => last = true,
+            _ = tick.tick(), if !last => {}
+            else => {}
+        }
+        let is_last = last;
+        let patience = async {
+            if !last {
+                (&mut shutdown).await;
+                last = true;
+            }
+            tokio::time::sleep(period).await;
         };
-        let heartbeat = heartbeat(clock, health());
-        match ledger.heartbeat(heartbeat).await {
+        let written = tokio::select! {
+            written = ledger.heartbeat(heartbeat(clock, health())) => written,
+            () = patience => {
+                tracing::warn!("the last heartbeat was not written in time");
+                return;
+            }
+        };
+        match written {
             // A disk may be full for hours, and a twin may run for as long.
             Err(error @ LedgerError::Twin(_)) if !std::mem::replace(&mut fails, true) => {
                 tracing::error!(%error, "heartbeats are not written");
@@ -40,7 +56,7 @@ pub async fn heartbeats(
             Ok(()) if std::mem::take(&mut fails) => tracing::info!("heartbeats are written again"),
             Ok(()) => {}
         }
-        if last {
+        if is_last {
             return;
         }
     }

@@ -299,6 +299,9 @@ impl io::Write for Log {
 
 #[tokio::test]
 async fn heartbeats_that_cannot_be_written_are_told_once() {
+    // With a single subscriber, tracing asks the thread that comes by first whether anybody listens,
+    // which may be another test's.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let log = Log::default();
     let told = log.clone();
     let subscriber = tracing_subscriber::fmt()
