@@ -443,10 +443,12 @@ impl Shared {
         let of_the_time = |time: &jiff::Timestamp| from.start() <= *time && *time < to.start();
         let mut found = 0;
         loop {
-            let batch = consumer.fetch().max_messages(BATCH).messages().await;
-            let mut batch = batch.map_err(|e| failed(&e))?;
+            // With a connection the request is lost, or its answer, and nobody asks again.
+            let lost = |_| failed(&"no message came in time");
+            let batch = consumer.fetch().max_messages(BATCH).messages();
+            let mut batch = timeout(REQUEST, batch).await.map_err(lost)?.map_err(|e| failed(&e))?;
             let mut empty = true;
-            while let Some(message) = batch.next().await {
+            while let Some(message) = timeout(REQUEST, batch.next()).await.map_err(lost)? {
                 let message = message.map_err(|e| failed(&e))?;
                 empty = false;
                 let time = message.headers.as_ref().and_then(message::occurred_at);

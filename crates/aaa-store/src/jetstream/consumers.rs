@@ -1,6 +1,13 @@
 //! Cursors and dead letters: a document for each consumer.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{
+    collections::BTreeMap,
+    ops::{
+        Bound::{Excluded, Unbounded},
+        RangeInclusive,
+    },
+    time::Duration,
+};
 
 use aaa_webhook::consumer::{
     Changes, ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery, DeadLetters,
@@ -40,11 +47,51 @@ struct Letter {
     first_failed_at: Timestamp,
     last_failed_at: Timestamp,
     redrive: bool,
+    /// Which worker handles it once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<Claim>,
+}
+
+/// Keeps a letter from all workers but one. It stays asked for until it is known how that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Claim {
+    by: String,
+    /// When it is anybody's again, by the servers' clock: whoever had it is gone.
+    until: Timestamp,
 }
 
 impl Kept {
     fn at(start: u64) -> Self {
         Self { cursor: start, ..Self::default() }
+    }
+
+    /// Says whether a consumer has opened it. Workers, whose place the server keeps, never do.
+    fn has_cursor(&self) -> bool {
+        self.generation > 0
+    }
+
+    /// Finds a letter that is to be handled once more and is nobody's: the first behind a number,
+    /// or else the first of all.
+    fn unclaimed(&self, after: u64, now: Timestamp) -> Option<u64> {
+        let behind = self.letters.range((Excluded(after), Unbounded));
+        let is_free = |letter: &Letter| {
+            letter.redrive && letter.claim.as_ref().is_none_or(|claim| claim.until <= now)
+        };
+        let mut all = behind.chain(self.letters.range(..=after));
+        all.find(|(_, letter)| is_free(letter)).map(|(seq, _)| *seq)
+    }
+
+    fn claim(
+        &mut self,
+        after: u64,
+        by: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Option<DeadLetter> {
+        let seq = self.unclaimed(after, now)?;
+        let letter = self.letters.get_mut(&seq)?;
+        letter.claim = Some(Claim { by: by.to_owned(), until });
+        Some(letter.letter(seq))
     }
 
     fn cursor(&self) -> Cursor {
@@ -85,6 +132,7 @@ impl Kept {
             first_failed_at: letter.first_failed_at,
             last_failed_at: letter.last_failed_at,
             redrive: letter.redrive,
+            claim: None,
         };
         self.letters.insert(letter.seq, kept);
     }
@@ -144,6 +192,30 @@ impl JetStreamInbox {
     ) -> Result<R, CursorError> {
         self.kept(consumer, 0, |kept| Ok(change(&mut Letters(kept)))).await
     }
+
+    /// Takes a dead letter that is to be handled once more: the first behind a number, or else the
+    /// first of all. For so long nobody else gets it.
+    pub(super) async fn claim(
+        &self,
+        consumer: &ConsumerName,
+        after: u64,
+        by: &str,
+        lasts: Duration,
+    ) -> Result<Option<DeadLetter>, CursorError> {
+        self.shared.check_open()?;
+        let (bucket, key) = (&self.shared.bucket, key(consumer));
+        let kept = bucket.read::<Kept>(&key).await?;
+        if !kept.is_some_and(|kept| kept.letters.values().any(|letter| letter.redrive)) {
+            return Ok(None);
+        }
+        let failed = |error| JetStreamError::failed("ask for the time", error);
+        let now = Timestamp::from_nanosecond(bucket.clock().await?).map_err(failed)?;
+        let until = now.checked_add(lasts).unwrap_or(Timestamp::MAX);
+        // Where nothing is free, nothing is written.
+        let claim = |kept: &mut Kept| kept.claim(after, by, now, until).ok_or(());
+        let claimed = bucket.change(&key, Room::Last, || Kept::at(0), claim).await?;
+        Ok(claimed.ok())
+    }
 }
 
 /// The dead letters of a consumer, to be changed, and what else is kept of its events.
@@ -158,23 +230,44 @@ impl Letters<'_> {
         self.0.excused.remove(&letter.seq);
     }
 
-    /// Notes how often an event was given back without having failed.
-    pub(super) fn excuse(&mut self, seq: u64, times: u32) {
-        match times {
-            0 => self.0.excused.remove(&seq),
-            times => self.0.excused.insert(seq, times),
-        };
+    /// Notes that events were given back without having failed.
+    pub(super) fn excuse(&mut self, seqs: &[u64]) {
+        for seq in seqs {
+            let times = self.0.excused.entry(*seq).or_default();
+            *times = times.saturating_add(1);
+        }
+    }
+
+    /// Forgets how often an event was given back: it comes no more.
+    pub(super) fn forget(&mut self, seq: u64) {
+        self.0.excused.remove(&seq);
     }
 
     pub(super) fn remove(&mut self, seq: u64) {
         self.0.letters.remove(&seq);
     }
 
-    /// Takes one that is to be handled once more; nobody else gets it.
-    pub(super) fn claim(&mut self) -> Option<DeadLetter> {
-        let (seq, letter) = self.0.letters.iter_mut().find(|(_, letter)| letter.redrive)?;
-        letter.redrive = false;
-        Some(letter.letter(*seq))
+    /// Leaves one to whoever comes next; it is as if it had not been claimed.
+    pub(super) fn release(&mut self, seq: u64, by: &str) {
+        if let Some(letter) = self.claimed(seq, by) {
+            letter.claim = None;
+        }
+    }
+
+    /// Notes that one failed once more; then it is asked for no longer.
+    pub(super) fn fail(&mut self, seq: u64, by: &str, reason: &str, now: Timestamp) {
+        if let Some(letter) = self.claimed(seq, by) {
+            reason.clone_into(&mut letter.reason);
+            letter.attempts = letter.attempts.saturating_add(1);
+            letter.last_failed_at = now;
+            (letter.redrive, letter.claim) = (false, None);
+        }
+    }
+
+    /// Whoever was so late that another one has it says nothing about it.
+    fn claimed(&mut self, seq: u64, by: &str) -> Option<&mut Letter> {
+        let is_own = |letter: &&mut Letter| letter.claim.as_ref().is_some_and(|c| c.by == by);
+        self.0.letters.get_mut(&seq).filter(is_own)
     }
 }
 
@@ -198,7 +291,8 @@ impl Cursors for JetStreamInbox {
         let mut cursors = Vec::new();
         for key in self.shared.bucket.keys(PREFIX).await? {
             let Some(name) = name(&key) else { continue };
-            if let Some(kept) = self.shared.bucket.read::<Kept>(&key).await? {
+            let kept = self.shared.bucket.read::<Kept>(&key).await?;
+            if let Some(kept) = kept.filter(Kept::has_cursor) {
                 cursors.push((name, kept.cursor()));
             }
         }
@@ -268,25 +362,73 @@ mod tests {
         assert_eq!(name("ledger"), None);
     }
 
-    #[test]
-    fn json_of_what_is_kept() {
-        let at = "2025-11-22T04:13:00Z".parse().unwrap();
-        let letter = Letter {
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_763_784_780 + second).unwrap()
+    }
+
+    /// One that is to be handled once more.
+    fn letter() -> Letter {
+        Letter {
             reason: "no".to_owned(),
             attempts: 5,
-            first_failed_at: at,
-            last_failed_at: at,
+            first_failed_at: at(0),
+            last_failed_at: at(0),
             redrive: true,
+            claim: None,
+        }
+    }
+
+    #[test]
+    fn a_letter_is_one_worker_s_for_a_time() {
+        let letters = BTreeMap::from([(7, letter()), (9, letter())]);
+        let mut kept = Kept { letters, ..Kept::at(0) };
+        let claim = |kept: &mut Kept, after, by, now| {
+            kept.claim(after, by, at(now), at(now + 10)).map(|letter| letter.seq)
         };
+        // In turns, so that one that cannot be handled now keeps no other from being found.
+        assert_eq!(claim(&mut kept, 7, "a", 0), Some(9));
+        assert_eq!(claim(&mut kept, 9, "b", 1), Some(7));
+        assert_eq!(claim(&mut kept, 7, "c", 9), None);
+        assert!(kept.letters.values().all(|letter| letter.redrive));
+        // Whoever had it is gone.
+        assert_eq!(claim(&mut kept, 7, "c", 10), Some(9));
+        let before = kept.clone();
+        Letters(&mut kept).release(9, "a");
+        Letters(&mut kept).fail(9, "a", "late", at(11));
+        assert_eq!(kept, before);
+
+        Letters(&mut kept).release(9, "c");
+        assert_eq!(kept.letters[&9], letter());
+        assert_eq!(claim(&mut kept, 7, "d", 10), Some(9));
+        Letters(&mut kept).fail(9, "d", "again", at(11));
+        let failed = Letter {
+            reason: "again".to_owned(),
+            attempts: 6,
+            last_failed_at: at(11),
+            redrive: false,
+            ..letter()
+        };
+        assert_eq!(kept.letters[&9], failed);
+        assert_eq!(claim(&mut kept, 7, "d", 12), Some(7));
+    }
+
+    #[test]
+    fn json_of_what_is_kept() {
         let kept = Kept {
             generation: 2,
             ahead: "12-15".to_owned(),
             trial: Some((7, 1)),
-            letters: BTreeMap::from([(9, letter)]),
+            letters: BTreeMap::from([(9, letter())]),
             ..Kept::at(10)
         };
         let text = serde_json::to_string(&kept).unwrap();
         assert_eq!(serde_json::from_str::<Kept>(&text).unwrap(), kept);
         insta::assert_snapshot!(text, @r#"{"generation":2,"cursor":10,"ahead":"12-15","handled":0,"stale":0,"dead":0,"deaths":0,"trial":[7,1],"letters":{"9":{"reason":"no","attempts":5,"first_failed_at":"2025-11-22T04:13:00Z","last_failed_at":"2025-11-22T04:13:00Z","redrive":true}}}"#);
+
+        let mut kept = Kept { letters: BTreeMap::from([(9, letter())]), ..Kept::at(0) };
+        kept.claim(0, "me", at(0), at(32)).unwrap();
+        let text = serde_json::to_string(&kept.letters).unwrap();
+        assert_eq!(serde_json::from_str::<BTreeMap<u64, Letter>>(&text).unwrap(), kept.letters);
+        insta::assert_snapshot!(text, @r#"{"9":{"reason":"no","attempts":5,"first_failed_at":"2025-11-22T04:13:00Z","last_failed_at":"2025-11-22T04:13:00Z","redrive":true,"claim":{"by":"me","until":"2025-11-22T04:13:32Z"}}}"#);
     }
 }

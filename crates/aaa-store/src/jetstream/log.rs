@@ -13,6 +13,9 @@ use super::{
 /// How many messages are asked for at once.
 const AT_ONCE: usize = 64;
 
+/// Behind so many numbers in a row that have no message, the server is asked for the next event.
+const HOLES: usize = 2;
+
 /// A page ends behind so many bytes of bodies.
 const PAGE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -91,25 +94,59 @@ impl Shared {
         Ok(is_same_leader(bounds, leader(&info).as_deref(), info.state.last_sequence))
     }
 
+    /// Reads events by their numbers, and returns the first number that has none.
+    ///
+    /// Heartbeats go again, so the end of a log in which nothing happens is one hole, and it
+    /// grows: whoever waits there would ask for all of its numbers at every look. One request
+    /// finds the next event, however far it is, and what stands close behind that is asked for at
+    /// once.
     async fn range(
         &self,
         first: u64,
         last: u64,
         limit: usize,
     ) -> Result<(Vec<StoredEvent>, Option<u64>), JetStreamError> {
-        let mut messages = stream::iter(first..=last)
-            .map(|seq| async move { (seq, self.events.get_raw_message(seq).await) })
-            .buffered(AT_ONCE.min(limit));
+        let stream = &self.settings.stream;
+        let subject = Subjects::events(stream);
         let (mut events, mut bytes, mut missing) = (Vec::new(), 0_usize, None);
-        while let Some((seq, message)) = messages.next().await {
-            match message {
-                Ok(message) => bytes += take(&self.settings.stream, &message, &mut events),
-                Err(error) if super::is_missing(&error) => missing = missing.or(Some(seq)),
+        let (mut next, mut at_once) = (first, AT_ONCE);
+        while next <= last && events.len() < limit && bytes < PAGE_BYTES {
+            match self.events.get_first_raw_message_by_subject(&subject, next).await {
+                Ok(message) => {
+                    next = message.sequence.saturating_add(1);
+                    bytes += take(stream, &message, &mut events);
+                }
+                Err(error) if super::is_missing(&error) => {
+                    return Ok((events, missing.or(Some(next))));
+                }
                 Err(error) => return Err(JetStreamError::failed("read events", error)),
             }
-            if events.len() >= limit || bytes >= PAGE_BYTES {
-                break;
+            // A number has one event at most, so none is asked for in vain.
+            let room = limit.saturating_sub(events.len());
+            let mut messages = stream::iter(next..=last)
+                .take(room)
+                .map(|seq| async move { (seq, self.events.get_raw_message(seq).await) })
+                .buffered(at_once);
+            let (mut found, mut holes) = (0_usize, 0);
+            while bytes < PAGE_BYTES
+                && holes < HOLES
+                && let Some((seq, message)) = messages.next().await
+            {
+                next = seq.saturating_add(1);
+                match message {
+                    Ok(message) => {
+                        bytes += take(stream, &message, &mut events);
+                        (found, holes) = (found + 1, 0);
+                    }
+                    Err(error) if super::is_missing(&error) => {
+                        missing = missing.or(Some(seq));
+                        holes += 1;
+                    }
+                    Err(error) => return Err(JetStreamError::failed("read events", error)),
+                }
             }
+            // Where events are few, most of what is asked for at once is asked in vain.
+            at_once = found.saturating_mul(4).clamp(HOLES, AT_ONCE);
         }
         Ok((events, missing))
     }
@@ -141,15 +178,17 @@ impl Shared {
 }
 
 impl Shared {
-    /// Reads one event, if it is there.
-    pub(super) async fn event(&self, seq: u64) -> Result<Option<StoredEvent>, JetStreamError> {
+    /// Reads one event, or says why there is none.
+    pub(super) async fn event(
+        &self,
+        seq: u64,
+    ) -> Result<Result<StoredEvent, String>, JetStreamError> {
         match self.events.get_raw_message(seq).await {
-            Ok(message) => {
-                let mut events = Vec::new();
-                take(&self.settings.stream, &message, &mut events);
-                Ok(events.pop())
+            Ok(found) => Ok(message::read(found.sequence, &found.headers, &found.payload)
+                .map_err(|reason| format!("it is no event: {reason}"))),
+            Err(error) if super::is_missing(&error) => {
+                Ok(Err("the event is not stored any more".to_owned()))
             }
-            Err(error) if super::is_missing(&error) => Ok(None),
             Err(error) => Err(JetStreamError::failed("read an event", error)),
         }
     }

@@ -2,10 +2,7 @@
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
-use aaa_webhook::consumer::{
-    ConsumerName, CursorError, DeadLetter, DeadLetterQuery, DeadLetters, Failed, Handler,
-    RetryPolicy, WhichLetters,
-};
+use aaa_webhook::consumer::{ConsumerName, CursorError, DeadLetter, Failed, Handler, RetryPolicy};
 use async_nats::jetstream::{
     AckKind, Message,
     consumer::{AckPolicy, Consumer, pull},
@@ -38,7 +35,7 @@ const REDRIVE: Duration = Duration::from_secs(1);
 /// How workers behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerSettings {
-    /// How much one worker handles at once. 32.
+    /// How much one worker handles at once, at least one event. 32.
     pub in_flight: usize,
     /// When what failed is tried again, and how often. Who is merely away is tried for ever.
     pub retry: RetryPolicy,
@@ -61,9 +58,13 @@ impl Default for WorkerSettings {
 /// at once. Who needs order uses an `aaa_webhook::consumer::Consumer`, of which one runs at a time.
 ///
 /// What fails is tried again, by whichever worker; after the last attempt it becomes a dead
-/// letter, also when no attempt ever came to an end because the process died. The server itself
-/// never gives up, so nothing goes without a word. Where something else is merely away, a worker
-/// keeps its events and tries for ever, which costs no attempt; when it ends, others get them.
+/// letter, also when no attempt ever came to an end because the process died, and so does at once
+/// what somebody else wrote into the stream and is no event. The server itself never gives up, so
+/// nothing goes without a word. Where something else is merely away, a worker keeps its events and
+/// tries for ever, which costs no attempt; when it ends, others get them.
+///
+/// How far workers are is known to the server alone: they have dead letters, and are not among the
+/// cursors of the inbox.
 ///
 /// Workers of one name should have the same settings: the one that starts last sets how long the
 /// server waits for all of them.
@@ -110,12 +111,17 @@ impl<H: Handler> Worker<H> {
     ///
     /// While the servers do not answer, it waits and tries again.
     ///
+    /// To drop the future is to die: what is running stops at its next `await`, and nothing is
+    /// given back. What it had, and what the server hands over to it within half a second, comes to
+    /// others when the server has waited for as long as an attempt may take, and that counts as
+    /// an attempt. Dead letters that were being handled once more stay asked for.
+    ///
     /// # Errors
     ///
     /// Fails when the inbox is closed, and when the server has a consumer of this name that is
     /// another one.
     pub async fn run(self, ended: impl Future<Output = ()>) -> Result<(), JetStreamError> {
-        let mut running = JoinSet::new();
+        let (mut running, mut late) = (JoinSet::new(), Vec::new());
         let worker = Arc::new(self);
         let (stop, stops) = watch::channel(false);
         let (end, is_ended) = watch::channel(false);
@@ -124,7 +130,7 @@ impl<H: Handler> Worker<H> {
                 let mut stops = stops;
                 while !*stops.borrow() {
                     worker.inbox.shared.check_open()?;
-                    match worker.work(&mut running, &mut stops, &is_ended).await {
+                    match worker.work(&mut running, &mut late, &mut stops, &is_ended).await {
                         Err(error @ JetStreamError::Unfit { .. }) => return Err(error),
                         Err(error) => {
                             tracing::warn!(worker = %worker.name, %error, "trying again");
@@ -145,14 +151,19 @@ impl<H: Handler> Worker<H> {
                     }
                 }
             };
+            // Servers that took all the time to answer leave as much for this.
+            if timeout(LAST, worker.give_back(&late)).await.is_err() {
+                let (worker, events) = (&worker.name, late.len());
+                tracing::warn!(%worker, events, "what came at last could not be given back");
+            }
             let _ = end.send(true);
             while running.join_next().await.is_some() {}
             result
         };
         let redrive = async {
-            let mut end = is_ended.clone();
+            let (mut end, mut last) = (is_ended.clone(), 0);
             while !ends_within(&mut end, REDRIVE).await {
-                if let Err(error) = worker.redriven(&is_ended).await {
+                if let Err(error) = worker.redriven(&mut last, &is_ended).await {
                     tracing::warn!(worker = %worker.name, %error, "dead letters have to wait");
                 }
             }
@@ -160,10 +171,12 @@ impl<H: Handler> Worker<H> {
         tokio::join!(work, redrive).0
     }
 
-    /// Takes what there is, until it has to stop or something fails.
+    /// Takes what there is, until it has to stop or something fails. What comes when it has to stop
+    /// is `late`.
     async fn work(
         self: &Arc<Self>,
         running: &mut JoinSet<()>,
+        late: &mut Vec<Message>,
         stops: &mut watch::Receiver<bool>,
         is_ended: &watch::Receiver<bool>,
     ) -> Result<(), JetStreamError> {
@@ -172,20 +185,20 @@ impl<H: Handler> Worker<H> {
             consumer = self.consumer() => consumer?,
             _ = stops.wait_for(|stops| *stops) => return Ok(()),
         };
+        let in_flight = self.settings.in_flight.max(1);
         loop {
-            while running.len() >= self.settings.in_flight {
+            while running.len() >= in_flight {
                 tokio::select! {
                     _ = running.join_next() => {}
                     _ = stops.wait_for(|stops| *stops) => return Ok(()),
                 }
             }
             while running.try_join_next().is_some() {}
-            let room = self.settings.in_flight.saturating_sub(running.len());
+            let room = in_flight.saturating_sub(running.len());
             let batch = consumer.batch().max_messages(room).expires(WAIT).messages().await;
             let mut batch = batch.map_err(|error| failed(&error))?;
             // The server was asked: what it hands over from now on counts as tried, whether or not
             // somebody is there. So nobody goes before it has answered.
-            let mut late = Vec::new();
             while let Some(message) = batch.next().await {
                 let message = message.map_err(|error| failed(&error))?;
                 if *stops.borrow() {
@@ -196,11 +209,6 @@ impl<H: Handler> Worker<H> {
                 running.spawn(async move { worker.take(message, is_ended).await });
             }
             if *stops.borrow() {
-                for message in late {
-                    let Ok(seq) = message.info().map(|info| info.stream_sequence) else { continue };
-                    let Some(excused) = self.excused(seq).await else { continue };
-                    self.give_back(&message, seq, excused).await;
-                }
                 return Ok(());
             }
         }
@@ -242,6 +250,7 @@ impl<H: Handler> Worker<H> {
         let others = [
             (there.filter_subject != config.filter_subject, "another `filter_subject`"),
             (there.ack_policy != AckPolicy::Explicit, "no explicit acknowledgements"),
+            (there.headers_only, "`headers_only`"),
         ];
         if let Some((_, what)) = others.into_iter().find(|(is_other, _)| *is_other) {
             return Err(other(what));
@@ -265,24 +274,25 @@ impl<H: Handler> Worker<H> {
                 return;
             }
         };
+        // Who gave it back because somebody was away has not failed.
+        let excused = if delivered > 1 { self.excused(seq).await } else { Some(0) };
+        let Some(excused) = excused else { return };
+        let delivered = delivered.saturating_sub(excused).max(1);
         let headers = message.headers.clone().unwrap_or_default();
         let event = match message::read(seq, &headers, &message.payload) {
             Ok(event) => event,
             Err(reason) => {
                 tracing::error!(seq, reason, "a message of the stream is no event");
-                self.say(&message, AckKind::Term).await;
+                let reason = format!("it is no event: {reason}");
+                self.give_up(&message, seq, &reason, delivered).await;
                 return;
             }
         };
         if event.stale {
-            self.say(&message, AckKind::Ack).await;
+            self.is_done(&message, seq, excused).await;
             return;
         }
         let attempts = self.settings.retry.attempts.max(1);
-        // Who gave it back because somebody was away has not failed.
-        let excused = if delivered > 1 { self.excused(seq).await } else { Some(0) };
-        let Some(excused) = excused else { return };
-        let delivered = delivered.saturating_sub(excused).max(1);
         if delivered > attempts {
             let reason = format!("nobody came to an end with it ({} times)", delivered - 1);
             self.give_up(&message, seq, &reason, delivered - 1).await;
@@ -298,19 +308,13 @@ impl<H: Handler> Worker<H> {
             let pause = self.settings.retry.pause(delivered, seq << 32);
             match handled.unwrap_or_else(|_| Err(Failed::again("it did not end in time"))) {
                 Ok(()) => {
-                    if excused > 0 {
-                        self.excuse(seq, 0).await;
-                    }
-                    // Whoever loses this handles it again.
-                    if let Err(error) = message.double_ack().await {
-                        tracing::warn!(seq, %error, "it was handled, and the server does not know");
-                    }
+                    self.is_done(&message, seq, excused).await;
                     return;
                 }
                 Err(failed) if failed.is_unavailable() => {
                     let ends = ends_within(&mut is_ended, pause);
                     if self.in_progress(&message, &mut beat, ends).await {
-                        self.give_back(&message, seq, excused).await;
+                        self.give_back(std::slice::from_ref(&message)).await;
                         return;
                     }
                 }
@@ -326,10 +330,37 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// Gives an event to another worker, and notes that it has not failed here.
-    async fn give_back(&self, message: &Message, seq: u64, excused: u32) {
-        self.excuse(seq, excused.saturating_add(1)).await;
-        self.say(message, AckKind::Nak(None)).await;
+    /// Says that an event comes no more.
+    async fn is_done(&self, message: &Message, seq: u64, excused: u32) {
+        // Whoever loses this handles it again, and has to know how often it was tried in earnest.
+        if let Err(error) = message.double_ack().await {
+            tracing::warn!(seq, %error, "it was handled, and the server does not know");
+            return;
+        }
+        if excused > 0
+            && let Err(error) =
+                self.inbox.change_letters(&self.name, |letters| letters.forget(seq)).await
+        {
+            // What stays there is a number, and nobody asks for it.
+            tracing::debug!(seq, %error, "how often it was given back is kept");
+        }
+    }
+
+    /// Gives events to other workers, and notes that they have not failed here: all of them at
+    /// once, since whoever ends has little time.
+    async fn give_back(&self, messages: &[Message]) {
+        let seq = |message: &Message| message.info().ok().map(|info| info.stream_sequence);
+        let seqs: Vec<u64> = messages.iter().filter_map(seq).collect();
+        if seqs.is_empty() {
+            return;
+        }
+        let excused = self.inbox.change_letters(&self.name, |letters| letters.excuse(&seqs)).await;
+        if let Err(error) = excused {
+            tracing::warn!(?seqs, %error, "it counts as an attempt that they were given back");
+        }
+        for message in messages {
+            self.say(message, AckKind::Nak(None)).await;
+        }
     }
 
     /// Waits for something, and has the server wait meanwhile.
@@ -361,13 +392,6 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    async fn excuse(&self, seq: u64, times: u32) {
-        let excused = self.inbox.change_letters(&self.name, |letters| letters.excuse(seq, times));
-        if let Err(error) = excused.await {
-            tracing::warn!(seq, %error, "it counts as an attempt that it was given back");
-        }
-    }
-
     /// Makes it a dead letter; only then it comes no more.
     async fn give_up(&self, message: &Message, seq: u64, reason: &str, attempts: u32) {
         let now = clock::now();
@@ -392,40 +416,51 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// Handles dead letters once more that somebody asked for.
-    async fn redriven(&self, is_ended: &watch::Receiver<bool>) -> Result<(), CursorError> {
-        let query = DeadLetterQuery {
-            consumer: self.name.clone(),
-            after: 0,
-            limit: 1,
-            which: WhichLetters::Redriven,
-        };
-        let has_ended = || *is_ended.borrow();
-        while !has_ended() && !self.inbox.dead_letters(query.clone()).await?.is_empty() {
-            let claimed = self.inbox.change_letters(&self.name, |letters| letters.claim()).await?;
-            let Some(mut letter) = claimed else { return Ok(()) };
-            let seq = letter.seq;
-            let handled = match self.inbox.shared.event(seq).await? {
-                Some(event) => {
-                    let work = self.handler.handle(event);
-                    let late = |_| Err(Failed::again("it did not end in time"));
-                    timeout(self.settings.timeout, work).await.unwrap_or_else(late)
-                }
-                None => Err(Failed::again("the event is not stored any more")),
-            };
-            let (now, attempts) = (clock::now(), letter.attempts.saturating_add(1));
+    /// Handles dead letters once more that somebody asked for, beginning behind the last one that
+    /// was tried.
+    async fn redriven(
+        &self,
+        last: &mut u64,
+        is_ended: &watch::Receiver<bool>,
+    ) -> Result<(), CursorError> {
+        while !*is_ended.borrow() {
+            let by = self.inbox.shared.context.client().new_inbox();
+            let claimed = self.inbox.claim(&self.name, *last, &by, self.ack_wait()).await?;
+            let Some(DeadLetter { seq, .. }) = claimed else { return Ok(()) };
+            *last = seq;
+            let handled = self.once_more(seq).await;
+            let (now, is_away) = (clock::now(), matches!(&handled, Err(f) if f.is_unavailable()));
             self.inbox
                 .change_letters(&self.name, |letters| match &handled {
                     Ok(()) => letters.remove(seq),
-                    Err(failed) => {
-                        failed.reason().clone_into(&mut letter.reason);
-                        (letter.attempts, letter.last_failed_at) = (attempts, now);
-                        letters.bury(&letter);
-                    }
+                    Err(_) if is_away => letters.release(seq, &by),
+                    Err(failed) => letters.fail(seq, &by, failed.reason(), now),
                 })
                 .await?;
+            if is_away {
+                // It is tried again, and whoever is away has some time to come back.
+                return Ok(());
+            }
         }
         Ok(())
+    }
+
+    /// Handles the event of a dead letter.
+    async fn once_more(&self, seq: u64) -> Result<(), Failed> {
+        let event = match self.inbox.shared.event(seq).await {
+            Ok(Ok(event)) => event,
+            Ok(Err(reason)) => return Err(Failed::poison(reason)),
+            Err(error) => return Err(Failed::unavailable(error)),
+        };
+        let (handler, limit) = (Arc::clone(&self.handler), self.settings.timeout);
+        // A handler that panics ends its task and not the worker. The task ends with its set.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { timeout(limit, handler.handle(event)).await });
+        match tasks.join_next().await {
+            Some(Ok(Ok(handled))) => handled,
+            Some(Ok(Err(_))) => Err(Failed::again("it did not end in time")),
+            Some(Err(_)) | None => Err(Failed::again("the handler panicked")),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod trim;
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use aaa_replay::{
@@ -22,6 +22,7 @@ use aaa_replay::{
 use aaa_types::{UserId, WebhookId};
 use jiff::Timestamp;
 use rusqlite::Connection;
+use tokio::task::spawn_blocking;
 
 pub(super) use self::{
     coverage::{offset, proofs, spans_from},
@@ -150,8 +151,8 @@ impl SqliteStore {
 
 /// The ledger of a store beside the process that receives, for commands.
 ///
-/// Each call is a short transaction of its own. It blocks for as long as others write, and for
-/// half a minute at most. Heartbeats are refused: only who receives may say that it does.
+/// Each call is a short transaction of its own, on a thread of tokio for what blocks. It takes as long
+/// as others write, and half a minute at most. Heartbeats are refused: only who receives may say that it does.
 ///
 /// # Examples
 ///
@@ -176,33 +177,50 @@ impl SqliteStore {
 /// ```
 #[derive(Debug)]
 pub struct SqliteLedger {
-    beside: Mutex<SqliteBeside>,
+    beside: Arc<Mutex<SqliteBeside>>,
 }
 
 impl SqliteBeside {
     /// Turns into the ledger of the store.
     pub fn into_ledger(self) -> SqliteLedger {
-        SqliteLedger { beside: Mutex::new(self) }
+        SqliteLedger { beside: Arc::new(Mutex::new(self)) }
     }
 }
 
 impl SqliteLedger {
-    fn read<T>(
+    async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, ReadError>,
+        read: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
-        let (db, path) = beside.parts();
-        read(db).map_err(|error| match error {
-            ReadError::Sqlite(error) => StoreError::sqlite(path, &error).into(),
-            ReadError::Malformed(reason) => {
-                StoreError::Malformed { path: path.to_owned(), reason }.into()
-            }
+        self.on(move |beside| {
+            let (db, path) = beside.parts();
+            read(db).map_err(|error| match error {
+                ReadError::Sqlite(error) => StoreError::sqlite(path, &error).into(),
+                ReadError::Malformed(reason) => {
+                    StoreError::Malformed { path: path.to_owned(), reason }.into()
+                }
+            })
         })
+        .await
     }
 
-    fn write<T>(&self, change: impl FnOnce(&Connection) -> Change<T>) -> Result<T, LedgerError> {
-        self.beside.lock().unwrap_or_else(PoisonError::into_inner).change(change)?
+    async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Change<T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.on(|beside| beside.change(change)?).await
+    }
+
+    /// Does it on another thread, even if nobody waits for it any more.
+    async fn on<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteBeside) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let beside = Arc::clone(&self.beside);
+        let done = spawn_blocking(move || {
+            work(&mut beside.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        done.await.unwrap_or_else(|error| Err(LedgerError::Unavailable(error.to_string())))
     }
 }
 
@@ -212,11 +230,11 @@ impl Ledger for SqliteLedger {
     }
 
     async fn spans_from(&self, number: u64) -> Result<Vec<(u64, Span)>, LedgerError> {
-        self.read(|db| spans_from(db, number))
+        self.read(move |db| spans_from(db, number)).await
     }
 
     async fn proofs(&self) -> Result<Vec<Proof>, LedgerError> {
-        self.read(proofs)
+        self.read(proofs).await
     }
 
     async fn take_lease(
@@ -225,19 +243,19 @@ impl Ledger for SqliteLedger {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Lease, LedgerError> {
-        self.write(|db| lease::take(db, &holder, now, until))
+        self.write(move |db| lease::take(db, &holder, now, until)).await
     }
 
     async fn release_lease(&self, lease: LeaseId) -> Result<(), LedgerError> {
-        self.write(|db| lease::release(db, lease).map(Ok))
+        self.write(move |db| lease::release(db, lease).map(Ok)).await
     }
 
     async fn lease(&self) -> Result<Option<Lease>, LedgerError> {
-        self.read(lease)
+        self.read(lease).await
     }
 
     async fn intend(&self, lease: LeaseId, intent: Intent) -> Result<u64, LedgerError> {
-        self.write(|db| jobs::intend(db, lease, &intent))
+        self.write(move |db| jobs::intend(db, lease, &intent)).await
     }
 
     async fn settle(
@@ -249,37 +267,37 @@ impl Ledger for SqliteLedger {
     ) -> Result<u64, LedgerError> {
         let found = match outcome.is_open() {
             true => 0,
-            false => self.read(|db| found(db, attempt))?,
+            false => self.read(move |db| found(db, attempt)).await?,
         };
-        self.write(|db| jobs::settle(db, lease, attempt, &outcome, at, found))
+        self.write(move |db| jobs::settle(db, lease, attempt, &outcome, at, found)).await
     }
 
     async fn attempts(&self) -> Result<Vec<Attempt>, LedgerError> {
-        self.read(attempts)
+        self.read(attempts).await
     }
 
     async fn declare(&self, declaration: Declaration) -> Result<u64, LedgerError> {
-        self.write(|db| jobs::declare(db, &declaration).map(Ok))
+        self.write(move |db| jobs::declare(db, &declaration).map(Ok)).await
     }
 
     async fn prolong(&self, number: u64, to: Timestamp) -> Result<bool, LedgerError> {
-        self.write(|db| jobs::prolong(db, number, to).map(Ok))
+        self.write(move |db| jobs::prolong(db, number, to).map(Ok)).await
     }
 
     async fn withdraw(&self, number: u64) -> Result<bool, LedgerError> {
-        self.write(|db| jobs::withdraw(db, number).map(Ok))
+        self.write(move |db| jobs::withdraw(db, number).map(Ok)).await
     }
 
     async fn declared(&self) -> Result<Vec<Declared>, LedgerError> {
-        self.read(declared)
+        self.read(declared).await
     }
 
     async fn confirm(&self, webhook: WebhookId, seen: Seen) -> Result<(), LedgerError> {
-        self.write(|db| seen::confirm(db, webhook, seen).map(Ok))
+        self.write(move |db| seen::confirm(db, webhook, seen).map(Ok)).await
     }
 
     async fn confirmed(&self, webhook: WebhookId) -> Result<Seen, LedgerError> {
-        self.read(|db| confirmed(db, webhook))
+        self.read(move |db| confirmed(db, webhook)).await
     }
 
     async fn remember(
@@ -287,18 +305,18 @@ impl Ledger for SqliteLedger {
         webhook: WebhookId,
         users: BTreeSet<UserId>,
     ) -> Result<(), LedgerError> {
-        self.write(|db| subscribers::remember(db, webhook, &users).map(Ok))
+        self.write(move |db| subscribers::remember(db, webhook, &users).map(Ok)).await
     }
 
     async fn remembered(&self, webhook: WebhookId) -> Result<BTreeSet<UserId>, LedgerError> {
-        self.read(|db| remembered(db, webhook))
+        self.read(move |db| remembered(db, webhook)).await
     }
 
     async fn trim(&self, before: Timestamp) -> Result<(), LedgerError> {
-        self.write(|db| trim::trim(db, before).map(Ok))
+        self.write(move |db| trim::trim(db, before).map(Ok)).await
     }
 
     async fn summary(&self) -> Result<Summary, LedgerError> {
-        self.read(summary)
+        self.read(summary).await
     }
 }

@@ -66,8 +66,10 @@ impl WriterThread {
         settings: &Settings,
         last_seq: watch::Sender<u64>,
     ) -> Result<(Self, Writer), StoreError> {
-        let bytes = u32::try_from(settings.queue_bytes).unwrap_or(u32::MAX).max(1);
-        let (sender, receiver) = mpsc::channel(settings.queue_deliveries.max(1));
+        // More than that cannot be counted, and is never reached.
+        let most = Semaphore::MAX_PERMITS;
+        let bytes = u32::try_from(settings.queue_bytes.min(most)).unwrap_or(u32::MAX).max(1);
+        let (sender, receiver) = mpsc::channel(settings.queue_deliveries.clamp(1, most));
         let (trouble, measured) = (Trouble::default(), Measured::default());
         let path = claim.database.clone();
         let writer = Writer {

@@ -3,6 +3,8 @@
 mod faults;
 mod nats;
 mod opening;
+mod reading;
 mod room;
 mod suites;
+mod way;
 mod working;

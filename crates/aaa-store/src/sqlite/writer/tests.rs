@@ -20,8 +20,12 @@ impl Bench {
     }
 
     fn run_by(run: impl FnOnce(Writer)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
         let settings = Settings { busy_timeout: Duration::from_millis(50), ..Settings::default() };
+        Self::with(settings, run)
+    }
+
+    fn with(settings: Settings, run: impl FnOnce(Writer)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
         let claim = Claim::new(&directory.path().join("aaa-data")).unwrap();
         let database = claim.database.clone();
         let db = schema::open_writer(&database, &settings, Look::Everywhere).unwrap();
@@ -96,6 +100,15 @@ fn failure(code: i32) -> rusqlite::Error {
 }
 
 #[tokio::test]
+async fn a_queue_may_be_as_long_as_there_are_numbers() {
+    let most = usize::MAX;
+    let settings = Settings { queue_deliveries: most, queue_bytes: most, ..Settings::default() };
+    let bench = Bench::with(settings, |writer| drop(thread::spawn(|| writer.run())));
+    bench.add(10).await.unwrap();
+    assert_eq!(bench.count().await, 1);
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_until_there_is_room() {
     let bench = Bench::new();
     bench.add(10).await.unwrap();
@@ -139,6 +152,9 @@ impl io::Write for Log {
 /// A disk may be full for hours, and a heartbeat alone is refused every few seconds.
 #[tokio::test]
 async fn a_full_disk_is_told_once_and_so_is_its_end() {
+    // With a single subscriber, tracing asks the thread that comes by first whether anybody listens,
+    // which may be another test's.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_writer({
@@ -182,13 +198,20 @@ async fn a_file_that_cannot_be_written_refuses_everybody() {
     bench.add(10).await.unwrap();
     bench.write(|batch| batch.db.pragma_update(None, "query_only", true)).await.unwrap();
     let (release, released) = std_mpsc::channel::<()>();
+    let (begin, begun) = oneshot::channel::<()>();
+    let mut begin = Some(begin);
     let blocker = bench.write(move |_| {
+        drop(begin.take());
         let _ = released.recv();
         Ok(())
     });
-    let (a, b, c) = (bench.add(1), bench.add(2), bench.add(3));
-    let releaser = async { drop(release) };
-    let (_, a, b, c, ()) = tokio::join!(blocker, a, b, c, releaser);
+    // Whoever comes while a batch is written is in the next one, all of them.
+    let others = async {
+        let _ = begun.await;
+        let releaser = async { drop(release) };
+        tokio::join!(bench.add(1), bench.add(2), bench.add(3), releaser)
+    };
+    let (_, (a, b, c, ())) = tokio::join!(blocker, others);
     for refused in [&a, &b, &c] {
         assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
     }

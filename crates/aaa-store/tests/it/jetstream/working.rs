@@ -2,22 +2,28 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
-use aaa_store::jetstream::{Worker, WorkerSettings};
+use aaa_store::jetstream::{JetStreamInbox, Worker, WorkerSettings};
 use aaa_webhook::{
-    consumer::{DeadLetters, Failed, RetryPolicy, WhichLetters},
+    consumer::{Cursors, DeadLetter, DeadLetters, Failed, RetryPolicy, WhichLetters},
     inbox::{Inbox, StoredEvent},
 };
-use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::{self, pull};
 use tokio::{
     sync::oneshot,
     time::{sleep, timeout},
 };
 
-use super::nats::{Nats, PATIENCE};
+use super::{
+    nats::{Nats, PATIENCE},
+    way::Way,
+};
 use crate::helper::{delivery, favorites, letters_of, name};
 
 const EVENTS: usize = 200;
@@ -32,6 +38,31 @@ fn settings() -> WorkerSettings {
         longest: Duration::from_millis(50),
     };
     WorkerSettings { in_flight: 8, retry, timeout: Duration::from_secs(1) }
+}
+
+/// Waits until the dead letters are as they should be, and returns them.
+async fn letters_until(
+    inbox: &JetStreamInbox,
+    is_so: impl Fn(&[DeadLetter]) -> bool,
+) -> Vec<DeadLetter> {
+    let reached = async {
+        loop {
+            let letters = inbox.dead_letters(letters_of("test", WhichLetters::All)).await.unwrap();
+            if is_so(&letters) {
+                return letters;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, reached).await.expect("the dead letters are others")
+}
+
+/// What is kept of a worker, as it stands in the bucket.
+async fn kept(nats: &Nats, worker: &str) -> String {
+    let stream = nats.client().await.get_stream("KV_aaa-ledger").await.unwrap();
+    let subject = format!("$KV.aaa-ledger.consumer.{worker}");
+    let found = stream.get_last_raw_message_by_subject(&subject).await.unwrap();
+    String::from_utf8(found.payload.to_vec()).unwrap()
 }
 
 /// Until there are as many events as that.
@@ -213,16 +244,24 @@ async fn a_consumer_of_another_kind_is_refused() {
     let Some(nats) = Nats::one() else { return };
     let inbox = nats.open().await;
     let stream = nats.client().await.get_stream("aaa").await.unwrap();
-    let config = pull::Config {
-        durable_name: Some("test".to_owned()),
-        filter_subject: "aaa.event.other.>".to_owned(),
+    let refused = async |config: pull::Config| {
+        let config = pull::Config { durable_name: Some("test".to_owned()), ..config };
+        stream.create_consumer(config).await.unwrap();
+        let handler = async |_: StoredEvent| Ok::<(), Failed>(());
+        let worker = Worker::new(name("test"), inbox.clone(), handler);
+        let ran = timeout(PATIENCE, worker.run(std::future::pending())).await.unwrap();
+        stream.delete_consumer("test").await.unwrap();
+        ran.unwrap_err()
+    };
+    let bare = pull::Config {
+        filter_subject: "aaa.event.>".to_owned(),
+        headers_only: true,
         ..pull::Config::default()
     };
-    stream.create_consumer(config).await.unwrap();
-    let handler = async |_: StoredEvent| Ok::<(), Failed>(());
-    let worker = Worker::new(name("test"), inbox, handler);
-    let ran = timeout(PATIENCE, worker.run(std::future::pending())).await.unwrap();
-    insta::assert_snapshot!(ran.unwrap_err(), @"the NATS server is not fit: its stream `aaa` has a consumer `test` with another `filter_subject`: events would be handled twice or never; choose another name for the worker, or remove that consumer");
+    insta::assert_snapshot!(refused(bare).await, @"the NATS server is not fit: its stream `aaa` has a consumer `test` with `headers_only`: events would be handled twice or never; choose another name for the worker, or remove that consumer");
+    let other =
+        pull::Config { filter_subject: "aaa.event.other.>".to_owned(), ..pull::Config::default() };
+    insta::assert_snapshot!(refused(other).await, @"the NATS server is not fit: its stream `aaa` has a consumer `test` with another `filter_subject`: events would be handled twice or never; choose another name for the worker, or remove that consumer");
 }
 
 /// Dead letters have their turn while other events come without a pause.
@@ -304,4 +343,273 @@ async fn what_a_dead_worker_had_comes_again() {
         let expected: &[usize] = if in_flight.contains(key) { &[0, 1] } else { &[1] };
         assert_eq!(who, expected, "{key}");
     }
+}
+
+/// What somebody else wrote into the stream is told, and a worker that may do nothing at once does
+/// one thing. It is no consumer with a place of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_event_becomes_a_dead_letter() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    let client = nats.client().await;
+    client.publish("aaa.event.x.7", "{}".into()).await.unwrap().await.unwrap();
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    let calls = Calls::default();
+    let seen = Arc::clone(&calls);
+    let handler = move |event: StoredEvent| {
+        seen.lock().unwrap().entry(event.key).or_default().push(0);
+        async { Ok::<(), Failed>(()) }
+    };
+    let settings = WorkerSettings { in_flight: 0, ..settings() };
+    let worker = Worker::new(name("test"), inbox.clone(), handler).with_settings(settings);
+    let worker = tokio::spawn(worker.run(std::future::pending()));
+    until(&calls, 1).await;
+    let dead = |letters: &[DeadLetter]| {
+        let dead: Vec<_> = letters.iter().map(|l| (l.seq, &*l.reason, l.attempts)).collect();
+        format!("{dead:?}")
+    };
+    let letters = letters_until(&inbox, |letters| !letters.is_empty()).await;
+    insta::assert_snapshot!(dead(&letters), @r#"[(1, "it is no event: it has no `Aaa-Index`", 1)]"#);
+    inbox.redrive(&name("test"), 1..=1).await.unwrap();
+    let letters = letters_until(&inbox, |letters| letters[0].attempts > 1).await;
+    insta::assert_snapshot!(dead(&letters), @r#"[(1, "it is no event: it has no `Aaa-Index`", 2)]"#);
+    worker.abort();
+
+    assert_eq!(inbox.cursors().await.unwrap().len(), 0);
+    inbox.open(&name("test"), 0).await.unwrap();
+    assert_eq!(inbox.cursors().await.unwrap().len(), 1);
+}
+
+/// While somebody is away a dead letter stays asked for, its attempts stay as they were, and others
+/// have their turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_waits_for_who_is_away() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    let (is_well, is_away) = (Arc::<AtomicBool>::default(), Arc::new(AtomicBool::new(true)));
+    let tries = Arc::<AtomicUsize>::default();
+    let handler = {
+        let (is_well, is_away) = (Arc::clone(&is_well), Arc::clone(&is_away));
+        let tries = Arc::clone(&tries);
+        move |event: StoredEvent| {
+            let answer = if !is_well.load(SeqCst) {
+                Err(Failed::poison("poison"))
+            } else if event.key.ends_with(":1") && is_away.load(SeqCst) {
+                tries.fetch_add(1, SeqCst);
+                Err(Failed::unavailable("away"))
+            } else {
+                Ok(())
+            };
+            async { answer }
+        }
+    };
+    let worker = Worker::new(name("test"), inbox.clone(), handler).with_settings(settings());
+    let worker = tokio::spawn(worker.run(std::future::pending()));
+    inbox.commit(delivery(&favorites("7", &["1", "2"]))).await.unwrap();
+    letters_until(&inbox, |letters| letters.len() == 2).await;
+    is_well.store(true, SeqCst);
+    assert_eq!(inbox.redrive(&name("test"), 1..=u64::MAX).await.unwrap(), 2);
+    let letters = letters_until(&inbox, |letters| letters.len() < 2).await;
+    let left: Vec<_> = letters.iter().map(|l| (l.key.as_deref(), l.attempts, l.redrive)).collect();
+    assert_eq!(left, [(Some("7/favorite_events:1"), 1, true)]);
+
+    // Again and again, and not all the time.
+    let before = tries.load(SeqCst);
+    let often = async |times| {
+        while tries.load(SeqCst) < before + times {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, often(2)).await.expect("it is not tried again");
+    assert!(timeout(Duration::from_secs(2), often(30)).await.is_err(), "it is tried all the time");
+    is_away.store(false, SeqCst);
+    letters_until(&inbox, <[_]>::is_empty).await;
+    worker.abort();
+}
+
+/// A worker dies with a dead letter that somebody asked for: another one handles it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_outlives_the_worker_that_had_it() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    let calls = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&calls);
+    let hangs = move |_: StoredEvent| {
+        let is_first = count.fetch_add(1, SeqCst) == 0;
+        async move {
+            if !is_first {
+                std::future::pending::<()>().await;
+            }
+            Err::<(), Failed>(Failed::poison("poison"))
+        }
+    };
+    let worker = Worker::new(name("test"), inbox.clone(), hangs).with_settings(settings());
+    let worker = tokio::spawn(worker.run(std::future::pending()));
+    letters_until(&inbox, |letters| letters.len() == 1).await;
+    inbox.redrive(&name("test"), 1..=1).await.unwrap();
+    let had = async {
+        while calls.load(SeqCst) < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, had).await.expect("nobody handles it once more");
+    worker.abort();
+    let _ = worker.await;
+    let redriven = inbox.dead_letters(letters_of("test", WhichLetters::Redriven)).await.unwrap();
+    assert_eq!(redriven.len(), 1);
+
+    let handler = async |_: StoredEvent| Ok::<(), Failed>(());
+    let worker = Worker::new(name("test"), inbox.clone(), handler).with_settings(settings());
+    let worker = tokio::spawn(worker.run(std::future::pending()));
+    letters_until(&inbox, <[_]>::is_empty).await;
+    worker.abort();
+}
+
+/// A handler that panics over a dead letter has failed, and its worker goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_outlives_a_panic_over_a_dead_letter() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    let calls = Calls::default();
+    let seen = Arc::clone(&calls);
+    let handler = move |event: StoredEvent| {
+        let times = {
+            let mut calls = seen.lock().unwrap();
+            let times = calls.entry(event.key.clone()).or_default();
+            times.push(0);
+            times.len()
+        };
+        async move {
+            match (event.key.ends_with(":poison"), times) {
+                (true, 1) => Err(Failed::poison("poison")),
+                (true, _) => panic!("over a dead letter"),
+                _ => Ok(()),
+            }
+        }
+    };
+    let worker = Worker::new(name("test"), inbox.clone(), handler).with_settings(settings());
+    let worker = tokio::spawn(worker.run(std::future::pending()));
+    inbox.commit(delivery(&favorites("7", &["poison"]))).await.unwrap();
+    letters_until(&inbox, |letters| letters.len() == 1).await;
+    inbox.redrive(&name("test"), 1..=1).await.unwrap();
+    let letters = letters_until(&inbox, |letters| letters[0].attempts > 1).await;
+    let letter = &letters[0];
+    assert_eq!((&*letter.reason, letter.attempts), ("the handler panicked", 2));
+    assert!(!letter.redrive);
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    until(&calls, 2).await;
+    worker.abort();
+}
+
+/// The server does not hear that an event was handled: it is handled again, and that some had given
+/// it back before still counts for nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_that_is_lost_is_no_failure() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    for _ in 0..5 {
+        let calls = Calls::default();
+        let seen = Arc::clone(&calls);
+        let away = move |event: StoredEvent| {
+            seen.lock().unwrap().entry(event.key).or_default().push(0);
+            async { Err::<(), Failed>(Failed::unavailable("away")) }
+        };
+        let (end, ended) = oneshot::channel::<()>();
+        let worker = Worker::new(name("test"), inbox.clone(), away).with_settings(settings());
+        let worker = tokio::spawn(worker.run(async move { ended.await.unwrap_or(()) }));
+        until(&calls, 1).await;
+        drop(end);
+        timeout(PATIENCE, worker).await.expect("no end").unwrap().unwrap();
+    }
+    assert!(kept(&nats, "test").await.contains(r#""excused":{"1":5}"#));
+
+    let way = Way::to(&nats, "+ACK");
+    let inbox = JetStreamInbox::open(&way.url(), nats.settings()).await.unwrap();
+    let calls = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&calls);
+    let handler = move |_: StoredEvent| {
+        count.fetch_add(1, SeqCst);
+        async { Ok::<(), Failed>(()) }
+    };
+    let worker = Worker::new(name("test"), inbox.clone(), handler).with_settings(settings());
+    let worker = tokio::spawn(worker.run(std::future::pending()));
+    let forgotten = async {
+        while kept(&nats, "test").await.contains("excused") {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, forgotten).await.expect("it does not come to an end");
+    worker.abort();
+    assert!(way.was_cut());
+    assert_eq!(calls.load(SeqCst), 2);
+    letters_until(&inbox, <[_]>::is_empty).await;
+    let stream = nats.client().await.get_stream("aaa").await.unwrap();
+    assert_eq!(stream.consumer_info("test").await.unwrap().num_ack_pending, 0);
+}
+
+/// What the server hands over when a worker has to end is given back with one write, also when it
+/// fails with what it was asked for. On one thread, so that nothing comes between the end and what
+/// is sent then.
+#[tokio::test]
+async fn what_comes_at_last_is_given_back_at_once() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    let client = nats.client().await;
+    let stream = client.get_stream("aaa").await.unwrap();
+    let writes = async || {
+        let bucket = client.get_stream("KV_aaa-ledger").await.unwrap();
+        bucket.cached_info().state.last_sequence
+    };
+    let ids = ["1", "2", "3", "4", "5", "6", "7", "8"];
+    // A server that has just said that there is nothing hands over nothing.
+    for n in 0..20 {
+        let (own, user) = (format!("test-{n}"), n.to_string());
+        let (end, ended) = oneshot::channel::<()>();
+        let (heard, hears) = oneshot::channel();
+        let settings = WorkerSettings { in_flight: 16, ..settings() };
+        let handler = async |_: StoredEvent| Ok::<(), Failed>(());
+        let worker = Worker::new(name(&own), inbox.clone(), handler).with_settings(settings);
+        let worker = tokio::spawn(worker.run(async move {
+            let _ = ended.await;
+            let _ = heard.send(());
+        }));
+        let info = async || stream.consumer_info(&own).await;
+        let waits = async {
+            let is_idle = |info: &consumer::Info| {
+                info.num_waiting > 0 && info.num_pending == 0 && info.num_ack_pending == 0
+            };
+            while !info().await.as_ref().is_ok_and(is_idle) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, waits).await.expect("it does not wait for events");
+        drop(end);
+        hears.await.unwrap();
+        let before = writes().await;
+        inbox.commit(delivery(&favorites(&user, &ids))).await.unwrap();
+        let handed = async {
+            while info().await.unwrap().num_ack_pending < ids.len() {
+                if worker.is_finished() {
+                    return false;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+            true
+        };
+        let handed = timeout(PATIENCE, handed).await.unwrap();
+        stream.delete_consumer(&own).await.unwrap();
+        timeout(PATIENCE, worker).await.expect("no end").unwrap().unwrap();
+        if handed {
+            assert_eq!(writes().await - before, 1);
+            let kept = kept(&nats, &own).await;
+            let first = n * ids.len() + 1;
+            for seq in first..first + ids.len() {
+                assert!(kept.contains(&format!(r#""{seq}":1"#)), "{seq}: {kept}");
+            }
+            return;
+        }
+    }
+    unreachable!("nothing came at last");
 }
