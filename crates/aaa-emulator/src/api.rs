@@ -194,7 +194,8 @@ fn perform(
             let id = webhook(id)?;
             let value = |name| asked.parameter(name).unwrap_or_default();
             let (from, to) = (value("from_date"), value("to_date"));
-            return world.replay(id, &from, &to, generation, now).map(Done::Later);
+            let ticket = world.replay_subscriptions(id, &from, &to, generation, now);
+            return ticket.map(Done::Later);
         }
         Call::SendMessage(recipient) => {
             let Ok(recipient) = recipient.parse() else {

@@ -37,15 +37,24 @@ pub const KINDS: [&str; 14] = [
     JOB_STATUS,
 ];
 
-/// Event types of the X Activity API, which reach the same webhook. Any other words with dots
-/// between them are taken too.
-pub const ACTIVITY_KINDS: [&str; 21] = [
+/// Event types of the X Activity API, which reach the same webhook: those of which X prints a
+/// sample, and a few that are like them. Any other words with dots between them are taken too.
+pub const ACTIVITY_KINDS: [&str; 32] = [
     "post.create",
     "post.delete",
+    "post.mention.create",
+    "post.reply.create",
+    "post.quote.create",
+    "post.repost.create",
     "like.create",
     "follow.follow",
     "follow.unfollow",
     "profile.update.bio",
+    "profile.update.profile_picture",
+    "profile.update.banner_picture",
+    "profile.update.screenname",
+    "profile.update.geo",
+    "profile.update.url",
     "chat.sent",
     "chat.received",
     "dm.sent",
@@ -59,6 +68,8 @@ pub const ACTIVITY_KINDS: [&str; 21] = [
     "spaces.start",
     "spaces.end",
     "broadcast.start",
+    "broadcast.end",
+    "broadcast.chat",
     "news.new",
     "oauth.revoke",
 ];

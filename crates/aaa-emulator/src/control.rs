@@ -42,9 +42,11 @@
 //!
 //! Events of the X Activity API reach the same webhook. A kind with a dot is one of those
 //! (`post.create`, `dm.received`, or whatever X invents); the item is then what stands under
-//! `data`, and `user_id` the one of its `filter`. `filtered_stream` is a post of a filtered stream;
-//! there the item is the whole body. Both go to each webhook that the user is subscribed to, which
-//! stands for the subscriptions that those have elsewhere, or to the one named in `webhook_id`.
+//! `data`, and `user_id` the one of its `filter`, where that names one. Who mentions, answers,
+//! quotes or reposts him, or writes to him, is a stranger. `filtered_stream` is a post of a
+//! filtered stream; there the item is the whole body. Both go to each webhook that the user is
+//! subscribed to, which stands for the subscriptions that those have elsewhere, or to the one named
+//! in `webhook_id`. A replay brings them back too, by the route `/2/webhooks/replay`.
 //!
 //! # Traffic
 //!

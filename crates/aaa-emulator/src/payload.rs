@@ -2,7 +2,7 @@
 //! merged in, slashes escaped, text beyond ASCII.
 //!
 //! What clients get wrong is on purpose: numeric ids that have gone through a double, users in
-//! three shapes, `timestamp_ms` as number and as string, long posts cut off, maps that are absent.
+//! four shapes, `timestamp_ms` as number and as string, long posts cut off, maps that are absent.
 
 mod activity;
 mod agree;
@@ -44,6 +44,8 @@ pub(crate) struct Item {
     kind: String,
     value: Value,
     shape: Shape,
+    /// Who was asked to act.
+    actor: UserId,
 }
 
 /// How an item stands in its body.
@@ -103,7 +105,7 @@ impl Item {
                 "Job completed successfully",
             ),
             STREAMED => activity::streamed(user, fresh),
-            kind if activity::is_event_type(kind) => activity::event(kind, user, fresh),
+            kind if activity::is_event_type(kind) => activity::event(kind, user, fresh, payload),
             _ => json!({}),
         };
         if let Some(payload) = payload {
@@ -116,11 +118,15 @@ impl Item {
             kind if activity::is_event_type(kind) => Shape::Activity,
             _ => Shape::Listed,
         };
-        Self { kind: kind.to_owned(), value, shape }
+        Self { kind: kind.to_owned(), value, shape, actor: user }
     }
 
     /// Returns the users whom the item concerns, besides the one who acts.
     pub(crate) fn parties(&self, relations: Relations) -> Vec<UserId> {
+        if self.shape == Shape::Activity {
+            // Not every filter names a user. What has none is for who was asked to act.
+            return vec![self.user("/filter/user_id").unwrap_or(self.actor)];
+        }
         let paths: &[&str] = match self.kind.as_str() {
             "tweet_create_events" => &[
                 "/user/id_str",
@@ -138,7 +144,6 @@ impl Item {
             }
             "user_event" => &["/revoke/source/user_id"],
             STREAMED => &["/data/author_id"],
-            _ if self.shape == Shape::Activity => &["/filter/user_id"],
             _ if self.is_relation() && self.is_for_both(relations) => &["/source/id", "/target/id"],
             _ if self.is_relation() => &["/source/id"],
             _ => &[],

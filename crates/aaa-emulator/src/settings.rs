@@ -78,6 +78,8 @@ pub struct Settings {
     pub validation_answer: ValidationAnswer,
     /// How v2's answer to a replay is wrapped.
     pub replay_answer: ReplayAnswer,
+    /// Which of what reached a webhook a replay brings back.
+    pub replay_scope: ReplayScope,
     /// Where v2 puts the name of a failure.
     pub refusal_form: RefusalForm,
     /// The status of v1.1's code 214.
@@ -114,6 +116,7 @@ impl Default for Settings {
             registration_answer: Envelope::Data,
             validation_answer: ValidationAnswer::Valid,
             replay_answer: ReplayAnswer::OfRoute,
+            replay_scope: ReplayScope::OfRoute,
             refusal_form: RefusalForm::Message,
             url_refusal: UrlRefusal::Forbidden,
             invalidation: Invalidation::Either,
@@ -323,14 +326,20 @@ pub enum Envelope {
     Flat,
 }
 
-/// What the answer to a requested check says.
+/// What the answer to a requested check says. A check that failed counts at the webhook whatever is
+/// answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ValidationAnswer {
-    /// `{"data":{"valid":true}}`
+    /// `{"data":{"valid":true}}`; a check that failed is refused.
     Valid,
-    /// `{"data":{"attempted":true}}`
+    /// `{"data":{"attempted":true}}` (OpenAPI 2.159); a check that failed is refused.
     Attempted,
+    /// `{"data":{"valid":true}}` when a check was made, however it ended (the schema of OpenAPI
+    /// 2.167).
+    Triggered,
+    /// `{"data":{"valid":…}}`, which is whether the webhook is valid after the check.
+    State,
 }
 
 /// How the answer to a replay is wrapped.
@@ -346,6 +355,20 @@ pub enum ReplayAnswer {
     Data,
     /// Flat on both routes.
     Flat,
+}
+
+/// Which of what reached a webhook a replay brings back: events of the X Activity API and posts of
+/// filtered streams come to the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplayScope {
+    /// `/2/webhooks/replay` everything, the routes under `account_activity` only what is of the
+    /// Account Activity API.
+    OfRoute,
+    /// Everything on all routes.
+    Everything,
+    /// Only what is of the Account Activity API on all routes.
+    AccountActivity,
 }
 
 /// Where v2 puts the name of a failure.

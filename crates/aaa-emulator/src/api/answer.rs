@@ -60,7 +60,8 @@ impl Reply {
 pub(super) enum Success {
     Registered(Webhook),
     Webhooks(Vec<Webhook>),
-    Validated,
+    /// What `valid` says.
+    Validated(bool),
     Deleted,
     Subscribed,
     /// Whether the user is.
@@ -104,7 +105,7 @@ pub(super) fn success(
 pub(crate) fn outcome(route: &Route, outcome: Outcome, settings: &Settings) -> Reply {
     let result = match outcome {
         Outcome::Registered(result) => result.map(Success::Registered),
-        Outcome::Validated(result) => result.map(|_| Success::Validated),
+        Outcome::Validated(result) => result.map(Success::Validated),
         Outcome::Replaying(result) => result.map(Success::Replaying),
         Outcome::Settled | Outcome::Delivered(_) => return fault(route.generation, 500),
     };

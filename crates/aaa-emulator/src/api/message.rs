@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::world::NewMessage;
 
-/// The longest text, in characters.
+/// The longest text, in characters. X's description of the call has no maximum.
 const MAX_TEXT: usize = 10_000;
 
 #[derive(Deserialize)]
@@ -29,17 +29,17 @@ pub(super) fn parse(sender: UserId, recipient: UserId, body: &[u8]) -> Result<Ne
     if length.is_some_and(|length| !(1..=MAX_TEXT).contains(&length)) {
         return Err(format!("$.text: must be 1 to {MAX_TEXT} characters long"));
     }
-    let media_id = match attachments.unwrap_or_default().as_slice() {
-        [] => None,
-        [Attachment { media_id }] => Some(parse_media_id(media_id).ok_or_else(|| {
-            "$.attachments[0].media_id: does not match the regex pattern ^[0-9]{1,19}$".to_owned()
-        })?),
-        _ => return Err("$.attachments: there must be a maximum of 1 items in the array".into()),
-    };
-    if text.is_none() && media_id.is_none() {
+    let attachments = attachments.unwrap_or_default().into_iter().enumerate();
+    let media_ids = attachments.map(|(n, Attachment { media_id })| {
+        let pattern = "does not match the regex pattern ^[0-9]{1,19}$";
+        let wrong = || format!("$.attachments[{n}].media_id: {pattern}");
+        parse_media_id(&media_id).ok_or_else(wrong)
+    });
+    let media_ids = media_ids.collect::<Result<Vec<_>, _>>()?;
+    if text.is_none() && media_ids.is_empty() {
         return Err("$: at least one of `text`, `attachments` is required".into());
     }
-    Ok(NewMessage { sender, recipient, text, media_id })
+    Ok(NewMessage { sender, recipient, text, media_ids })
 }
 
 fn parse_media_id(text: &str) -> Option<u64> {
@@ -57,20 +57,24 @@ mod tests {
         UserId::try_from(id).unwrap()
     }
 
-    fn read(body: &str) -> Result<(Option<String>, Option<u64>), String> {
-        parse(user(7), user(8), body.as_bytes()).map(|m| (m.text, m.media_id))
+    fn read(body: &str) -> Result<(Option<String>, Vec<u64>), String> {
+        parse(user(7), user(8), body.as_bytes()).map(|m| (m.text, m.media_ids))
     }
 
     #[test]
     fn strictly() {
         let hi = Some("hi".to_owned());
-        assert_eq!(read(r#"{"text":"hi"}"#), Ok((hi.clone(), None)));
-        assert_eq!(read(r#"{"attachments":[{"media_id":"12"}]}"#), Ok((None, Some(12))));
+        assert_eq!(read(r#"{"text":"hi"}"#), Ok((hi.clone(), vec![])));
+        assert_eq!(read(r#"{"attachments":[{"media_id":"12"}]}"#), Ok((None, vec![12])));
         assert_eq!(
             read(r#"{"text":"hi","attachments":[{"media_id":"9999999999999999999"}]}"#),
-            Ok((hi.clone(), Some(9_999_999_999_999_999_999)))
+            Ok((hi.clone(), vec![9_999_999_999_999_999_999]))
         );
-        assert_eq!(read(r#"{"text":"hi","attachments":[]}"#), Ok((hi, None)));
+        assert_eq!(
+            read(r#"{"attachments":[{"media_id":"1"},{"media_id":"2"}]}"#),
+            Ok((None, vec![1, 2]))
+        );
+        assert_eq!(read(r#"{"text":"hi","attachments":[]}"#), Ok((hi, vec![])));
         for bad in [
             "",
             "{}",
@@ -90,7 +94,7 @@ mod tests {
             r#"{"attachments":[{"media_id":"12345678901234567890"}]}"#,
             r#"{"attachments":[{"media_id":"12","x":1}]}"#,
             r#"{"attachments":[{}]}"#,
-            r#"{"attachments":[{"media_id":"1"},{"media_id":"2"}]}"#,
+            r#"{"attachments":[{"media_id":"1"},{"media_id":"x"}]}"#,
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

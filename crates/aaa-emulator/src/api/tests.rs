@@ -131,13 +131,20 @@ fn answers_in_every_form() {
     for (validation_answer, expected) in [
         (ValidationAnswer::Valid, json!({"data": {"valid": true}})),
         (ValidationAnswer::Attempted, json!({"data": {"attempted": true}})),
+        (ValidationAnswer::Triggered, json!({"data": {"valid": true}})),
+        (ValidationAnswer::State, json!({"data": {"valid": true}})),
     ] {
         let settings = Settings { validation_answer, ..Settings::default() };
         let route = v2(Call::ValidateWebhook("1".into()));
-        let body = body(&route, Outcome::Validated(Ok(webhook.id)), settings);
+        let body = body(&route, Outcome::Validated(Ok(true)), settings);
         assert_eq!(body, expected);
         assert!(Answer::<Validation>::parse(body.to_string().as_bytes()).unwrap().valid);
     }
+    let settings = Settings { validation_answer: ValidationAnswer::State, ..Settings::default() };
+    let route = v2(Call::ValidateWebhook("1".into()));
+    let told = body(&route, Outcome::Validated(Ok(false)), settings);
+    assert_eq!(told, json!({"data": {"valid": false}}));
+    assert!(!Answer::<Validation>::parse(told.to_string().as_bytes()).unwrap().valid);
     let new = v2(Call::Replay);
     let old = v2(Call::ReplaySubscriptions("1".into()));
     for (route, replay_answer, member) in [

@@ -104,6 +104,9 @@ pub struct SavedJob {
     pub started: Timestamp,
     /// How many it has sent.
     pub sent: i64,
+    /// It leaves out what is of other products.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub account_activity_only: bool,
 }
 
 /// Something to deliver.
@@ -136,6 +139,9 @@ pub struct SavedEvent {
     pub event: LedgerEvent,
     /// The body, as it is sent.
     pub body: String,
+    /// It is not of the Account Activity API, so not every replay has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub other_product: bool,
 }
 
 /// Something that is due.

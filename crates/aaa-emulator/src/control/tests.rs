@@ -367,6 +367,7 @@ fn state() {
         "registration_answer": "data",
         "validation_answer": "valid",
         "replay_answer": "of_route",
+        "replay_scope": "of_route",
         "refusal_form": "message",
         "url_refusal": "forbidden",
         "invalidation": "either"

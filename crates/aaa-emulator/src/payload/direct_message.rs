@@ -9,19 +9,7 @@ use crate::credentials;
 /// `user` sends a message. The varieties: plain, with a photo, an answer to a quick reply, from no
 /// app (so without the map `apps`).
 pub(super) fn message(user: UserId, fresh: &Fresh) -> Value {
-    let mut message = json!({
-        "type": "message_create",
-        "id": fresh.id.to_string(),
-        "created_timestamp": fresh.now.as_millisecond().to_string(),
-        "message_create": {
-            "target": {"recipient_id": fresh.stranger.to_string()},
-            "sender_id": user.to_string(),
-            "message_data": {
-                "text": "Schöne Grüße 👋 https://t.co/example",
-                "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": []},
-            },
-        },
-    });
+    let mut message = plain(&user.to_string(), &fresh.stranger.to_string(), fresh);
     let from_app = json!({"message_create": {"source_app_id": credentials::APP_ID.to_string()}});
     let more = match fresh.variety % 4 {
         1 => json!({"message_create": {"message_data": {"attachment": photo(fresh.older_id)}}}),
@@ -38,6 +26,23 @@ pub(super) fn message(user: UserId, fresh: &Fresh) -> Value {
         super::merge(&mut message, &from_app);
     }
     message
+}
+
+/// A message from nobody's app.
+pub(super) fn plain(sender: &str, recipient: &str, fresh: &Fresh) -> Value {
+    json!({
+        "type": "message_create",
+        "id": fresh.id.to_string(),
+        "created_timestamp": fresh.now.as_millisecond().to_string(),
+        "message_create": {
+            "target": {"recipient_id": recipient},
+            "sender_id": sender,
+            "message_data": {
+                "text": "Schöne Grüße 👋 https://t.co/example",
+                "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": []},
+            },
+        },
+    })
 }
 
 /// What a caller says about his message. A picture stands in the text with its address.
@@ -73,24 +78,26 @@ pub(super) fn read(user: UserId, fresh: &Fresh) -> Value {
     item
 }
 
-/// The maps beside an item: the users it names, and the app it came from, if any.
-pub(super) fn context(item: &Value) -> Vec<(&'static str, Value)> {
+/// The map of the users that an item names.
+pub(super) fn users(item: &Value, written: fn(&str) -> Value) -> Value {
     let named = [
         "/message_create/sender_id",
         "/message_create/target/recipient_id",
         "/sender_id",
         "/target/recipient_id",
     ];
-    let mut users = Map::new();
-    for id in named.iter().filter_map(|path| item.pointer(path)?.as_str()) {
-        users.insert(id.to_owned(), user::in_direct_message(id));
-    }
+    let ids = named.iter().filter_map(|path| item.pointer(path)?.as_str());
+    Value::Object(ids.map(|id| (id.to_owned(), written(id))).collect())
+}
+
+/// The maps beside an item: the users it names, and the app it came from, if any.
+pub(super) fn context(item: &Value) -> Vec<(&'static str, Value)> {
     let mut context = Vec::new();
     if let Some(app) = item.pointer("/message_create/source_app_id").and_then(Value::as_str) {
         let of_app = json!({"id": app, "name": "Emulator", "url": "https://example.com/emulator"});
         context.push(("apps", Value::Object(Map::from_iter([(app.to_owned(), of_app)]))));
     }
-    context.push(("users", Value::Object(users)));
+    context.push(("users", users(item, user::in_direct_message)));
     context
 }
 

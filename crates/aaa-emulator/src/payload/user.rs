@@ -1,4 +1,4 @@
-//! Users, in the three shapes in which they turn up.
+//! Users, in the four shapes in which they turn up.
 
 use serde_json::{Value, json};
 
@@ -82,6 +82,43 @@ pub(super) fn in_direct_message(id: &str) -> Value {
         "friends_count": 21,
         "statuses_count": 42,
         "profile_image_url_https": IMAGE,
+    })
+}
+
+/// In events of the X Activity API: as v2 writes users, every number also as a text.
+pub(super) fn in_activity(id: &str) -> Value {
+    json!({
+        "id": id,
+        "name": name(id),
+        "username": screen_name(id),
+        "description": "Täglich frisch ☕",
+        "location": "Bielefeld",
+        "url": "",
+        "protected": false,
+        "verified": false,
+        "verified_type": "none",
+        "is_identity_verified": false,
+        "created_at": "2007-05-23T06:01:13.000Z",
+        "profile_image_url": IMAGE,
+        "profile_banner_url": "",
+        "affiliation": {
+            "description": "Automated",
+            "badge_url": "https://pbs.twimg.com/semantic_core_img/emulator",
+        },
+        "public_metrics": {
+            "followers_count": 19,
+            "followers_count_str": "19",
+            "following_count": 21,
+            "following_count_str": "21",
+            "tweet_count": 42,
+            "tweet_count_str": "42",
+            "listed_count": 0,
+            "listed_count_str": "0",
+            "like_count": 7,
+            "like_count_str": "7",
+            "media_count": 0,
+            "media_count_str": "0",
+        },
     })
 }
 

@@ -9,10 +9,11 @@ use super::{
     Answer, Check, CheckId, Effect, Heard, Outcome, Refusal, Silence, Ticket, Timer, World,
     faults::{Class, Occasion},
     refusal::Reason,
+    replay::Scope,
 };
 use crate::{
     control::{Action, CheckCause},
-    settings::{Challenge, ChallengeType, Generation, Revival},
+    settings::{Challenge, ChallengeType, Generation, Revival, ValidationAnswer},
 };
 
 /// A check that is under way.
@@ -29,7 +30,7 @@ pub(super) struct PendingCheck {
 pub(super) enum Purpose {
     Register { ticket: Ticket, url: WebhookUrl },
     Validate { ticket: Ticket, webhook: WebhookId },
-    Replay { ticket: Ticket, webhook: WebhookId, window: ReplayWindow },
+    Replay { ticket: Ticket, webhook: WebhookId, window: ReplayWindow, scope: Scope },
     Schedule { webhook: WebhookId },
 }
 
@@ -108,12 +109,12 @@ impl World {
             }
             Purpose::Validate { ticket, webhook } => {
                 let refusal = self.apply_verdict(webhook, verdict, true);
-                let result = refusal.map_or(Ok(webhook), Err);
+                let result = self.validated(webhook, generation, refusal);
                 self.answer(ticket, Outcome::Validated(result));
             }
-            Purpose::Replay { ticket, webhook, window } => {
+            Purpose::Replay { ticket, webhook, window, scope } => {
                 let refusal = self.apply_verdict(webhook, verdict, true);
-                self.replay_checked(ticket, webhook, window, refusal);
+                self.replay_checked(ticket, webhook, (window, scope), refusal);
             }
             Purpose::Schedule { webhook } => {
                 if let Some(hook) = self.hooks.get_mut(&webhook) {
@@ -201,6 +202,22 @@ impl World {
             self.stop_replay(webhook);
         }
         failed(verdict)
+    }
+
+    /// What is told of a check that somebody asked for, after it. By some of X's words a failed one
+    /// is no refusal: `valid` says that it was made, or what the webhook is now.
+    fn validated(
+        &self,
+        webhook: WebhookId,
+        generation: Generation,
+        refusal: Option<Refusal>,
+    ) -> Result<bool, Refusal> {
+        let valid = self.hook(webhook)?.valid;
+        match (self.settings.validation_answer, generation) {
+            (ValidationAnswer::Triggered, Generation::V2) => Ok(true),
+            (ValidationAnswer::State, Generation::V2) => Ok(valid),
+            _ => refusal.map_or(Ok(valid), Err),
+        }
     }
 
     fn judge(&self, token: &str, generation: Generation, heard: &Heard) -> Verdict {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     control::{Abandoned, Action, Cause, Completion, Deliver, Delivered},
-    settings::WhileInvalid,
+    settings::{TimeMode, WhileInvalid},
 };
 
 /// How long a delivery waits to be overtaken.
@@ -333,7 +333,9 @@ impl World {
                 job.failed += 1;
             }
             // What a job sends is not retried.
-            if may_retry && job.is_none() && self.retry_later(webhook, entry) {
+            let is_retried = may_retry && job.is_none() && self.retry_later(webhook, entry);
+            // On a clock that stands still no retry comes while somebody waits.
+            if is_retried && self.settings.time == TimeMode::Running {
                 return;
             }
         }

@@ -1,4 +1,4 @@
-use aaa_types::{WebhookId, api};
+use aaa_types::api;
 use bytes::Bytes;
 use jiff::SignedDuration;
 
@@ -126,8 +126,8 @@ pub struct Ticket(pub(super) u64);
 pub enum Outcome {
     /// To [`World::register`](super::World::register).
     Registered(Result<api::Webhook, Refusal>),
-    /// To [`World::validate`](super::World::validate).
-    Validated(Result<WebhookId, Refusal>),
+    /// To [`World::validate`](super::World::validate): what `valid` is answered.
+    Validated(Result<bool, Refusal>),
     /// To [`World::replay`](super::World::replay).
     Replaying(Result<api::ReplayJob, Refusal>),
     /// To [`World::trigger_and_wait`](super::World::trigger_and_wait): all were delivered or have

@@ -40,6 +40,14 @@ pub enum TriggerError {
     User(UserId),
 }
 
+/// What the ledger takes down of something that happened.
+pub(super) struct Happened {
+    pub(super) kind: String,
+    pub(super) key: String,
+    pub(super) body: Bytes,
+    pub(super) is_account_activity: bool,
+}
+
 impl World {
     /// Makes events and begins to deliver them.
     ///
@@ -176,16 +184,22 @@ impl World {
         let body = item.body(user, Around { flag, has_blocked, context });
         let (kind, key) = identity(&body);
         let for_user_id = item.names_user().then_some(user);
-        let id = self.log(webhook, for_user_id, (kind.clone(), key.clone(), body), wait);
+        let happened = Happened {
+            kind: kind.clone(),
+            key: key.clone(),
+            body,
+            is_account_activity: item.is_account_activity(),
+        };
+        let id = self.log(webhook, for_user_id, happened, wait);
         TriggeredEvent { id: id.to_string(), key, kind, for_user_id }
     }
 
-    /// The same with kind, key and body; returns the id.
+    /// The same with what is known of it; returns the id.
     pub(super) fn log(
         &mut self,
         webhook: WebhookId,
         for_user: Option<UserId>,
-        (kind, key, body): (String, String, Bytes),
+        Happened { kind, key, body, is_account_activity }: Happened,
         wait: Option<Ticket>,
     ) -> u64 {
         let is_valid = self.hooks.get(&webhook).is_some_and(|hook| hook.valid);
@@ -196,6 +210,7 @@ impl World {
             kind,
             for_user,
             webhook,
+            is_account_activity,
             created_at: self.now,
             body,
             wait: wait.filter(|_| is_valid),

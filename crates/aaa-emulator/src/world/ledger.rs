@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::{
     Ticket, World,
     bodies::{Packed, Samples},
+    replay::Scope,
 };
 use crate::control::{
     Abandoned, Attempt, Cause, Completion, Counts, JobDetail, JobState, Ledger, LedgerEvent,
@@ -26,6 +27,8 @@ pub(super) struct Entry {
     pub(super) kind: Arc<str>,
     pub(super) for_user: Option<UserId>,
     pub(super) webhook: WebhookId,
+    /// It is no event of another product that comes to the same webhook.
+    pub(super) is_account_activity: bool,
     pub(super) created_at: Timestamp,
     pub(super) attempts: Vec<Attempt>,
     pub(super) acknowledged_at: Option<Timestamp>,
@@ -43,6 +46,7 @@ pub(super) struct NewEntry {
     pub(super) kind: String,
     pub(super) for_user: Option<UserId>,
     pub(super) webhook: WebhookId,
+    pub(super) is_account_activity: bool,
     pub(super) created_at: Timestamp,
     pub(super) body: Bytes,
     pub(super) wait: Option<Ticket>,
@@ -83,7 +87,7 @@ pub(super) struct Records {
 impl Records {
     /// Adds an event that nobody has tried to deliver, and returns its place.
     pub(super) fn add(&mut self, new: NewEntry) -> usize {
-        let NewEntry { id, key, kind, for_user, webhook, created_at, body, wait } = new;
+        let NewEntry { id, key, kind, for_user, webhook, created_at, body, .. } = new;
         let kind = self.samples.kind(&kind);
         if self.recent.len() >= RECENT {
             self.recent.pop_front();
@@ -96,24 +100,32 @@ impl Records {
             kind,
             for_user,
             webhook,
+            is_account_activity: new.is_account_activity,
             created_at,
             attempts: Vec::new(),
             acknowledged_at: None,
             abandoned: None,
             body,
-            wait,
+            wait: new.wait,
         });
         self.entries.len() - 1
     }
 
     /// Adds an event with what became of it.
-    pub(super) fn add_known(&mut self, id: u64, event: LedgerEvent, body: Bytes) {
+    pub(super) fn add_known(
+        &mut self,
+        id: u64,
+        is_account_activity: bool,
+        event: LedgerEvent,
+        body: Bytes,
+    ) {
         let place = self.add(NewEntry {
             id,
             key: event.key,
             kind: event.kind,
             for_user: event.for_user_id,
             webhook: event.webhook_id,
+            is_account_activity,
             created_at: event.created_at,
             body,
             wait: None,
@@ -148,6 +160,19 @@ impl Records {
 
     pub(super) fn entry(&self, entry: usize) -> Option<&Entry> {
         self.entries.get(entry)
+    }
+
+    /// Says whether a job of that scope sends an event.
+    pub(super) fn is_in(&self, scope: Scope, entry: usize) -> bool {
+        let is_account_activity =
+            || self.entry(entry).is_some_and(|entry| entry.is_account_activity);
+        scope == Scope::Everything || is_account_activity()
+    }
+
+    /// Counts those that it sends of what was attempted.
+    pub(super) fn count_in(&self, scope: Scope, attempted: Option<&[(Timestamp, usize)]>) -> usize {
+        let attempted = attempted.into_iter().flatten();
+        attempted.filter(|(_, entry)| self.is_in(scope, *entry)).count()
     }
 
     /// Writes down that an attempt begins; returns its place among the attempts of the event.

@@ -15,8 +15,8 @@ pub struct NewMessage {
     pub recipient: UserId,
     /// What it says.
     pub text: Option<String>,
-    /// The picture in it.
-    pub media_id: Option<u64>,
+    /// The pictures in it. What is delivered has a place for one, and shows the first.
+    pub media_ids: Vec<u64>,
 }
 
 /// A direct message that was sent.
@@ -53,7 +53,8 @@ impl World {
     /// let now = "2025-11-22T04:00:00Z".parse()?;
     /// let mut world = World::new(Settings::default(), now);
     /// let (sender, recipient) = ("12".parse()?, "7".parse()?);
-    /// let message = NewMessage { sender, recipient, text: Some("hello".into()), media_id: None };
+    /// let text = Some("hello".to_owned());
+    /// let message = NewMessage { sender, recipient, text, media_ids: Vec::new() };
     /// assert_eq!(world.send_message(&message, now)?.conversation_id, "7-12");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -62,14 +63,15 @@ impl World {
         message: &NewMessage,
         now: Timestamp,
     ) -> Result<SentMessage, MessageError> {
-        let NewMessage { sender, recipient, text, media_id } = message;
+        let NewMessage { sender, recipient, text, media_ids } = message;
         let is_user = (1..=credentials::MAX_USER).contains(&recipient.as_u64());
         if sender == recipient || !is_user {
             return Err(MessageError::Recipient);
         }
         self.observe(now);
         let id = self.next_id();
-        let payload = payload::sent_message(id, *recipient, text.as_deref(), *media_id);
+        let media_id = media_ids.first().copied();
+        let payload = payload::sent_message(id, *recipient, text.as_deref(), media_id);
         let ask = Trigger::new("direct_message_events", *sender).with_payload(payload);
         // The sender was let in with a token, so there is such a user.
         self.trigger(&ask, now).map_err(|_| MessageError::Recipient)?;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     control::{Action, Cause, JobState},
     payload,
-    settings::{Generation, TimeMode, WindowEnd},
+    settings::{Generation, ReplayScope, TimeMode, WindowEnd},
 };
 
 /// How old `from_date` must be.
@@ -35,10 +35,28 @@ pub(super) enum Replaying {
     Running(Job),
 }
 
+/// Which of what was attempted a job sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    Everything,
+    /// Not what is of other products.
+    AccountActivity,
+}
+
+/// By which route a job is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// `/2/webhooks/replay`
+    Webhooks,
+    /// Those under `account_activity`.
+    AccountActivity,
+}
+
 /// A job that is under way. It walks through a range of what was attempted.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: JobId,
+    pub(super) scope: Scope,
     pub(super) next: usize,
     pub(super) end: usize,
     pub(super) in_flight: usize,
@@ -49,7 +67,9 @@ pub(super) struct Job {
 }
 
 impl World {
-    /// Creates a replay job, if the webhook passes a check: [`Outcome::Replaying`].
+    /// Creates a replay job, if the webhook passes a check: [`Outcome::Replaying`]. It is asked for
+    /// by the route for all that reaches a webhook; v1.1 has none but that of
+    /// [`World::replay_subscriptions`].
     ///
     /// Minutes are as they were sent, `yyyymmddhhmm`.
     ///
@@ -65,6 +85,39 @@ impl World {
         generation: Generation,
         now: Timestamp,
     ) -> Result<Ticket, Refusal> {
+        let route = match generation {
+            Generation::V2 => Route::Webhooks,
+            Generation::V1_1 => Route::AccountActivity,
+        };
+        self.ask_for_job(webhook, route, (from_date, to_date), generation, now)
+    }
+
+    /// The same by the route under `account_activity`, which knows only what is of the Account
+    /// Activity API.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::replay`].
+    pub fn replay_subscriptions(
+        &mut self,
+        webhook: WebhookId,
+        from_date: &str,
+        to_date: &str,
+        generation: Generation,
+        now: Timestamp,
+    ) -> Result<Ticket, Refusal> {
+        let dates = (from_date, to_date);
+        self.ask_for_job(webhook, Route::AccountActivity, dates, generation, now)
+    }
+
+    fn ask_for_job(
+        &mut self,
+        webhook: WebhookId,
+        route: Route,
+        (from_date, to_date): (&str, &str),
+        generation: Generation,
+        now: Timestamp,
+    ) -> Result<Ticket, Refusal> {
         self.observe(now);
         let hook = self.hook(webhook)?;
         let window = self.window(from_date, to_date, generation)?;
@@ -75,12 +128,22 @@ impl World {
             return Err(Reason::Invalid.into());
         }
         let url = hook.url.clone();
+        let scope = self.scope(route);
         let ticket = self.ticket();
         if let Some(hook) = self.hooks.get_mut(&webhook) {
             hook.replaying = Replaying::Reserved;
         }
-        self.check(&url, generation, Purpose::Replay { ticket, webhook, window });
+        self.check(&url, generation, Purpose::Replay { ticket, webhook, window, scope });
         Ok(ticket)
+    }
+
+    fn scope(&self, route: Route) -> Scope {
+        match (self.settings.replay_scope, route) {
+            (ReplayScope::Everything, _) => Scope::Everything,
+            (ReplayScope::AccountActivity, _) => Scope::AccountActivity,
+            (ReplayScope::OfRoute, Route::Webhooks) => Scope::Everything,
+            (ReplayScope::OfRoute, Route::AccountActivity) => Scope::AccountActivity,
+        }
     }
 
     /// The second half of a creation, after the check.
@@ -88,7 +151,7 @@ impl World {
         &mut self,
         ticket: Ticket,
         webhook: WebhookId,
-        window: ReplayWindow,
+        (window, scope): (ReplayWindow, Scope),
         refusal: Option<Refusal>,
     ) {
         let result = match refusal {
@@ -98,7 +161,7 @@ impl World {
                 }
                 Err(refusal)
             }
-            None => self.start_job(webhook, window),
+            None => self.start_job(webhook, window, scope),
         };
         self.answer(ticket, Outcome::Replaying(result));
         self.resume_replay(webhook);
@@ -137,8 +200,8 @@ impl World {
             }
             let entry = attempted.get(job.next).map(|(_, entry)| *entry);
             job.next += 1;
-            job.sent += 1;
-            if let Some(entry) = entry {
+            if let Some(entry) = entry.filter(|entry| self.records.is_in(job.scope, *entry)) {
+                job.sent += 1;
                 let work = Work::Event { entry, cause: Cause::Replay, job: Some(id) };
                 self.begin(webhook, work);
             }
@@ -155,10 +218,14 @@ impl World {
 
     /// An invalid webhook receives nothing: the rest of its job fails.
     pub(super) fn stop_replay(&mut self, webhook: WebhookId) {
-        let Some(job) = self.hooks.get_mut(&webhook).and_then(|hook| hook.job_mut()) else {
+        let Some(hook) = self.hooks.get_mut(&webhook) else {
             return;
         };
-        let (id, rest) = (job.id, job.end.saturating_sub(job.next));
+        let Replaying::Running(job) = &mut hook.replaying else {
+            return;
+        };
+        let rest = self.records.count_in(job.scope, hook.attempted.get(job.next..job.end));
+        let id = job.id;
         job.next = job.end;
         if let Some(record) = self.records.job_mut(id) {
             record.failed += rest;
@@ -178,6 +245,7 @@ impl World {
         &mut self,
         webhook: WebhookId,
         window: ReplayWindow,
+        scope: Scope,
     ) -> Result<ReplayJob, Refusal> {
         let id = JobId::try_from(self.next_id()).map_err(|_| super::webhooks::unknown_webhook())?;
         let end = match self.settings.window_end {
@@ -188,8 +256,10 @@ impl World {
         let hook = self.hooks.get_mut(&webhook).ok_or_else(super::webhooks::unknown_webhook)?;
         let before = |time: UtcMinute| hook.attempted.partition_point(|(at, _)| *at < time.start());
         let (next, end) = (before(window.from_date()), before(end));
+        let events = self.records.count_in(scope, hook.attempted.get(next..end));
         hook.replaying = Replaying::Running(Job {
             id,
+            scope,
             next,
             end,
             in_flight: 0,
@@ -198,7 +268,7 @@ impl World {
             sent: 0,
             pacing: false,
         });
-        self.records.add_job(id, webhook, window, end - next, now);
+        self.records.add_job(id, webhook, window, events, now);
         Ok(ReplayJob { job_id: id, created_at: Some(now) })
     }
 

@@ -14,7 +14,7 @@ use super::{
     ledger::Records,
     limits::Limits,
     random::{Ids, Random},
-    replay::{Job, Replaying},
+    replay::{Job, Replaying, Scope},
     webhooks::Hook,
 };
 use crate::{
@@ -192,6 +192,7 @@ fn saved_webhook(hook: &Hook) -> SavedWebhook {
             end: job.end,
             started: job.started,
             sent: job.sent,
+            account_activity_only: job.scope == Scope::AccountActivity,
         }),
         Replaying::No | Replaying::Reserved => None,
     };
@@ -219,16 +220,23 @@ fn restored_webhook(saved: SavedWebhook, events: usize) -> Option<Hook> {
     let replaying = match saved.job {
         None => Replaying::No,
         Some(job) if job.next > job.end || job.end > attempted.len() => return None,
-        Some(SavedJob { id, next, end, started, sent }) => Replaying::Running(Job {
-            id,
-            next,
-            end,
-            in_flight: 0,
-            delayed: 0,
-            started,
-            sent,
-            pacing: false,
-        }),
+        Some(SavedJob { id, next, end, started, sent, account_activity_only }) => {
+            Replaying::Running(Job {
+                id,
+                scope: if account_activity_only {
+                    Scope::AccountActivity
+                } else {
+                    Scope::Everything
+                },
+                next,
+                end,
+                in_flight: 0,
+                delayed: 0,
+                started,
+                sent,
+                pacing: false,
+            })
+        }
     };
     let queue: Option<VecDeque<_>> =
         saved.queue.into_iter().map(|work| work_of(work, events)).collect();
@@ -279,6 +287,7 @@ impl Records {
         let saved = self.entries().iter().enumerate().map(|(place, entry)| SavedEvent {
             event: entry.told(),
             body: String::from_utf8_lossy(&self.body(place)).into_owned(),
+            other_product: !entry.is_account_activity,
         });
         saved.collect()
     }
@@ -287,13 +296,13 @@ impl Records {
     fn restored(events: Vec<SavedEvent>, jobs: Vec<JobDetail>) -> Option<Self> {
         let mut records = Self::default();
         let mut last = 0;
-        for SavedEvent { event, body } in events {
+        for SavedEvent { event, body, other_product } in events {
             let id: u64 = event.id.parse().ok()?;
             if id <= last {
                 return None;
             }
             last = id;
-            records.add_known(id, event, body.into());
+            records.add_known(id, !other_product, event, body.into());
         }
         let places: HashMap<_, _> =
             jobs.iter().enumerate().map(|(place, job)| (job.job.id, place)).collect();

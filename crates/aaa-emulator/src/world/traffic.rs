@@ -3,7 +3,7 @@
 use aaa_types::UserId;
 use jiff::{SignedDuration, Timestamp};
 
-use super::World;
+use super::{World, events::Happened};
 use crate::{
     control::{SavedTraffic, Traffic, TrafficState},
     settings::BlockedFlag,
@@ -186,7 +186,9 @@ impl World {
                 let has_blocked = self.blocks.has(user, actor);
                 let body = moulds.body(act, &values, user == actor, has_blocked);
                 let key = society::key(act, &values, user);
-                self.log(webhook, Some(user), (act.kind().to_owned(), key, body), None);
+                let kind = act.kind().to_owned();
+                let happened = Happened { kind, key, body, is_account_activity: true };
+                self.log(webhook, Some(user), happened, None);
             }
             self.pump(webhook);
         }

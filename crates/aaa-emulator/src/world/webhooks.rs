@@ -92,7 +92,9 @@ impl World {
         self.hooks.values().map(Hook::as_seen).collect()
     }
 
-    /// Checks a webhook, which makes it valid again: [`Outcome::Validated`](super::Outcome).
+    /// Checks a webhook, which makes it valid again: [`Outcome::Validated`](super::Outcome). What
+    /// is told of a check that fails is a matter of
+    /// [`ValidationAnswer`](crate::settings::ValidationAnswer).
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-use aaa_emulator::{Emulator, control::Traffic};
+use aaa_emulator::{Emulator, control::Traffic, settings::TimeMode};
 use http::{Method, Request};
 use serde_json::{Value, json};
 
@@ -217,7 +217,9 @@ async fn traffic_from_the_beginning() {
 #[tokio::test]
 async fn patience_ends_with_what_is_known() {
     let retries = Some(vec![jiff::SignedDuration::from_secs(3)]);
-    let settings = aaa_emulator::settings::Settings { retries, ..crate::support::quiet() };
+    // On a clock that stands still nobody would wait for a retry.
+    let time = TimeMode::Running;
+    let settings = aaa_emulator::settings::Settings { retries, time, ..crate::support::quiet() };
     let emulator = Emulator::builder().settings(settings).start().await.unwrap();
     let receiver = Receiver::start().await;
     let webhook = register(&emulator, &receiver).await;

@@ -193,6 +193,88 @@ fn activity_nests_messages() {
 }
 
 #[test]
+fn activity_identity() {
+    for kind in ["post.create", "post.mention.create", "news.new"] {
+        let data = &bodies(&ask(kind))[0]["data"];
+        assert_eq!(data["event_uuid"], data["payload"]["id"], "{kind}");
+    }
+    let data = &bodies(&ask("post.repost.create"))[0]["data"];
+    assert_ne!(data["event_uuid"], data["payload"]["id"]);
+    let uuids = bodies(&ask("like.create").with_count(20));
+    let is_negative = |body: &Value| body["data"]["event_uuid"].as_str().unwrap().starts_with('-');
+    assert!(uuids.iter().any(is_negative) && !uuids.iter().all(is_negative));
+}
+
+#[test]
+fn activity_filter() {
+    let filter = |kind: &str| bodies(&ask(kind))[0]["data"]["filter"].clone();
+    assert_eq!(filter("post.create"), json!({"user_id": "7"}));
+    assert_eq!(filter("like.create"), json!({"user_id": "7", "direction": "outbound"}));
+    assert!(filter("news.new")["keyword"].is_string());
+    assert_eq!(filter("oauth.revoke"), json!({}));
+}
+
+#[test]
+fn activity_author() {
+    for what in ["mention", "reply", "quote", "repost"] {
+        let data = &bodies(&ask(&format!("post.{what}.create")))[0]["data"];
+        assert_eq!(data["filter"]["user_id"], "7");
+        assert!(data["payload"]["author_id"].is_string());
+        assert_ne!(data["payload"]["author_id"], "7", "{what}");
+    }
+}
+
+#[test]
+fn activity_like() {
+    let payload = &bodies(&ask("like.create"))[0]["data"]["payload"];
+    assert_eq!(payload["id"].as_str().map(str::len), Some(32));
+    assert_eq!(payload["timestamp_ms"], "1763784000000");
+    assert_eq!(payload["created_at"], "2025-11-22T04:00:00.000Z");
+    assert!(payload["liked_tweet_id"].is_string() && payload["liked_tweet_author_id"].is_string());
+}
+
+#[test]
+fn activity_revoke() {
+    let payload = &bodies(&ask("oauth.revoke"))[0]["data"]["payload"];
+    let told = json!({"date_time": "2025-11-22T04:00:00+00:00", "user_id": "7", "app_id": "100"});
+    assert_eq!(payload, &told);
+}
+
+#[test]
+fn activity_users() {
+    for (kind, path) in [
+        ("follow.follow", "/data/payload/source/data/id"),
+        ("spaces.start", "/data/payload/user/data/id"),
+        ("broadcast.chat", "/data/payload/author/data/id"),
+        ("dm.sent", "/data/payload/users/7/data/id"),
+        ("post.delete", "/data/includes/users/0/data/id"),
+        // What a post includes is not so.
+        ("post.create", "/data/includes/users/0/id"),
+    ] {
+        assert_eq!(bodies(&ask(kind))[0].pointer(path), Some(&json!("7")), "{kind}");
+    }
+}
+
+#[test]
+fn activity_chat() {
+    let payload = &bodies(&ask("chat.received"))[0]["data"]["payload"];
+    assert_eq!(payload.as_object().unwrap().len(), 9);
+    let id = payload["id"].as_str().unwrap();
+    let parts: Vec<_> = id.split('-').map(str::len).collect();
+    assert_eq!(parts, [8, 4, 4, 4, 12], "{id}");
+}
+
+#[test]
+fn activity_without_sample() {
+    let of = |kind: &str| bodies(&ask(kind))[0]["data"]["payload"].clone();
+    for kind in ["mute.mute", "block.unblock"] {
+        assert_eq!(of(kind)["source"]["data"]["id"], "7", "{kind}");
+    }
+    assert!(of("dm.read")["direct_message_mark_read_events"].is_array());
+    assert!(of("dm.indicate_typing")["direct_message_indicate_typing_events"].is_array());
+}
+
+#[test]
 fn stream_on_the_webhook() {
     let body = &bodies(&ask("filtered_stream"))[0];
     assert_eq!(body["data"]["author_id"], "7");

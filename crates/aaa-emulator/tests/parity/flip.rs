@@ -2,8 +2,8 @@
 
 use aaa_emulator::settings::{
     AppAccess, BlockedFlag, Challenge, ChallengeType, CheckSchedule, DeliveryHeaders, Envelope,
-    Invalidation, OauthTime, Quota, RefusalForm, Relations, ReplayAnswer, Revival, Settings,
-    TimeMode, UrlRefusal, UrlRule, ValidationAnswer, WhileInvalid, WindowEnd,
+    Invalidation, OauthTime, Quota, RefusalForm, Relations, ReplayAnswer, ReplayScope, Revival,
+    Settings, TimeMode, UrlRefusal, UrlRule, ValidationAnswer, WhileInvalid, WindowEnd,
 };
 use jiff::SignedDuration;
 
@@ -44,6 +44,7 @@ pub(crate) fn flipped(mut settings: Settings) -> Settings {
         "registration_answer" => settings.registration_answer = Envelope::Flat,
         "validation_answer" => settings.validation_answer = ValidationAnswer::Attempted,
         "replay_answer" => settings.replay_answer = ReplayAnswer::Flat,
+        "replay_scope" => settings.replay_scope = ReplayScope::Everything,
         "refusal_form" => settings.refusal_form = RefusalForm::Title,
         "url_refusal" => settings.url_refusal = UrlRefusal::BadRequest,
         "invalidation" => settings.invalidation = Invalidation::Basic,

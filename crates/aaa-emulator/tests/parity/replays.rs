@@ -52,6 +52,54 @@ fn replay_brings_back() {
     assert_eq!(keys(&stage.all_posts(200)), ["favorite_events", "replay_job_status"]);
 }
 
+/// Something of each product was refused, and is asked for by both routes of v2.
+fn by_both_routes() -> [Vec<Value>; 2] {
+    let (mut stage, id) = Stage::subscribed(Settings::default());
+    for kind in ["favorite_events", "post.create", "filtered_stream"] {
+        stage.make(kind, 1);
+    }
+    stage.all_posts(500);
+    stage.pass(SignedDuration::from_mins(40));
+    stage.replay(&id, 0, 1);
+    let everything = stage.all_posts(200);
+    let path = format!(
+        "/2/account_activity/replay/webhooks/{id}/subscriptions/all\
+         ?from_date=202511220400&to_date=202511220401"
+    );
+    stage.call(Who::App, Method::POST, &path, Value::Null);
+    [everything, stage.all_posts(200)]
+}
+
+#[test]
+fn replay_scope() {
+    let [_, activity] = by_both_routes();
+    assert_eq!(keys(&activity), ["favorite_events", "replay_job_status"]);
+    assert_eq!(activity.len(), 2);
+}
+
+#[test]
+fn replay_everything() {
+    let [everything, _] = by_both_routes();
+    assert_eq!(everything.len(), 4, "three events and the end of the job");
+}
+
+#[test]
+fn replay_scope_v1() {
+    let (mut stage, id) = Stage::enterprise(Settings::default());
+    for kind in ["favorite_events", "post.create"] {
+        stage.make(kind, 1);
+    }
+    stage.all_posts(200);
+    stage.pass(SignedDuration::from_mins(40));
+    let path = format!(
+        "/1.1/account_activity/replay/webhooks/{id}/subscriptions/all.json\
+         ?from_date=202511220400&to_date=202511220401"
+    );
+    assert_eq!(stage.call(Who::App, Method::POST, &path, Value::Null).status, 202);
+    let bodies = stage.all_posts(200);
+    assert_eq!((bodies.len(), keys(&bodies).len()), (2, 2));
+}
+
 #[test]
 fn replay_check_first() {
     let (mut stage, id) = missed(Settings::default());

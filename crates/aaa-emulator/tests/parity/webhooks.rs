@@ -4,7 +4,7 @@ use aaa_emulator::settings::Settings;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, Who};
+use crate::stage::{Stage, Who, answered};
 
 fn subscriptions(id: &str) -> String {
     format!("/2/account_activity/webhooks/{id}/subscriptions/all")
@@ -25,6 +25,16 @@ fn validate_answer() {
     let (mut stage, id) = Stage::subscribed(Settings::default());
     let got = stage.call(Who::App, Method::PUT, &format!("/2/webhooks/{id}"), Value::Null);
     assert_eq!(got.body, json!({"data": {"valid": true}}));
+}
+
+#[test]
+fn validate_failed() {
+    let (mut stage, id) = Stage::subscribed(Settings::default());
+    stage.crc = answered(200, "{}");
+    let got = stage.call(Who::App, Method::PUT, &format!("/2/webhooks/{id}"), Value::Null);
+    assert_eq!(got.status, 400);
+    assert!(got.error().starts_with("CrcValidationFailed: "), "{got:?}");
+    assert!(!stage.is_valid());
 }
 
 #[test]
@@ -156,4 +166,25 @@ fn message_form() {
         let got = Stage::new().call(Who::User(7), Method::POST, path, body);
         assert_eq!(got.status, 400);
     }
+}
+
+#[test]
+fn message_length() {
+    let path = "/2/dm_conversations/with/8/messages";
+    for (length, status) in [(0, 400), (1, 201), (10_000, 201), (10_001, 400)] {
+        let body = json!({"text": "ä".repeat(length)});
+        let got = Stage::new().call(Who::User(7), Method::POST, path, body);
+        assert_eq!(got.status, status, "{length}");
+    }
+}
+
+#[test]
+fn message_attachments() {
+    let (mut stage, _) = Stage::subscribed(Settings::default());
+    let path = "/2/dm_conversations/with/8/messages";
+    let body = json!({"attachments": [{"media_id": "12"}, {"media_id": "13"}]});
+    assert_eq!(stage.call(Who::User(7), Method::POST, path, body).status, 201);
+    let bodies = stage.all_posts(200);
+    let data = &bodies[0]["direct_message_events"][0]["message_create"]["message_data"];
+    assert_eq!(data["attachment"]["media"]["id_str"], "12");
 }

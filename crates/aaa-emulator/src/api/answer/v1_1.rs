@@ -14,7 +14,7 @@ pub(super) fn success(success: &Success) -> Reply {
     match success {
         Success::Registered(webhook) => ok(&webhook_json(webhook)),
         Success::Webhooks(webhooks) => ok(&webhooks.iter().map(webhook_json).collect()),
-        Success::Validated
+        Success::Validated(_)
         | Success::Deleted
         | Success::Subscribed
         | Success::IsSubscribed(true)

@@ -36,9 +36,11 @@ pub(super) fn success(
             }
         }
         Success::Webhooks(webhooks) => list(webhooks, query),
-        Success::Validated => match settings.validation_answer {
-            ValidationAnswer::Valid => data(&json!({"valid": true})),
+        Success::Validated(valid) => match settings.validation_answer {
             ValidationAnswer::Attempted => data(&json!({"attempted": true})),
+            ValidationAnswer::Valid | ValidationAnswer::Triggered | ValidationAnswer::State => {
+                data(&json!({"valid": valid}))
+            }
         },
         Success::Deleted => data(&json!({"deleted": true})),
         Success::Subscribed => data(&json!({"subscribed": true})),

@@ -89,6 +89,48 @@ fn a_success_in_between_begins_the_28_hours_anew() {
     assert!(sim.is_valid());
 }
 
+/// Whatever is told, what was found counts at the webhook.
+#[test]
+fn what_is_told_of_a_check_that_was_asked_for() {
+    use crate::settings::ValidationAnswer::{Attempted, State, Triggered, Valid};
+    let wrong = || heard(200, "{}");
+    let closed = || heard(503, "");
+    for (validation_answer, generation, answer, valid, told) in [
+        (Valid, Generation::V2, wrong(), false, None),
+        (Attempted, Generation::V2, wrong(), false, None),
+        (Triggered, Generation::V2, wrong(), false, Some(true)),
+        (State, Generation::V2, wrong(), false, Some(false)),
+        // It may pass, so the webhook is what it was.
+        (Valid, Generation::V2, closed(), true, None),
+        (Triggered, Generation::V2, closed(), true, Some(true)),
+        (State, Generation::V2, closed(), true, Some(true)),
+        (State, Generation::V2, None, true, Some(true)),
+        // v1.1 has no body that could say so.
+        (Triggered, Generation::V1_1, wrong(), false, None),
+        (State, Generation::V1_1, wrong(), false, None),
+    ] {
+        let (mut sim, webhook) = Sim::subscribed(Settings { validation_answer, ..still() });
+        let ticket = sim.world.validate(webhook, generation, sim.now).unwrap();
+        sim.answer_checks(answer.clone());
+        assert_eq!(sim.is_valid(), valid, "{validation_answer:?} {answer:?}");
+        let result = match sim.answers.remove(&ticket) {
+            Some(Outcome::Validated(result)) => result,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(result.as_ref().ok(), told.as_ref(), "{validation_answer:?} {answer:?}");
+        let name = result.err().map(|refusal| refusal.name().to_owned());
+        assert!(name.is_none_or(|name| name == "CrcValidationFailed"));
+    }
+    // Of a webhook that is gone meanwhile there is nothing to tell.
+    let settings = Settings { validation_answer: Triggered, ..still() };
+    let (mut sim, webhook) = Sim::subscribed(settings);
+    let ticket = sim.world.validate(webhook, Generation::V2, sim.now).unwrap();
+    sim.world.remove(webhook, sim.now).unwrap();
+    sim.answer_checks(None);
+    let Outcome::Validated(Err(refusal)) = &sim.answers[&ticket] else { panic!() };
+    assert_eq!(refusal.name(), "WebhookIdInvalid");
+}
+
 #[test]
 fn put_revives_and_a_scheduled_check_only_by_setting() {
     for (revival, expected) in [(Revival::OnRequest, false), (Revival::OnAnyCheck, true)] {
@@ -101,7 +143,7 @@ fn put_revives_and_a_scheduled_check_only_by_setting() {
         assert_eq!(sim.is_valid(), expected);
         let ticket = sim.world.validate(webhook, Generation::V2, sim.now).unwrap();
         sim.answer_checks(None);
-        assert_eq!(sim.answers[&ticket], Outcome::Validated(Ok(webhook)));
+        assert_eq!(sim.answers[&ticket], Outcome::Validated(Ok(true)));
         assert!(sim.is_valid());
     }
 }

@@ -56,6 +56,25 @@ fn retries_come_when_they_are_set() {
     assert_eq!(sim.answers[&ticket], Outcome::Settled);
 }
 
+/// Whoever waits could not advance a clock that stands still, so that he would wait in vain.
+#[test]
+fn a_failed_attempt_is_an_end_where_time_stands_still() {
+    for (time, settled) in [(TimeMode::Virtual, true), (TimeMode::Running, false)] {
+        let retries = Some(vec![SignedDuration::from_secs(3)]);
+        let (mut sim, _) = Sim::subscribed(Settings { time, retries, ..still() });
+        let ask = Trigger::new("favorite_events", user(7));
+        let (_, ticket) = sim.world.trigger_and_wait(&ask, sim.now).unwrap();
+        sim.answer_posts(500);
+        sim.collect();
+        assert_eq!(sim.answers.contains_key(&ticket), settled, "{time:?}");
+        sim.pass(SignedDuration::from_secs(3));
+        sim.answer_posts(200);
+        sim.collect();
+        assert_eq!(sim.answers[&ticket], Outcome::Settled);
+        assert_eq!(sim.world.ledger(sim.now).events[0].attempts.len(), 2);
+    }
+}
+
 #[test]
 fn no_more_than_so_many_are_under_way() {
     let (mut sim, _) = Sim::subscribed(Settings { concurrency: 5, ..still() });

@@ -4,7 +4,7 @@ use super::*;
 
 fn message(sender: u64, recipient: u64) -> NewMessage {
     let (sender, recipient) = (user(sender), user(recipient));
-    NewMessage { sender, recipient, text: Some("Grüße".to_owned()), media_id: None }
+    NewMessage { sender, recipient, text: Some("Grüße".to_owned()), media_ids: Vec::new() }
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn both_hear_of_it_through_every_webhook() {
 #[test]
 fn pictures_and_who_is_first() {
     let (mut sim, _) = Sim::subscribed(still());
-    let picture = NewMessage { text: None, media_id: Some(1_234), ..message(8, 7) };
+    let picture = NewMessage { text: None, media_ids: vec![1_234, 5], ..message(8, 7) };
     let sent = sim.world.send_message(&picture, sim.now).unwrap();
     assert_eq!(sent.conversation_id, "7-8", "whoever writes");
     let body: Value = serde_json::from_slice(&sim.answer_posts(200)[0].body).unwrap();

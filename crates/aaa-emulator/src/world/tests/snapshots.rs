@@ -95,3 +95,24 @@ fn a_job_goes_on_and_says_what_it_lost() {
     assert_eq!((job.job.state, job.failed), (JobState::Incomplete, 2));
     assert_eq!(job.completion, Completion::Acknowledged);
 }
+
+#[test]
+fn a_job_goes_on_leaving_out_what_it_left_out() {
+    let (mut sim, webhook) = Sim::subscribed(Settings { concurrency: 1, ..still() });
+    for kind in ["favorite_events", "post.create", "favorite_events", "filtered_stream"] {
+        sim.trigger(kind, 1);
+    }
+    sim.answer_posts(500);
+    sim.pass(SignedDuration::from_mins(40));
+    let (from, to) = ("202511220400", "202511220401");
+    sim.world.replay_subscriptions(webhook, from, to, Generation::V2, sim.now).unwrap();
+    sim.answer_checks(None);
+    assert_eq!(sim.posts.len(), 1, "one is under way");
+
+    let mut new = taken_up(&sim);
+    new.world.resume(new.now);
+    assert_eq!(new.answer_posts(200).len(), 2, "the other one, and the end");
+    new.world.replay(webhook, from, to, Generation::V2, new.now).unwrap();
+    new.answer_checks(None);
+    assert_eq!(new.answer_posts(200).len(), 5);
+}
