@@ -4,10 +4,11 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
 use aaa_auth::tokens::TokenFile;
-use aaa_client::{Client, Transport};
+use aaa_client::{Client, RetryPolicy, Transport};
 use aaa_replay::{engine::Settings, ledger::Ledger};
 use aaa_types::{WebhookId, api::Webhook};
 use aaa_webhook::{
@@ -39,6 +40,9 @@ use crate::{
     stream,
     x::X,
 };
+
+/// How long a call waits at most before it is made again.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// No change is larger.
 const LARGEST_CHANGE: usize = 64 * 1024;
@@ -102,9 +106,11 @@ impl Dashboard {
         S: EventLog + Cursors + DeadLetters + Ledger,
         T: Transport + 'static,
     {
+        // Somebody looks at the page meanwhile, and can ask again.
+        let retry = RetryPolicy::default().with_max_wait(WAIT);
         Self {
             store: Box::new(store),
-            calls: Box::new(|clock| X::new(client, clock)),
+            calls: Box::new(move |clock| X::new(client.with_retry(retry), clock)),
             base: String::new(),
             password: None,
             hosts: Hosts::default(),

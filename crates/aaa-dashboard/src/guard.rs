@@ -46,7 +46,11 @@ pub(crate) async fn check(
     next: Next,
 ) -> Response {
     let mut response = match judge(&shared, &request) {
-        Ok(()) => next.run(request).await,
+        // Whoever asked may close the page meanwhile; what was begun is brought to its end.
+        Ok(()) => tokio::spawn(next.run(request)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a page of the dashboard came to no end");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }),
         Err(refusal) => refusal,
     };
     let headers = response.headers_mut();

@@ -1,5 +1,7 @@
 //! What can be done, each against the emulator or the store.
 
+use std::sync::Arc;
+
 use aaa_dashboard::{Dashboard, Noting, Record};
 use aaa_emulator::credentials;
 use aaa_replay::{
@@ -9,8 +11,9 @@ use aaa_replay::{
 use aaa_types::{UtcMinute, WebhookId, api::Webhook};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tokio::{sync::Notify, time::timeout};
 
-use crate::stage::{HOST, Pages, Stage, now};
+use crate::stage::{HOST, PATIENCE, Pages, Stage, now};
 
 #[tokio::test]
 async fn webhooks_are_registered_validated_and_deleted() {
@@ -76,6 +79,43 @@ impl Record for Full {
 
     fn deleted(&self, _: WebhookId) -> Noting<'_> {
         Box::pin(async { Err("the disk is full".to_owned()) })
+    }
+}
+
+/// Whoever asks may close the page: what was made at X is noted all the same.
+#[tokio::test]
+async fn what_was_begun_ends_without_whoever_asked() {
+    let stage = Stage::new().await;
+    let slow = Slow::default();
+    let pages = Pages::new(stage.dashboard().with_record(slow.clone()));
+    tokio::select! {
+        answer = pages.post("/webhooks", json!({ "url": stage.hook })) => panic!("{answer:?}"),
+        () = slow.begun.notified() => {}
+    }
+    slow.goes_on.notify_one();
+    timeout(PATIENCE, slow.ended.notified()).await.expect("it was not noted");
+}
+
+/// A record that takes its time.
+#[derive(Clone, Default)]
+struct Slow {
+    begun: Arc<Notify>,
+    goes_on: Arc<Notify>,
+    ended: Arc<Notify>,
+}
+
+impl Record for Slow {
+    fn made<'a>(&'a self, _: &'a Webhook) -> Noting<'a> {
+        Box::pin(async {
+            self.begun.notify_one();
+            self.goes_on.notified().await;
+            self.ended.notify_one();
+            Ok(())
+        })
+    }
+
+    fn deleted(&self, _: WebhookId) -> Noting<'_> {
+        Box::pin(async { Ok(()) })
     }
 }
 
