@@ -27,6 +27,7 @@ use aaa_webhook::{
 };
 use examples::{Account, Failure, emulated_user};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
 
 /// Nobody wants an answer to what was replayed hours later.
 const TOO_LATE: SignedDuration = SignedDuration::from_mins(30);
@@ -65,11 +66,22 @@ async fn main() -> Result<(), Failure> {
         }
         std::future::pending::<Result<(), Failure>>().await
     };
-    tokio::select! {
-        () = server.serve(router, status, ctrl_c) => {}
-        answered = answers.run(store.subscribe(), std::future::pending()) => answered?,
-        begun = begin => begun?,
-    }
+    // The bot is told to end, and waited for: an answer that is under way is sent, and not once more
+    // at the next start.
+    let (end, ended) = oneshot::channel::<()>();
+    let serving = async {
+        let served = tokio::select! {
+            () = server.serve(router, status, ctrl_c) => Ok(()),
+            begun = begin => begun,
+        };
+        drop(end);
+        served
+    };
+    let answering = async {
+        let ended = async { ended.await.unwrap_or_default() };
+        Ok::<_, Failure>(answers.run(store.subscribe(), ended).await?)
+    };
+    tokio::try_join!(serving, answering)?;
     store.close().await?;
     Ok(())
 }

@@ -9,7 +9,7 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what this example is for")]
 
-use std::{error::Error, fs::File, future, io::Write};
+use std::{error::Error, fs::File, io::Write};
 
 use aaa_store::{Settings, SqliteStore};
 use aaa_types::event::Event;
@@ -20,6 +20,7 @@ use aaa_webhook::{
     receiver::Receiver,
     server::Server,
 };
+use tokio::sync::watch;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -39,14 +40,29 @@ async fn main() -> Result<(), Failure> {
 
     let (router, status) = (receiver.clone().router("/webhooks/twitter"), receiver.status());
     let ctrl_c = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    tokio::select! {
-        () = server.serve(router, status, ctrl_c) => {}
-        handled = bot.run(store.subscribe(), future::pending()) => handled?,
-        archived = archive.run(store.subscribe(), future::pending()) => archived?,
-        called = place.calls(url) => called?,
-    }
+    // Consumers are told to end, and waited for: one that is merely dropped has, for all that the
+    // store knows, died with what it had in hand.
+    let (end, ended) = watch::channel(());
+    let serving = async {
+        let served = tokio::select! {
+            () = server.serve(router, status, ctrl_c) => Ok(()),
+            called = place.calls(url) => called,
+        };
+        drop(end);
+        served
+    };
+    let handling =
+        async { Ok::<_, Failure>(bot.run(store.subscribe(), closed(ended.clone())).await?) };
+    let archiving =
+        async { Ok::<_, Failure>(archive.run(store.subscribe(), closed(ended.clone())).await?) };
+    tokio::try_join!(serving, handling, archiving)?;
     store.close().await?;
     Ok(())
+}
+
+/// Waits until whoever tells the end is gone.
+async fn closed(mut ended: watch::Receiver<()>) {
+    while ended.changed().await.is_ok() {}
 }
 
 /// Handles one event. Events of one user come one after another; what fails comes again.

@@ -27,6 +27,9 @@ impl io::Write for Log {
 
 /// Logs all that is said while a future runs, to its end.
 fn logged(future: impl Future<Output = ()>) -> String {
+    // With a single subscriber, tracing asks the thread that comes by first whether anybody listens,
+    // which may be another test's.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
