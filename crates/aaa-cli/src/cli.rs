@@ -18,7 +18,7 @@ mod trigger;
 mod verify;
 mod webhooks;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use aaa_auth::environment::Prefix;
 use aaa_emulator::control::Traffic;
@@ -206,9 +206,19 @@ pub(crate) struct ListenArgs {
     /// Answer only checks that X has signed
     #[arg(long)]
     pub(crate) strict_crc: bool,
+    /// How many characters the token of a check may have, should X change them [default: 16-256]
+    #[arg(long, value_name = "MIN-MAX", value_parser = length)]
+    pub(crate) crc_length: Option<RangeInclusive<usize>>,
+    /// Characters that it may have besides those of base64, of !$'()*,.:;@~
+    #[arg(long, value_name = "CHARACTERS")]
+    pub(crate) crc_also: Option<String>,
     /// Answer /metrics, /healthz and /readyz here, and never on the public listener
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Asked to end, answer /readyz with 503 for so long and still take deliveries, until the
+    /// balancer in front sends no more; being asked once more ends the wait [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = calls::duration, requires = "metrics")]
+    pub(crate) drain: Option<Duration>,
     /// Show events, webhooks, users, coverage and replays in a browser here, and never on the
     /// public listener; see `aaa dashboard --help`
     #[arg(long, value_name = "ADDR")]
@@ -224,6 +234,15 @@ pub(crate) struct ListenArgs {
     /// Its private key in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// Reads how long tokens of checks may be.
+fn length(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let ends = text.split_once('-').map(|(min, max)| (min.parse(), max.parse()));
+    match ends {
+        Some((Ok(min), Ok(max))) => Ok(min..=max),
+        _ => Err("expected two numbers, such as 16-256".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -106,9 +106,12 @@ impl Credentials {
             // Whoever wrote a flag looks for what is wrong there.
             let name = error.variable();
             let words = error.to_string();
+            // Where the API is, is no credential.
+            let is_place = name == Variable::ApiUrl.name(&Prefix::X);
+            let exit = if is_place { Exit::Usage } else { Exit::Credentials };
             match (flags.get(name), words.strip_prefix(name)) {
-                (Some(_), Some(wrong)) => Exit::Credentials.with(format!("{}{wrong}", flag(name))),
-                _ => Exit::Credentials.with(words),
+                (Some(_), Some(wrong)) => exit.with(format!("{}{wrong}", flag(name))),
+                _ => exit.with(words),
             }
         })?;
         warn_of_halves(&found);

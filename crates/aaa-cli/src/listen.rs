@@ -30,6 +30,7 @@ use aaa_replay::{
     ledger::{Declaration, Ledger, LedgerError},
 };
 use aaa_webhook::{
+    crc::{self, TokenRule},
     receiver::{Receiver, Status},
     server::Server,
 };
@@ -37,7 +38,7 @@ use jiff::Timestamp;
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use self::{
@@ -74,6 +75,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     }
     let apps = Apps::find(&args, &credentials)?;
     let tls = tls::load(&args)?;
+    let tokens = tokens(&args)?;
     let signal = signals::end();
     let format = if args.json { Format::Json } else { args.format };
     let period = aaa_store::Settings::default().heartbeat_period;
@@ -82,7 +84,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     // What is registered here is what is recovered.
     args.public_url = args.public_url.or_else(|| args.register.clone());
     let store = Store::open(&args).await?;
-    let mut receiver = Receiver::shared(store.clone(), Vec::new());
+    let mut receiver = Receiver::shared(store.clone(), Vec::new()).with_tokens(tokens);
     if args.strict_crc {
         receiver = receiver.with_strict_crc();
     }
@@ -237,6 +239,17 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
         }
         registered.end(again).await;
     }
+    if let Some(drain) = args.drain.filter(|_| serves) {
+        // Whoever sends us deliveries learns of the end while they are still taken.
+        run.status.drain();
+        output::note(format_args!("not ready any more; ending in {drain:?}"));
+        let again = signals::end();
+        tokio::select! {
+            () = sleep(drain) => {}
+            signal = again => output::note(format_args!("{signal} again: ending now")),
+            _ = &mut server => serves = false,
+        }
+    }
     // First no more deliveries, then the last heartbeat, so that it covers the last of them.
     let _ = phase.send(Phase::Draining);
     if serves {
@@ -262,6 +275,13 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     let closed = store.close(serves).await;
     closed.map_err(|error| Exit::Failed.of("the store did not close cleanly", error))?;
     end.and(printed.ok().and_then(Result::ok).unwrap_or(Ok(())))
+}
+
+/// Which tokens of checks are answered.
+fn tokens(args: &ListenArgs) -> Result<TokenRule, Failure> {
+    let length = args.crc_length.clone().unwrap_or(crc::MIN_LENGTH..=crc::MAX_LENGTH);
+    let rule = TokenRule::new(length, args.crc_also.as_deref().unwrap_or_default());
+    rule.map_err(|error| Exit::Usage.of("--crc-length and --crc-also", error))
 }
 
 /// Waits until what was to be registered cannot be.

@@ -25,6 +25,10 @@ use crate::{
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut public(), "aaa", &mut script);
+    if args.json {
+        let script = String::from_utf8_lossy(&script);
+        return output::json(&json!({ "shell": args.shell.to_string(), "script": script }));
+    }
     print(&script)
 }
 

@@ -1,7 +1,7 @@
 //! Who revoked access, by what the inbox tells: a run may have ended before it heard of it. What it
 //! tells is noted at the users' tokens, since the inbox forgets events.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use aaa_auth::tokens::{TokenFile, TokenFileError};
 use aaa_types::{UserId, event::Event};
@@ -10,12 +10,16 @@ use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_blocking,
+    time::sleep,
 };
 
 use super::{
     following::{follow, stored},
     store::Store,
 };
+
+/// How long to wait for a file of tokens that cannot be changed.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// The kind under which X reports it.
 pub(super) const KIND: &str = "user_event";
@@ -70,6 +74,7 @@ pub(super) async fn note(
     let work = async {
         let (revoked, last) = Revoked::read(&store).await;
         note_at(&tokens, revoked.latest()).await;
+        // The events that tell of it may go now.
         drop(past);
         let (sender, mut news) = mpsc::channel(16);
         let hear = async {
@@ -85,12 +90,26 @@ pub(super) async fn note(
     }
 }
 
-/// Changes the file on a thread for that: it may wait for another process.
+/// Notes it, and tries until that is done: nothing else knows of it when the inbox forgets.
 async fn note_at(tokens: &TokenFile, revoked: BTreeMap<UserId, Timestamp>) {
-    if revoked.is_empty() {
-        return;
+    let mut told = false;
+    while let Err(error) = note_once(tokens, &revoked).await {
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(%error, "that users revoked access is not noted at their tokens yet, so no event is removed");
+        }
+        sleep(TRY_AGAIN).await;
     }
-    let tokens = tokens.clone();
+}
+
+/// Changes the file on a thread for that: it may wait for another process.
+async fn note_once(
+    tokens: &TokenFile,
+    revoked: &BTreeMap<UserId, Timestamp>,
+) -> Result<(), TokenFileError> {
+    if revoked.is_empty() {
+        return Ok(());
+    }
+    let (tokens, revoked) = (tokens.clone(), revoked.clone());
     let work = move || {
         // Where there is nothing to note, no file is made.
         let known = tokens.read()?;
@@ -103,10 +122,8 @@ async fn note_at(tokens: &TokenFile, revoked: BTreeMap<UserId, Timestamp>) {
         }
         Ok(())
     };
-    if let Ok(Err(error)) = spawn_blocking(work).await {
-        let error: TokenFileError = error;
-        tracing::warn!(%error, "that users revoked access could not be noted at their tokens");
-    }
+    // Without a result the process ends.
+    spawn_blocking(work).await.unwrap_or(Ok(()))
 }
 
 /// Returns who revoked access, and when; where X does not tell, it was when that arrived.

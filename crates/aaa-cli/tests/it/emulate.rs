@@ -87,7 +87,7 @@ async fn settings_that_cannot_be_are_named() {
         told.push('\n');
     }
     insta::assert_snapshot!(told.trim_end(), @r#"
-    error: the setting `blocked_falg` cannot be so: unknown field `blocked_falg`, expected one of `seed`, `urls`, `time`, `start`, `oauth_time`, `quota`, `access`, `deadline`, `look_back`, `retries`, `concurrency`, `replay_rate`, `checks`, `check_grace`, `challenge`, `challenge_type`, `revival`, `while_invalid`, `window_end`, `relations`, `blocked_flag`, `delivery_headers`, `registration_answer`, `validation_answer`, `replay_answer`, `refusal_form`, `url_refusal`, `invalidation`
+    error: the setting `blocked_falg` cannot be so: unknown field `blocked_falg`, expected one of `seed`, `urls`, `time`, `start`, `oauth_time`, `quota`, `access`, `deadline`, `look_back`, `retries`, `concurrency`, `replay_rate`, `checks`, `check_grace`, `challenge`, `challenge_type`, `revival`, `while_invalid`, `window_end`, `relations`, `blocked_flag`, `delivery_headers`, `registration_answer`, `validation_answer`, `replay_answer`, `replay_scope`, `refusal_form`, `url_refusal`, `invalidation`
     what to do: docs/EMULATOR.md has all settings; `GET /_emulator/state` shows them as they are
 
     error: the setting `blocked_flag` cannot be so: unknown variant `yes`, expected `bool` or `text`

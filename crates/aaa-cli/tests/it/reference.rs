@@ -73,8 +73,7 @@ async fn json_is_as_it_is_shown() {
     let examples = examples(&reference);
     let (with, without): (Vec<_>, Vec<_>) =
         commands(&reference).into_iter().partition(|(_, has_it)| *has_it);
-    // What it prints is for a shell to read.
-    assert_eq!(without, [("aaa completions".to_owned(), false)]);
+    assert!(without.is_empty(), "{without:?}");
     let mut missing: Vec<_> = with.into_iter().map(|(name, _)| name).collect();
     missing.retain(|name| !examples.contains_key(name));
     let printed = printed().await;
@@ -289,6 +288,7 @@ async fn printed() -> Shown {
         story.says("aaa verify", &["--body", &body, "--signature", &signature(secret)]).await;
     }
     story.says("aaa man", &["pages"]).await;
+    story.says("aaa completions", &["bash"]).await;
     story.says("aaa demo", &[]).await;
     story.printed
 }

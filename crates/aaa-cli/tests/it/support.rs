@@ -87,11 +87,17 @@ impl Server {
     /// Sends a signal, and returns the exit code.
     #[cfg(unix)]
     pub(crate) async fn end_by(mut self, signal: rustix::process::Signal) -> i32 {
+        self.signal(signal);
+        let ended = timeout(PATIENCE, self.child.wait()).await.expect("it does not end");
+        ended.unwrap().code().unwrap()
+    }
+
+    /// Sends a signal.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
-        let ended = timeout(PATIENCE, self.child.wait()).await.expect("it does not end");
-        ended.unwrap().code().unwrap()
     }
 }
 

@@ -109,7 +109,7 @@ async fn what_does_not_fit() {
 
     $ aaa --api-url ftp://x webhooks list
     error: --api-url: the API's URL must begin with `https` (or with `http` on loopback)
-    -> 3
+    -> 2
 
     $ aaa listen --forward-to http://ann:hush@host/
     error: invalid value 'http://…@host/' for '--forward-to <URL>': a URL with a user or password would be shown to everybody

@@ -103,6 +103,31 @@ async fn metrics_health_and_readiness() {
     assert_eq!(server.end().await, 0);
 }
 
+/// Asked to end, it says so while it still takes what the balancer sends; then it ends by itself.
+#[tokio::test]
+async fn who_drains_is_not_ready_and_takes_deliveries() {
+    let directory = tempfile::tempdir().unwrap();
+    let args = ["--metrics", "127.0.0.1:0", "--drain", "1h", "--format", "none"];
+    let mut server = Server::start(listen(directory.path(), &args)).await;
+    let mut log = BufReader::new(server.child.stderr.take().unwrap()).lines();
+    let mut line = async move |begin: &str| loop {
+        let line = timeout(PATIENCE, log.next_line()).await.unwrap().unwrap();
+        let line = line.expect("the listener ended");
+        if let Some(rest) = line.strip_prefix(begin) {
+            return rest.to_owned();
+        }
+    };
+    let metrics = line("metrics on ").await;
+    let metrics = metrics.trim_end_matches("/metrics");
+    assert_eq!(get(metrics, "/readyz").await.0, 200);
+    server.signal(rustix::process::Signal::TERM);
+    line("not ready any more").await;
+    assert_eq!(get(metrics, "/readyz").await.0, 503);
+    assert_eq!(deliver(&server.url, PATH, "main-secret", &body(1)).await, 200);
+    // Being asked once more ends the wait, which would be an hour.
+    assert_eq!(server.end().await, 0);
+}
+
 /// The clock of this machine runs nine days ahead of X's: what is new by X's clock is new, and the
 /// clock is told of.
 #[tokio::test]
