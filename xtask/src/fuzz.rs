@@ -102,7 +102,7 @@ fn fuzz(
     })?;
     let text = fs::read(&log).map_err(|error| unusable(&log, &error))?;
     let text = String::from_utf8_lossy(&text);
-    println!("    {}", summary(&text));
+    println!("tried {target}: {}", summary(&text));
     if status.success() {
         return Ok(None);
     }

@@ -200,12 +200,15 @@ fn replay_rate() {
 
 #[test]
 fn replay_no_retry() {
-    let retries = Some(vec![SignedDuration::from_secs(3)]);
+    // Later than the job, so that the live delivery has its retry to come.
+    let retries = Some(vec![SignedDuration::from_hours(1)]);
     let (mut stage, id) = missed(Settings { retries, ..Settings::default() });
     stage.replay(&id, 0, 1);
-    let ends = stage.all_posts(500).len();
-    stage.pass(SignedDuration::from_mins(1));
-    assert_eq!(stage.all_posts(200).len(), 0, "{ends} came before");
+    assert_eq!(keys(&stage.all_posts(500)), ["favorite_events", "replay_job_status"]);
+    stage.pass(SignedDuration::from_mins(30));
+    assert_eq!(stage.all_posts(200).len(), 1, "the live delivery is tried again");
+    stage.pass(SignedDuration::from_hours(1));
+    assert_eq!(stage.all_posts(200).len(), 0, "what the job sent is not");
 }
 
 #[test]

@@ -68,6 +68,9 @@ fn oauth_timestamp() {
         let signed = signature(COUNT, "1", seconds);
         let got = with(&mut Stage::new(), Method::GET, COUNT, &signed, "");
         assert_eq!(got.status, status, "{seconds}");
+        if status == 401 {
+            assert_eq!(got.coded(), (401, 135, "Timestamp out of bounds."));
+        }
     }
 }
 
