@@ -38,7 +38,7 @@ const AREAS: [Area; 4] = [
         name: "keys",
         package: "aaa-types",
         files: &["src/event.rs", "src/event/*.rs", "src/event/body/*.rs"],
-        parts: 2,
+        parts: 4,
         skip: &[],
     },
     Area {
