@@ -109,3 +109,24 @@ impl fmt::Display for ItemIdentity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_parts_are_what_it_was_made_of() {
+        let item = || ItemIdentity::from_parts(["20"]);
+        let of_user = EventIdentity::new(Some("7"), "tweet_create_events", item());
+        assert_eq!((of_user.for_user_id(), of_user.kind()), (Some("7"), "tweet_create_events"));
+        assert_eq!(of_user.item(), &item());
+        // Nobody is none, however that is said.
+        for nobody in [None, Some("")] {
+            let of_nobody = EventIdentity::new(nobody, "unknown", item());
+            assert_eq!(
+                (of_nobody.for_user_id(), of_nobody.to_string().as_str()),
+                (None, "/unknown:20")
+            );
+        }
+    }
+}

@@ -144,6 +144,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_has_32_hex_digits_and_nothing_else() {
+        let zeros = |n: usize| "0".repeat(n);
+        for bad in [zeros(0), zeros(31), zeros(33), "g".repeat(32), format!("+{}", zeros(31))] {
+            assert_eq!(bad.parse::<EventKey>(), Err(EventKeyError), "{bad}");
+        }
+        assert_eq!(zeros(32).parse(), Ok(EventKey::from([0; 16])));
+    }
+
     proptest! {
         #[test]
         fn text_and_bytes_round_trip(bytes: [u8; 16]) {
