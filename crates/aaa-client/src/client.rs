@@ -103,7 +103,8 @@ impl<T: Transport> Client<T> {
         Self { inner: Arc::clone(&self.inner), retry }
     }
 
-    pub(crate) fn retry(&self) -> &RetryPolicy {
+    /// Returns how failed calls are repeated.
+    pub fn retry(&self) -> &RetryPolicy {
         &self.retry
     }
 

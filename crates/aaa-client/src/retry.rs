@@ -90,6 +90,13 @@ impl RetryPolicy {
         self
     }
 
+    /// Bounds it further, where it is not bounded so already.
+    #[must_use]
+    pub fn waiting_at_most(self, wait: Duration) -> Self {
+        let wait = self.max_wait.min(wait);
+        self.with_max_wait(wait)
+    }
+
     /// Decides after the `attempt`th attempt (the first is 1) has failed; `waited` is how long the
     /// pauses took up to now, and `random` is drawn anew for each decision.
     pub fn decide(

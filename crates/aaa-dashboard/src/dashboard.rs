@@ -8,7 +8,7 @@ use std::{
 };
 
 use aaa_auth::tokens::TokenFile;
-use aaa_client::{Client, RetryPolicy, Transport};
+use aaa_client::{Client, Transport};
 use aaa_replay::{engine::Settings, ledger::Ledger};
 use aaa_types::{WebhookId, api::Webhook};
 use aaa_webhook::{
@@ -107,10 +107,10 @@ impl Dashboard {
         T: Transport + 'static,
     {
         // Somebody looks at the page meanwhile, and can ask again.
-        let retry = RetryPolicy::default().with_max_wait(WAIT);
+        let client = client.with_retry(client.retry().waiting_at_most(WAIT));
         Self {
             store: Box::new(store),
-            calls: Box::new(move |clock| X::new(client.with_retry(retry), clock)),
+            calls: Box::new(|clock| X::new(client, clock)),
             base: String::new(),
             password: None,
             hosts: Hosts::default(),

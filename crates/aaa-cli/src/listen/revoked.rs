@@ -147,4 +147,35 @@ mod tests {
         assert!(!revoked.holds(user(8), Some(at(1))));
         assert!(revoked.holds(user(8), Some(at(3))));
     }
+
+    /// What cannot be noted is tried again, and only then said to be done: the events that tell of
+    /// it may go from there on.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn it_is_noted_once_the_file_can_be_changed() {
+        use std::os::unix::fs::PermissionsExt;
+
+        use aaa_auth::{UserToken, tokens::StoredToken};
+
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700)).unwrap();
+        let path = directory.path().join("tokens.json");
+        let tokens = TokenFile::new(path.clone());
+        let user = UserId::try_from(7_u64).unwrap();
+        let token = UserToken::new("7-token".parse().unwrap(), "hush".parse().unwrap());
+        tokens
+            .update(|all| drop(all.insert(user, StoredToken::new(token, Timestamp::UNIX_EPOCH))))
+            .unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, "{").unwrap();
+
+        let revoked = BTreeMap::from([(user, Timestamp::from_second(60).unwrap())]);
+        note_once(&tokens, &revoked).await.unwrap_err();
+        let mut noting = std::pin::pin!(note_at(&tokens, revoked));
+        let waits = tokio::time::timeout(Duration::from_millis(200), &mut noting).await;
+        assert!(waits.is_err(), "it is not noted");
+        std::fs::write(&path, whole).unwrap();
+        tokio::time::timeout(4 * TRY_AGAIN, noting).await.expect("it is not tried again");
+        assert!(tokens.read().unwrap().get(user).unwrap().is_revoked());
+    }
 }

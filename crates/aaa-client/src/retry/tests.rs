@@ -133,3 +133,13 @@ proptest! {
         prop_assert!(waited <= policy.max_wait);
     }
 }
+
+#[test]
+fn a_further_bound_takes_nothing_back() {
+    let waits = |policy: RetryPolicy| policy.max_wait;
+    let second = Duration::from_secs(1);
+    assert_eq!(waits(RetryPolicy::default().waiting_at_most(second)), second);
+    let short = RetryPolicy::default().with_max_wait(second).with_max_attempts(2);
+    let bound = short.waiting_at_most(60 * second);
+    assert_eq!((waits(bound), bound.max_attempts), (second, 2));
+}

@@ -3,7 +3,7 @@ use aaa_types::event::{Body, Event};
 use super::*;
 use crate::settings::BlockedFlag;
 
-fn fresh(variety: u64) -> Fresh {
+pub(super) fn fresh(variety: u64) -> Fresh {
     let now: Timestamp = "2025-11-22T04:13:20.123Z".parse().unwrap();
     Fresh {
         now,

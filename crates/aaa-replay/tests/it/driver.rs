@@ -283,6 +283,41 @@ async fn heartbeats_begin_at_once_and_end_with_a_last_one() {
     assert_eq!(spans[0].first.offset, SignedDuration::from_hours(1));
 }
 
+/// A disk may hang, in the middle of the work or with the last heartbeat.
+#[tokio::test]
+async fn heartbeats_end_although_the_ledger_is_silent() {
+    for answered in 0..2 {
+        let journal = Journal::new();
+        let ledger = MemoryLedger::new(journal.clone(), Vec::new());
+        ledger.fall_silent_after(answered);
+        let clock = XClock::new();
+        let begun = journal.clone();
+        let stop = async move {
+            begun.wait_for("heartbeat").await;
+        };
+        let beats = heartbeats(&ledger, &clock, || HEALTH, Duration::from_millis(50), stop);
+        tokio::time::timeout(Duration::from_secs(20), beats).await.expect("it waits for ever");
+        journal.wait_for("silent").await;
+    }
+}
+
+/// The end comes while the lease is taken again, and nobody hears of that: it is given back all the
+/// same, so that others need not wait for its end.
+#[tokio::test]
+async fn a_lease_that_is_being_renewed_is_given_back() {
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
+    ledger.fall_silent_after(1);
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first: Default::default() };
+    // Renewing is due after ten seconds.
+    beside(driver(ledger.clone(), x, SignedDuration::ZERO), async |_| {
+        journal.wait_for("silent").await;
+    })
+    .await;
+    let lease = ledger.lease().await.unwrap().unwrap();
+    assert_eq!(lease.expires_at, Timestamp::UNIX_EPOCH, "it is not given back");
+}
+
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
 

@@ -53,6 +53,8 @@ pub(crate) struct MemoryLedger {
     book: Arc<Mutex<Book>>,
     /// How many heartbeats are refused.
     refuses: Arc<Mutex<usize>>,
+    /// How many heartbeats and leases are answered before none is any more.
+    answers: Arc<Mutex<usize>>,
 }
 
 impl MemoryLedger {
@@ -60,12 +62,31 @@ impl MemoryLedger {
     pub(crate) fn new(journal: Journal, heartbeats: Vec<Heartbeat>) -> Self {
         let mut book = Book::new(SignedDuration::from_secs(5));
         heartbeats.into_iter().for_each(|heartbeat| book.heartbeat(heartbeat));
-        Self { journal, book: Arc::new(Mutex::new(book)), refuses: Arc::default() }
+        let answers = Arc::new(Mutex::new(usize::MAX));
+        Self { journal, book: Arc::new(Mutex::new(book)), refuses: Arc::default(), answers }
     }
 
     /// Refuses the next heartbeats.
     pub(crate) fn refuse(&self, heartbeats: usize) {
         *self.refuses.lock().unwrap() = heartbeats;
+    }
+
+    /// Does what it is asked for, and after so many heartbeats and leases does not say so.
+    pub(crate) fn fall_silent_after(&self, answers: usize) {
+        *self.answers.lock().unwrap() = answers;
+    }
+
+    async fn answer(&self) {
+        let is_silent = {
+            let mut answers = self.answers.lock().unwrap();
+            let is_silent = *answers == 0;
+            *answers = answers.saturating_sub(1);
+            is_silent
+        };
+        if is_silent {
+            self.journal.write("silent");
+            std::future::pending::<()>().await;
+        }
     }
 
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
@@ -75,13 +96,16 @@ impl MemoryLedger {
 
 impl Ledger for MemoryLedger {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), LedgerError> {
-        let mut refuses = self.refuses.lock().unwrap();
-        if let Some(left) = refuses.checked_sub(1) {
-            *refuses = left;
-            return Err(LedgerError::Unavailable("the disk is full".to_owned()));
+        {
+            let mut refuses = self.refuses.lock().unwrap();
+            if let Some(left) = refuses.checked_sub(1) {
+                *refuses = left;
+                return Err(LedgerError::Unavailable("the disk is full".to_owned()));
+            }
         }
         self.book().heartbeat(heartbeat);
         self.journal.write(format!("heartbeat of {}", heartbeat.run));
+        self.answer().await;
         Ok(())
     }
 
@@ -101,6 +125,7 @@ impl Ledger for MemoryLedger {
     ) -> Result<Lease, LedgerError> {
         let taken = self.book().take_lease(holder, now, until);
         self.journal.write(format!("lease {:?}", taken.as_ref().map(|lease| lease.id.0).ok()));
+        self.answer().await;
         taken
     }
 

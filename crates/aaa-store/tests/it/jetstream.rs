@@ -4,6 +4,7 @@ mod faults;
 mod nats;
 mod opening;
 mod reading;
+mod redriving;
 mod room;
 mod suites;
 mod way;

@@ -1,7 +1,10 @@
 use aaa_types::event::Body;
 
 use super::*;
-use crate::{bodies::ACTIVITY_KINDS, payload::STRANGER};
+use crate::{
+    bodies::ACTIVITY_KINDS,
+    payload::{STRANGER, tests::fresh},
+};
 
 /// The members of X's samples, by event type: of the filter, the payload and what is included.
 const SAMPLES: [(&str, &str, &str, Option<&str>); 27] = [
@@ -76,21 +79,8 @@ const BROADCAST: &str = "available_for_replay broadcast_id broadcast_state creat
      created_timestamp_ms_str event_timestamp_ms event_timestamp_ms_str language thumbnail_url title \
      updated_timestamp_ms updated_timestamp_ms_str user";
 
-fn fresh() -> Fresh {
-    let now: Timestamp = "2025-11-22T04:13:20.123Z".parse().unwrap();
-    Fresh {
-        now,
-        id: 1_992_085_043_712_345_677,
-        older_id: 1_992_085_000_012_345_679,
-        hex: "a7ba59eab0bfcba386f7acedac279542".into(),
-        variety: 0,
-        stranger: STRANGER,
-        revoked_at: now,
-    }
-}
-
 fn made(event_type: &str, given: Value) -> Value {
-    event(event_type, "7".parse().unwrap(), &fresh(), Some(&given))
+    event(event_type, "7".parse().unwrap(), &fresh(0), Some(&given))
 }
 
 fn members(value: &Value) -> String {
