@@ -1,10 +1,6 @@
 //! What became of the mutants, a part each.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -64,6 +60,17 @@ impl Area {
         all
     }
 
+    /// Notes which of some that were tried again are still missed. Where several have one name, it
+    /// takes all of them.
+    pub(super) fn keep_missed(&mut self, again: &[String], missed: &[String]) {
+        let is_caught = |mutant: &String| again.contains(mutant) && !missed.contains(mutant);
+        for part in self.done.values_mut() {
+            let before = part.missed.len();
+            part.missed.retain(|mutant| !is_caught(mutant));
+            part.caught += before - part.missed.len();
+        }
+    }
+
     pub(super) fn row(&self, name: &str) -> String {
         let open = self.parts as usize - self.done.len().min(self.parts as usize);
         let open = if open == 0 { String::new() } else { format!("  {open} parts open") };
@@ -87,7 +94,7 @@ pub(super) struct Found {
     /// Did not build.
     pub(super) unviable: usize,
     /// No test noticed.
-    pub(super) missed: BTreeSet<String>,
+    pub(super) missed: Vec<String>,
 }
 
 impl Found {
@@ -106,9 +113,10 @@ impl Found {
             match outcome.get("summary").and_then(Value::as_str) {
                 Some("CaughtMutant" | "Timeout") => found.caught += 1,
                 Some("Unviable") => found.unviable += 1,
-                _ => drop(found.missed.insert(placeless(name))),
+                _ => found.missed.push(placeless(name)),
             }
         }
+        found.missed.sort();
         found
     }
 
@@ -132,6 +140,18 @@ fn placeless(name: &str) -> String {
     }
 }
 
+/// The regular expression that finds a mutant of the baseline, wherever it stands now.
+pub(super) fn expression(mutant: &str) -> String {
+    let escaped = |text: &str| -> String {
+        let meta = |c: char| r"\.+*?()|[]{}^$#&-~".contains(c);
+        text.chars().flat_map(|c| meta(c).then_some('\\').into_iter().chain([c])).collect()
+    };
+    match mutant.split_once(':') {
+        Some((file, what)) => format!(r"^{}:\d+:\d+:{}$", escaped(file), escaped(what)),
+        None => format!("^{}$", escaped(mutant)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -149,19 +169,27 @@ mod tests {
             outcome("src/a.rs:5:6: replace A::h -> u8 with 0", "MissedMutant"),
         ]}));
         assert_eq!((found.caught, found.unviable, found.share()), (2, 1, 66));
-        assert!(found.missed.contains("src/a.rs: replace A::h -> u8 with 0"), "{found:?}");
+        assert_eq!(found.missed, ["src/a.rs: replace A::h -> u8 with 0"]);
+        let again = expression(&found.missed[0]);
+        assert_eq!(again, r"^src/a\.rs:\d+:\d+: replace A::h \-> u8 with 0$");
     }
 
     #[test]
     fn parts_are_counted_until_their_size_changes() {
         let mut baseline = Baseline::default();
-        let missed = BTreeSet::from(["src/a.rs: replace f".to_owned()]);
+        let missed = vec!["src/a.rs: replace f".to_owned()];
         baseline.area("x", 2, false).put(1, Found { caught: 2, unviable: 1, missed });
         let mut baseline: Baseline =
             serde_json::from_str(&serde_json::to_string(&baseline).unwrap()).unwrap();
         let area = baseline.area("x", 2, false);
         assert!(area.is_done(1) && !area.is_done(0));
         let row = "x                 3        2          1        1      66%  1 parts open";
+        assert_eq!(area.row("x"), row);
+        let again = area.all().missed;
+        area.keep_missed(&again, &again);
+        assert_eq!(area.row("x"), row, "it is missed again");
+        area.keep_missed(&again, &[]);
+        let row = "x                 3        3          1        0     100%  1 parts open";
         assert_eq!(area.row("x"), row);
         assert!(!baseline.area("x", 3, false).is_done(1));
     }
