@@ -156,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn neighbours_are_one_range() {
+        let progress = Progress::new(10, [12..=13, 14..=15, 17..=17, 19..=20]);
+        assert_eq!(progress.ahead(), [12..=15, 17..=17, 19..=20]);
+        assert_eq!(progress.ahead_text(), "12-15,17,19-20");
+        assert_eq!(Progress::new(10, [11..=13, 15..=15]), Progress::new(13, [15..=15]));
+    }
+
+    #[test]
     fn what_is_no_list_of_rising_ranges() {
         for text in ["x", "5-4", "7,6", "3-9,9", "2", "5-", "-5", "99999999999999999999"] {
             assert!(Progress::with_ahead_text(2, text).is_err(), "{text}");

@@ -53,6 +53,16 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn up_to_a_half_is_left_out() {
+        let policy = RetryPolicy::default();
+        let pause = |attempt, random| policy.pause(attempt, random).as_secs_f64();
+        assert_eq!((pause(1, 0), pause(4, 0), pause(4, u64::MAX)), (1.0, 8.0, 4.0));
+        let half = u64::from(u32::MAX / 2) << 32;
+        assert!((5.999..6.001).contains(&pause(4, half)), "{}", pause(4, half));
+        assert_eq!((pause(5, 0), pause(6, 0), pause(4000, u64::MAX)), (16.0, 30.0, 15.0));
+    }
+
     proptest! {
         #[test]
         fn pauses_grow_to_a_limit(attempt: u32, random: u64, first in 0_u64..1_000_000, longest: u64) {

@@ -244,7 +244,8 @@ mod tests {
     #[test]
     fn names() {
         for good in ["a", "forward", "crm-2.sync_x", &"x".repeat(64)] {
-            assert_eq!(good.parse::<ConsumerName>().unwrap().to_string(), good);
+            let name: ConsumerName = good.parse().unwrap();
+            assert_eq!((name.as_str(), name.to_string().as_str()), (good, good));
         }
         for bad in ["", "A", "a b", "ä", "a/b", &"x".repeat(65)] {
             assert!(bad.parse::<ConsumerName>().is_err(), "{bad}");

@@ -206,3 +206,72 @@ impl<E: std::error::Error> From<E> for Failed {
         Self::again(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::inbox::Origin;
+
+    fn event(seq: u64, delivery: u64) -> StoredEvent {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        StoredEvent {
+            seq,
+            kind: "favorite_events".to_owned(),
+            for_user_id: None,
+            key: seq.to_string(),
+            app: format!("app{delivery}"),
+            received_at: "2025-11-22T04:13:00Z".parse().unwrap(),
+            stale: false,
+            payload: raw("{}"),
+            context: raw("{}"),
+            body: Bytes::from(format!("body {delivery}")),
+            origin: Origin { delivery, signature: format!("sha256={delivery}") },
+        }
+    }
+
+    #[test]
+    fn events_are_split_into_deliveries() {
+        let events = [event(1, 1), event(2, 2), event(3, 2), event(5, 2), event(6, 3)];
+        let deliveries = StoredDelivery::split(events);
+        let told: Vec<_> = deliveries
+            .iter()
+            .map(|d| {
+                let seqs: Vec<_> = d.events().map(|event| event.seq).collect();
+                let ends = (d.first().seq, d.last().seq);
+                (seqs, ends, d.body().clone(), d.signature(), d.app())
+            })
+            .collect();
+        let body = |n| Bytes::from(format!("body {n}"));
+        assert_eq!(
+            told,
+            [
+                (vec![1], (1, 1), body(1), "sha256=1", "app1"),
+                (vec![2, 3, 5], (2, 5), body(2), "sha256=2", "app2"),
+                (vec![6], (6, 6), body(3), "sha256=3", "app3"),
+            ]
+        );
+        let events = deliveries.into_iter().flat_map(StoredDelivery::into_events);
+        assert_eq!(events.map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3, 5, 6]);
+    }
+
+    #[test]
+    fn what_a_failure_asks_for() {
+        let ways = [Failed::again("no"), Failed::unavailable("no"), Failed::poison("no")];
+        let told = ways.map(|failed| (failed.is_unavailable(), failed.is_poison()));
+        assert_eq!(told, [(false, false), (true, false), (false, true)]);
+        let hour = Duration::from_secs(3600);
+        for (asked, granted) in [(hour / 2, hour / 2), (hour, hour), (2 * hour, hour)] {
+            assert_eq!(Failed::again("no").not_before(asked).after(), Some(granted));
+        }
+        assert_eq!(Failed::again("no").after(), None);
+    }
+
+    #[test]
+    fn a_reason_is_bounded() {
+        let failed = Failed::from(std::io::Error::other("ä".repeat(600)));
+        assert_eq!(failed.reason(), "ä".repeat(500));
+        assert_eq!(failed.to_string(), failed.reason());
+    }
+}

@@ -10,6 +10,8 @@
 mod answers;
 #[cfg(feature = "server")]
 mod attacks;
+#[cfg(feature = "consumer")]
+mod consumers;
 #[cfg(all(unix, feature = "server"))]
 mod crowd;
 mod embedding;

@@ -1,9 +1,6 @@
 //! What is seen of a receiver from outside: its log and its figures.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use aaa_webhook::{
     inbox::InboxError,
@@ -11,53 +8,16 @@ use aaa_webhook::{
     signature::{HEADER, Signature},
 };
 use http::Request;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
-use crate::support::{BODY, Behaviour, PATH, TOKEN, TestInbox, app, full, post};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use crate::support::{BODY, Behaviour, Log, PATH, TOKEN, TestInbox, app, full, post};
 
 /// Whatever is told, at the finest level: each delivery is named by what it is, and nothing that
 /// opens a door or is somebody's message is told.
 #[tokio::test]
 async fn the_log_tells_of_each_delivery_and_no_secret() {
-    // With a single subscriber, tracing asks the thread that comes by first whether anybody listens,
-    // which may be another test's.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .without_time()
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _listening = log.listen(Level::TRACE);
 
     let inbox = TestInbox::new(Behaviour::Store);
     let receiver = Receiver::new(inbox.clone(), app());
@@ -100,17 +60,8 @@ async fn the_log_tells_of_each_delivery_and_no_secret() {
 /// A full disk refuses each delivery, for hours.
 #[tokio::test(start_paused = true)]
 async fn a_spell_of_refusals_is_told_once_and_so_is_its_end() {
-    // With a single subscriber, tracing asks the thread that comes by first whether anybody listens,
-    // which may be another test's.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .without_time()
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _listening = log.listen(Level::INFO);
 
     let inbox = TestInbox::new(Behaviour::Store);
     let receiver = Receiver::new(inbox.clone(), app());

@@ -1,5 +1,7 @@
 //! Inboxes that do as they are told, and signed requests.
 
+mod log;
+
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering::SeqCst},
@@ -15,6 +17,8 @@ use bytes::Bytes;
 use http::{Request, request::Builder};
 use http_body_util::Full;
 use tokio::sync::Notify;
+
+pub(crate) use self::log::Log;
 
 pub(crate) const PATH: &str = "/webhooks/twitter";
 pub(crate) const TOKEN: &str = "OWY4ODQ2ZjgtNDljMC00NDY2LWJhMGQtYTE4NzQ0MTM2OGFi";

@@ -367,6 +367,7 @@ fn a_dead_letter_is_handled_once_more() {
         agenda.redrive(lane(7), &letter);
         // Seen twice before the store knows, it is begun once.
         agenda.redrive(lane(7), &letter);
+        assert!(agenda.is_redriven(1) && !agenda.is_redriven(2));
         assert_eq!(agenda.start(now(time)).unwrap().item, item(7, 1));
         assert_eq!(agenda.start(now(time)), None);
         agenda.finish(&lane(7), result.clone(), 0, now(time));
@@ -415,6 +416,18 @@ fn saved(agenda: &mut Agenda, stored: &mut Cursor) {
     (stored.deaths, stored.trial) = (changes.deaths, changes.trial);
     stored.progress = changes.progress;
     agenda.saved();
+}
+
+fn letter(seq: u64) -> DeadLetter {
+    DeadLetter {
+        seq,
+        key: None,
+        reason: "no".to_owned(),
+        attempts: 5,
+        first_failed_at: now(0).wall,
+        last_failed_at: now(0).wall,
+        redrive: true,
+    }
 }
 
 fn two_users() -> Vec<Item> {
@@ -494,15 +507,7 @@ fn a_cursor_that_moves_is_no_sign_of_poison() {
         assert_eq!(stored.deaths, 1);
     }
     // But a dead letter that is handled once more is not in its way.
-    let letter = DeadLetter {
-        seq: 1,
-        key: None,
-        reason: "no".to_owned(),
-        attempts: 5,
-        first_failed_at: now(0).wall,
-        last_failed_at: now(0).wall,
-        redrive: true,
-    };
+    let letter = letter(1);
     let mut agenda = reopened(&mut stored);
     agenda.redrive(lane(8), &letter);
     agenda.take(vec![item(7, 10)], 10, 0);
@@ -515,4 +520,86 @@ fn a_cursor_that_moves_is_no_sign_of_poison() {
     assert_eq!(agenda.start(now(0)), None);
     saved(&mut agenda, &mut stored);
     assert_eq!(stored.trial, Some(Trial { seq: 1, deaths: 1 }));
+}
+
+#[test]
+fn what_changes_nothing_is_not_saved() {
+    let mut agenda = agenda(LIMITS);
+    agenda.take(vec![], 3, 0);
+    assert_eq!(agenda.changes().unwrap().progress, Progress::new(3, []));
+    agenda.saved();
+    agenda.take(vec![], 3, 0);
+    assert_eq!(agenda.changes(), None);
+}
+
+#[test]
+fn as_many_dead_letters_are_taken_as_there_is_room_for() {
+    let mut agenda = agenda(Limits { in_flight: 1, window: 2 });
+    for seq in 1..=2 {
+        assert!(agenda.wants_redriven());
+        agenda.redrive(lane(7), &letter(seq));
+    }
+    assert!(!agenda.wants_redriven());
+}
+
+/// What the process may have died of runs alone, although what was never in flight could begin.
+#[test]
+fn nothing_begins_beside_a_trial() {
+    let cursor = Cursor { deaths: 2, ..Cursor::default() };
+    let mut agenda = Agenda::new(cursor.clone(), LIMITS, RetryPolicy::default());
+    agenda.take(vec![item(7, 1)], 1, 0);
+    agenda.all_read();
+    agenda.take(vec![item(8, 2)], 2, 0);
+    assert_eq!(agenda.start(now(0)), None, "it has to be noted before");
+    saved(&mut agenda, &mut cursor.clone());
+    assert_eq!(agenda.start(now(0)).unwrap().item, item(7, 1));
+    assert_eq!(agenda.start(now(0)), None);
+    agenda.finish(&lane(7), Ok(()), 0, now(0));
+    assert_eq!(agenda.start(now(0)).unwrap().item, item(8, 2));
+}
+
+/// Whoever survives an attempt is tried as if nothing had been.
+#[test]
+fn a_survivor_is_no_suspect() {
+    let mut stored =
+        Cursor { deaths: 2, trial: Some(Trial { seq: 1, deaths: 1 }), ..Cursor::default() };
+    let mut agenda = reopened(&mut stored);
+    agenda.take(vec![item(7, 1)], 1, 0);
+    for (time, deaths) in [(0, 2), (1000, 1)] {
+        assert_eq!(agenda.start(now(time)), None);
+        saved(&mut agenda, &mut stored);
+        assert_eq!(stored.trial, Some(Trial { seq: 1, deaths }));
+        agenda.start(now(time)).unwrap();
+        agenda.finish(&lane(7), Err(Failed::again("no")), 0, now(time));
+    }
+}
+
+/// Somebody may want it to be tried nevertheless.
+#[test]
+fn what_was_given_up_can_be_handled_once_more() {
+    let mut stored =
+        Cursor { deaths: 2, trial: Some(Trial { seq: 1, deaths: 2 }), ..Cursor::default() };
+    let mut agenda = reopened(&mut stored);
+    agenda.take(vec![item(7, 1)], 1, 0);
+    assert_eq!(agenda.give_up(now(0)), Some(item(7, 1)));
+    saved(&mut agenda, &mut stored);
+    agenda.redrive(lane(7), &letter(1));
+    assert_eq!((agenda.give_up(now(0)), agenda.start(now(0))), (None, None));
+    saved(&mut agenda, &mut stored);
+    assert_eq!(stored.trial, Some(Trial { seq: 1, deaths: 1 }));
+    assert_eq!(agenda.start(now(0)).unwrap().item, item(7, 1));
+}
+
+#[test]
+fn a_cursor_that_stays_is_a_sign() {
+    let mut stored = Cursor { deaths: 1, ..Cursor::default() };
+    let mut agenda = reopened(&mut stored);
+    agenda.take(two_users(), 2, 0);
+    assert!(agenda.start(now(0)).is_some() && agenda.start(now(0)).is_some());
+    agenda.finish(&lane(8), Ok(()), 0, now(0));
+    saved(&mut agenda, &mut stored);
+    assert_eq!((stored.deaths, stored.progress.cursor()), (2, 0));
+    agenda.finish(&lane(7), Ok(()), 0, now(0));
+    saved(&mut agenda, &mut stored);
+    assert_eq!((stored.deaths, stored.progress.cursor()), (1, 2));
 }

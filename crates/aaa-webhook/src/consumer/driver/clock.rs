@@ -24,3 +24,12 @@ impl Clock {
 pub(super) fn random() -> u64 {
     getrandom::u64().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_are_drawn() {
+        let drawn = [super::random(), super::random(), super::random()];
+        assert!(drawn[0] != drawn[1] && drawn[1] != drawn[2], "{drawn:?}");
+    }
+}

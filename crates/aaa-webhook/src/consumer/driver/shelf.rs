@@ -45,3 +45,61 @@ fn size(events: &[StoredEvent]) -> usize {
     // Events of one delivery share its body; counting it once for each group is near enough.
     events.first().map_or(0, |event| event.body.len()) + events.iter().map(own).sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::inbox::Origin;
+
+    fn event(seq: u64, body: usize) -> StoredEvent {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        StoredEvent {
+            seq,
+            kind: "favorite_events".to_owned(),
+            for_user_id: None,
+            key: "k".repeat(10),
+            app: "main".to_owned(),
+            received_at: "2025-11-22T04:13:00Z".parse().unwrap(),
+            stale: false,
+            payload: raw("[1,2]"),
+            context: raw("{}"),
+            body: Bytes::from(vec![0; body]),
+            origin: Origin::default(),
+        }
+    }
+
+    #[test]
+    fn exactly_what_was_put_is_taken_once() {
+        let mut shelf = Shelf::default();
+        shelf.put(vec![event(3, 1), event(5, 1)]);
+        shelf.put(vec![event(4, 1)]);
+        let seqs =
+            |events: Vec<StoredEvent>| -> Vec<u64> { events.iter().map(|e| e.seq).collect() };
+        assert_eq!(shelf.take(&[3, 5]).map(seqs), Some(vec![3, 5]));
+        assert!(shelf.take(&[3, 5]).is_none() && shelf.take(&[]).is_none());
+        assert!(shelf.take(&[4, 6]).is_none(), "others are not what was asked for");
+        assert_eq!(shelf.bytes, 0);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_left_out() {
+        let own = size_of::<StoredEvent>() + "[1,2]".len() + "{}".len() + 10;
+        assert_eq!(size(&[event(1, 100), event(2, 100)]), 100 + 2 * own);
+        assert_eq!(size(&[]), 0);
+        let mut shelf = Shelf::default();
+        // Eight mebibytes.
+        let half = 4 * 1024 * 1024 - own;
+        shelf.put(vec![event(1, half)]);
+        shelf.put(vec![event(2, half + 1)]);
+        shelf.put(vec![event(3, half)]);
+        shelf.put(vec![event(4, 0)]);
+        assert!(shelf.take(&[2]).is_none() && shelf.take(&[4]).is_none());
+        assert!(shelf.take(&[1]).is_some());
+        shelf.put(vec![event(4, 0)]);
+        assert!(shelf.take(&[3]).is_some() && shelf.take(&[4]).is_some());
+        assert_eq!(shelf.bytes, 0);
+    }
+}
