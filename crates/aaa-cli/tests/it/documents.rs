@@ -89,7 +89,7 @@ fn what_is_not_run_is_counted() {
         }
     }
     insta::assert_snapshot!(table, @r"
-    CONTRIBUTING.md: 24 run, 0 in the background, 4 looked up; 0 blocks of something else
+    CONTRIBUTING.md: 25 run, 0 in the background, 4 looked up; 0 blocks of something else
     README.md: 8 run, 2 in the background, 0 looked up; 1 blocks of something else
     docs/EMULATOR.md: 1 run, 1 in the background, 2 looked up; 2 blocks of something else
     docs/PARITY.md: 3 run, 0 in the background, 0 looked up; 0 blocks of something else

@@ -47,6 +47,11 @@ struct Run {
     task: JoinHandle<Result<(), ConsumerError>>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the runtime's clock, which the test turns")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
 impl Run {
     /// Starts one whose handler notes each call, then does what `fate` says.
     fn start<F, W>(store: &Store, settings: Settings, fate: F) -> Self
@@ -55,7 +60,7 @@ impl Run {
         W: Future<Output = Result<(), Failed>> + Send,
     {
         let calls = Calls::default();
-        let (noted, begun) = (Arc::clone(&calls), Instant::now());
+        let (noted, begun) = (Arc::clone(&calls), instant());
         let handler = move |event: StoredEvent| {
             noted.lock().unwrap().push((begun.elapsed(), event.seq));
             fate(event)
@@ -69,7 +74,7 @@ impl Run {
 
     /// Says that it is to end, and returns how long that took.
     async fn end(self) -> Duration {
-        let begun = Instant::now();
+        let begun = instant();
         self.end.send(()).unwrap();
         self.task.await.unwrap().unwrap();
         begun.elapsed()

@@ -545,13 +545,13 @@ fn as_many_dead_letters_are_taken_as_there_is_room_for() {
 /// What the process may have died of runs alone, although what was never in flight could begin.
 #[test]
 fn nothing_begins_beside_a_trial() {
-    let cursor = Cursor { deaths: 2, ..Cursor::default() };
-    let mut agenda = Agenda::new(cursor.clone(), LIMITS, RetryPolicy::default());
+    let mut stored = Cursor { deaths: 2, ..Cursor::default() };
+    let mut agenda = reopened(&mut stored);
     agenda.take(vec![item(7, 1)], 1, 0);
     agenda.all_read();
     agenda.take(vec![item(8, 2)], 2, 0);
     assert_eq!(agenda.start(now(0)), None, "it has to be noted before");
-    saved(&mut agenda, &mut cursor.clone());
+    saved(&mut agenda, &mut stored);
     assert_eq!(agenda.start(now(0)).unwrap().item, item(7, 1));
     assert_eq!(agenda.start(now(0)), None);
     agenda.finish(&lane(7), Ok(()), 0, now(0));
