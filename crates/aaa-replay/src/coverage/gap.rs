@@ -123,12 +123,10 @@ pub fn gaps(spans: &[Span], margin: SignedDuration) -> Vec<Gap> {
         // X's clock may have been set back in between; the gap then spans both readings.
         gaps.push(Gap::new(end, start, cause(before, after, disproved)).widened(margin));
     }
-    let between = gaps.len();
     let mut spell = Spell::default();
     gaps.extend(spans.iter().filter_map(|span| spell.pass(span)).map(|gap| gap.widened(margin)));
-    if gaps.len() > between {
-        gaps.sort_by_key(|gap| gap.from);
-    }
+    // A spell begins before the gaps within it, and so may what follows once X's clock is set back.
+    gaps.sort_by_key(|gap| gap.from);
     gaps
 }
 

@@ -121,6 +121,20 @@ mod tests {
         }
     }
 
+    fn span(from: i64, to: i64) -> Span {
+        Span { last: beat(to, 0), ..Span::new(beat(from, 0)) }
+    }
+
+    fn proof(from: i64, to: i64) -> Proof {
+        Proof { from: at(from), to: at(to) }
+    }
+
+    fn grades(spans: &[Span], proofs: &[Proof]) -> Vec<(i64, i64, Grade)> {
+        let seconds = |time: Timestamp| time.duration_since(at(0)).as_secs();
+        let covered = graded(spans, proofs).into_iter();
+        covered.map(|it| (seconds(it.from), seconds(it.to), it.grade)).collect()
+    }
+
     #[test]
     fn only_what_arrived_proves() {
         assert_eq!(Proof::between(&beat(0, 3), &beat(5, 3)), None);
@@ -132,16 +146,10 @@ mod tests {
 
     #[test]
     fn coverage_is_cut_at_what_is_proved() {
-        let span = |from, to| Span { last: beat(to, 0), ..Span::new(beat(from, 0)) };
-        let proof = |from, to| Proof { from: at(from), to: at(to) };
         let spans = [span(0, 100), span(200, 300), span(400, 410)];
-        let covered = graded(&spans, &[proof(10, 20), proof(90, 250), proof(280, 300)]);
-        let seconds = |time: Timestamp| time.duration_since(at(0)).as_secs();
-        let short: Vec<_> =
-            covered.iter().map(|c| (seconds(c.from), seconds(c.to), c.grade)).collect();
         use Grade::{Assumed, Proved};
         assert_eq!(
-            short,
+            grades(&spans, &[proof(10, 20), proof(90, 250), proof(280, 300)]),
             [
                 (0, 10, Assumed),
                 (10, 20, Proved),
@@ -153,5 +161,33 @@ mod tests {
                 (400, 410, Assumed),
             ]
         );
+    }
+
+    /// Else the same arrival would count twice.
+    #[test]
+    fn what_arrived_before_the_clock_was_set_back_proves_nothing_behind_that() {
+        use Grade::{Assumed, Proved};
+        assert_eq!(
+            grades(&[span(0, 100), span(50, 150)], &[proof(80, 100)]),
+            [(0, 80, Assumed), (80, 100, Proved), (50, 150, Assumed)]
+        );
+    }
+
+    #[test]
+    fn stretches_are_joined_across_a_quiet_minute_and_never_backwards() {
+        let nanosecond = SignedDuration::from_nanos(1);
+        let first = proof(100, 110);
+        for (from, to, joined) in [
+            (at(105), at(108), Some(at(110))),
+            (at(100), at(120), Some(at(120))),
+            (at(170), at(180), Some(at(180))),
+            (at(170) + nanosecond, at(180), None),
+            // X's clock was set back.
+            (at(100) - nanosecond, at(180), None),
+        ] {
+            let mut proof = first;
+            assert_eq!(proof.join(Proof { from, to }), joined.is_some(), "{from}");
+            assert_eq!(proof, Proof { to: joined.unwrap_or(first.to), ..first }, "{from}");
+        }
     }
 }

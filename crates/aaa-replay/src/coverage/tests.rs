@@ -89,8 +89,17 @@ fn an_assumed_offset_that_is_corrected_proves_nothing() {
     let heartbeats = [at(1, 0), assumed(2, 20), assumed(2, 25), read(3, 30)];
     assert_eq!(seconds(&heartbeats), [(-60, 80), (-40, 3690)]);
     // A guess that was right, or nearly, is as good as a reading.
-    let close = Heartbeat { offset: SignedDuration::from_secs(2), ..at(2, 30) };
-    assert_eq!(seconds(&[at(1, 0), assumed(2, 20), assumed(2, 25), close]), [(-60, 80)]);
+    let after_a_guess =
+        |offset| seconds(&[at(1, 0), assumed(2, 20), Heartbeat { offset, ..at(2, 30) }]);
+    assert_eq!(after_a_guess(TOLERANCE), [(-60, 80)]);
+    assert_eq!(after_a_guess(-TOLERANCE), [(-60, 80)]);
+    let more = TOLERANCE + SignedDuration::from_nanos(1);
+    assert_eq!(after_a_guess(more), [(-60, 80), (-40, 95)]);
+}
+
+#[test]
+fn a_run_has_sixteen_digits() {
+    assert_eq!(RunId(0xab).to_string(), "00000000000000ab");
 }
 
 proptest! {
@@ -203,6 +212,16 @@ fn who_forgets_spans_is_told_that_gaps_have_changed() {
     assert!(!coverage.forget_before(at(1, 50).wall));
     assert!(coverage.forget_before(at(1, 150).wall));
     assert_eq!(coverage.gaps(MARGIN).len(), 1);
+}
+
+#[test]
+fn gaps_are_in_the_order_of_their_beginnings() {
+    // The spell begins before the gaps between the runs that it spans.
+    let runs = [signed(1, 0, 1, 0), signed(1, 5, 1, 2), signed(2, 60, 0, 1), signed(3, 100, 1, 0)];
+    assert_eq!(seconds(&runs), [(-60, 160), (-55, 120), (0, 160)]);
+    // So does what lies behind an hour by which X's clock was set back.
+    let back = Heartbeat { offset: SignedDuration::from_hours(-1), ..at(3, 200) };
+    assert_eq!(seconds(&[at(1, 0), at(2, 100), back]), [(-3460, 160), (-60, 160)]);
 }
 
 #[test]

@@ -86,3 +86,91 @@ impl Figures {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aaa_types::{JobId, ReplayWindow};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        coverage::Cause,
+        ledger::Intent,
+        plan::{LaterWindow, Lost, LostReason, Plan, Window},
+    };
+
+    fn at() -> Timestamp {
+        "2025-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    fn window() -> ReplayWindow {
+        ReplayWindow::new("202511221000".parse().unwrap(), "202511221010".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn attempts_count_by_what_came_of_them_and_what_they_were_for() {
+        let job: JobId = "5".parse().unwrap();
+        let reason = || "no".to_owned();
+        let mut figures = Figures::default();
+        for (outcome, purpose, found) in [
+            (Outcome::Recovered { job }, Purpose::Gap, 4),
+            (Outcome::Recovered { job }, Purpose::Sweep, 50),
+            (Outcome::Recovered { job }, Purpose::Sweep, 0),
+            (Outcome::Incomplete { job, reason: reason() }, Purpose::Gap, 2),
+            (Outcome::Incomplete { job, reason: reason() }, Purpose::Sweep, 3),
+            (Outcome::Failed { job: None, reason: reason() }, Purpose::Gap, 0),
+            // Nothing has come of these.
+            (Outcome::Intended, Purpose::Gap, 0),
+            (Outcome::Running { job }, Purpose::Gap, 0),
+        ] {
+            let (webhook, core) = ("12".parse().unwrap(), window());
+            let intent = Intent { webhook, core, request: core, at: at(), purpose };
+            figures.note(&Attempt { number: 1, intent, outcome, settled_at: at(), found });
+        }
+        let expected = Figures {
+            recovered: 3,
+            incomplete: 2,
+            failed: 1,
+            found: 6,
+            swept: 53,
+            ..Figures::default()
+        };
+        assert_eq!(figures, expected);
+    }
+
+    #[test]
+    fn plans_are_counted_beside_what_was_done() {
+        let window = Window { core: window(), request: window() };
+        let later = LaterWindow { window, at: at() };
+        let lost = |reason| Lost { from: at(), to: at(), reason };
+        let perhaps = lost(LostReason::MaybeNotAttempted { cause: Cause::Invalid });
+        let gaps = Plan {
+            now: vec![window; 2],
+            later: vec![later; 3],
+            lost: vec![perhaps.clone(), lost(LostReason::GivenUp { tries: 3 }), perhaps],
+        };
+        let sweep = Plan { now: vec![window; 4], later: vec![later; 5], lost: Vec::new() };
+        let done = Figures { recovered: 7, found: 8, ..Figures::default() };
+        let expected =
+            Figures { now: 2, later: 3, lost: 1, maybe_lost: 2, to_sweep: 9, running: 1, ..done };
+        assert_eq!(done.of(&Plans { gaps, sweep }, 1), expected);
+    }
+
+    #[test]
+    fn the_figures_of_two_engines_add_up() {
+        let all = |n: u64| Figures {
+            now: n as usize,
+            later: 2 * n as usize,
+            lost: 3 * n as usize,
+            maybe_lost: 4 * n as usize,
+            to_sweep: 5 * n as usize,
+            running: 6 * n as usize,
+            recovered: 7 * n,
+            incomplete: 8 * n,
+            failed: 9 * n,
+            found: 10 * n,
+            swept: 11 * n,
+        };
+        assert_eq!(all(3).plus(all(40)), all(43));
+    }
+}

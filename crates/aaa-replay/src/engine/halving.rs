@@ -134,6 +134,7 @@ impl Halving {
 
 #[cfg(test)]
 mod tests {
+    use aaa_types::JobId;
     use proptest::prelude::*;
 
     use super::*;
@@ -143,14 +144,32 @@ mod tests {
         "202511220000".parse::<UtcMinute>().unwrap().plus(n)
     }
 
-    fn fail(halving: &mut Halving, from: i64, to: i64) {
-        let core = ReplayWindow::new(minute(from), minute(to)).unwrap();
+    fn window(from: i64, to: i64) -> ReplayWindow {
+        ReplayWindow::new(minute(from), minute(to)).unwrap()
+    }
+
+    fn job() -> JobId {
+        "5".parse().unwrap()
+    }
+
+    fn incomplete() -> Outcome {
+        Outcome::Incomplete { job: job(), reason: "no".to_owned() }
+    }
+
+    fn attempt(number: u64, core: ReplayWindow, outcome: Outcome) -> Attempt {
         let (webhook, purpose) = ("12".parse().unwrap(), Purpose::Gap);
-        let at = minute(to + 20).start();
+        let at = core.to_date().plus(20).start();
         let intent = Intent { webhook, core, request: core, at, purpose };
-        let outcome = Outcome::Incomplete { job: "5".parse().unwrap(), reason: "no".to_owned() };
-        let attempt = Attempt { number: 1, intent, outcome, settled_at: at, found: 0 };
-        halving.note(&attempt);
+        Attempt { number, intent, outcome, settled_at: at, found: 0 }
+    }
+
+    fn fail(halving: &mut Halving, from: i64, to: i64) {
+        halving.note(&attempt(1, window(from, to), incomplete()));
+    }
+
+    fn given_up(halving: &Halving) -> Vec<(i64, u64)> {
+        let given_up = halving.given_up();
+        given_up.map(|(core, attempt)| (core.from_date().since(minute(0)), attempt)).collect()
     }
 
     fn cuts(halving: &Halving) -> Vec<i64> {
@@ -202,5 +221,80 @@ mod tests {
             prop_assert_eq!(halving.given_up().count(), minutes as usize);
             prop_assert_eq!(jobs, tries * (2 * minutes as usize - 1));
         }
+    }
+
+    #[test]
+    fn a_job_that_failed_through_no_refusal_of_ours_halves_nothing() {
+        let refused = "the receiver refused deliveries meanwhile";
+        let said = format!("{refused}: the job ended incomplete");
+        for (job, reason, halves) in [
+            (Some(job()), refused, true),
+            (Some(job()), said.as_str(), true),
+            (Some(job()), "the receiver refused deliveries or stopped meanwhile", true),
+            (Some(job()), "no completion arrived in time", false),
+            (Some(job()), "the receiver stopped before the end", false),
+            (None, refused, false),
+        ] {
+            let mut halving = Halving::new(2);
+            for number in 1..=2 {
+                let outcome = Outcome::Failed { job, reason: reason.to_owned() };
+                halving.note(&attempt(number, window(0, 8), outcome));
+            }
+            assert_eq!(cuts(&halving), [4][..usize::from(halves)], "{job:?} {reason}");
+        }
+    }
+
+    #[test]
+    fn only_a_minute_at_its_last_try_is_asked_for_alone() {
+        let mut halving = Halving::new(2);
+        assert!(!halving.wants_alone(window(0, 1)));
+        fail(&mut halving, 0, 1);
+        assert!(halving.wants_alone(window(0, 1)));
+        fail(&mut halving, 10, 12);
+        assert!(!halving.wants_alone(window(10, 12)));
+    }
+
+    #[test]
+    fn a_minute_that_is_asked_for_again_is_given_up_after_one_more_word_of_x() {
+        let refused = || {
+            let reason = "the receiver refused deliveries meanwhile".to_owned();
+            Outcome::Failed { job: Some(job()), reason }
+        };
+        let mut halving = Halving::new(2);
+        let mut given_up_by = Vec::new();
+        for (number, outcome) in
+            [incomplete(), incomplete(), refused(), incomplete()].into_iter().enumerate()
+        {
+            halving.note(&attempt(number as u64 + 1, window(0, 1), outcome));
+            given_up_by.push(given_up(&halving));
+        }
+        assert_eq!(given_up_by, [vec![], vec![(0, 2)], vec![(0, 2)], vec![(0, 4)]]);
+        // Nor is it our refusal that gives up what was never asked for alone.
+        let mut halving = Halving::new(2);
+        for number in 1..=2 {
+            let mut wide = attempt(number, window(0, 1), incomplete());
+            wide.intent.request = window(0, 2);
+            halving.note(&wide);
+        }
+        halving.note(&attempt(3, window(0, 1), refused()));
+        assert_eq!(given_up(&halving), []);
+        halving.note(&attempt(4, window(0, 1), incomplete()));
+        assert_eq!(given_up(&halving), [(0, 4)]);
+    }
+
+    #[test]
+    fn what_is_recovered_later_is_given_up_no_more_and_nothing_else() {
+        let mut halving = Halving::new(1);
+        for (number, from) in [(1, 4), (2, 5), (3, 6), (4, 7)] {
+            halving.note(&attempt(number, window(from, from + 1), incomplete()));
+        }
+        let recovered = |halving: &mut Halving, number, from, to| {
+            halving.note(&attempt(number, window(from, to), Outcome::Recovered { job: job() }));
+            given_up(halving)
+        };
+        assert_eq!(recovered(&mut halving, 5, 5, 7), [(4, 1), (7, 4)]);
+        // What X could not deliver after that is not had by it.
+        assert_eq!(recovered(&mut halving, 3, 7, 9), [(4, 1), (7, 4)]);
+        assert_eq!(recovered(&mut halving, 6, 7, 9), [(4, 1)]);
     }
 }

@@ -147,8 +147,30 @@ mod tests {
         assert_eq!(wait("202511220000", "202511220010"), seconds(20));
         assert_eq!(wait("202511220009", "202511220020"), seconds(20));
         assert_eq!(wait("202511220010", "202511220020"), SignedDuration::ZERO);
+        assert_eq!(wait("202511212350", "202511220001"), seconds(20));
+        assert_eq!(wait("202511212350", "202511220000"), SignedDuration::ZERO);
         patience.hold(window("202511220000", "202511220010"), seconds(40));
         let again = patience.wait(window("202511220000", "202511220010"), seconds(40));
         assert_eq!(again, seconds(60));
+    }
+
+    /// Windows that X refused as such move with the look-back: what overlaps one that was had is
+    /// the same one. Jobs that failed for another window are another matter.
+    #[test]
+    fn who_was_had_is_released_with_what_was_refused_around_it() {
+        let mut patience = Patience::new(seconds(30), seconds(100));
+        let core = window("202511220000", "202511220010");
+        let other = window("202511220008", "202511220020");
+        patience.hold(core, seconds(0));
+        patience.hold_front(window("202511220005", "202511220012"), seconds(0));
+        patience.hold(other, seconds(0));
+        let front = window("202511220000", "202511220008");
+        assert_eq!(patience.wait(front, seconds(10)), seconds(50));
+        patience.release(core);
+        assert_eq!(patience.wait(front, seconds(10)), SignedDuration::ZERO);
+        assert_eq!(patience.wait(other, seconds(10)), seconds(20));
+        // The next failure is a first one.
+        patience.hold(core, seconds(100));
+        assert_eq!(patience.wait(core, seconds(100)), seconds(30));
     }
 }

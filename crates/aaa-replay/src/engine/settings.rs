@@ -200,3 +200,36 @@ pub(super) mod flaw {
         ReplayWindow::new(from, core.to_date().plus(-1)).unwrap_or(request)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coverage::{Cause, Heartbeat, RunId, Tally};
+
+    #[test]
+    fn each_generation_has_its_rules_and_its_rate() {
+        let rate = |calls| Rate { calls, per: SignedDuration::from_mins(15) };
+        let v2 = Settings::v2();
+        assert_eq!((v2.limits, v2.rate), (Limits::v2(), rate(100)));
+        let limits = Limits::v1_1();
+        assert_eq!(Settings::v1_1(), Settings { limits, rate: rate(5), ..v2 });
+    }
+
+    #[test]
+    fn a_minute_by_which_the_clock_is_set_is_a_jump() {
+        let first = Heartbeat {
+            run: RunId(1),
+            wall: "2025-11-22T12:00:00Z".parse().unwrap(),
+            uptime: SignedDuration::ZERO,
+            offset: SignedDuration::ZERO,
+            offset_read: true,
+            tally: Tally::default(),
+        };
+        for (offset, is_jump) in [(0, false), (59, false), (60, true), (-59, false), (-60, true)] {
+            let last = Heartbeat { offset: SignedDuration::from_secs(offset), ..first };
+            let gap = Gap::new(first.x_time(), last.x_time(), Cause::Clock);
+            let jump = flaw::jump(&Span { last, ..Span::new(first) });
+            assert_eq!(jump, is_jump.then_some(gap), "{offset}");
+        }
+    }
+}

@@ -142,7 +142,7 @@ impl Engine {
         self.stopped = true;
         match step {
             Step::Intending(_) => Step::Idle,
-            Step::Creating { live, called: false, .. } if live.number > 0 => {
+            Step::Creating { live, called: false, .. } => {
                 Step::Settling { live, outcome: stopped(None) }
             }
             Step::Running { live, job } => Step::Settling { live, outcome: stopped(Some(job)) },

@@ -540,5 +540,6 @@ fn a_recovered_window_stays_recovered_after_a_restart() {
     assert!(!engine.is_pending(start()));
 }
 
+mod ends;
 mod histories;
 mod losses;

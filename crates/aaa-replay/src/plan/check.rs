@@ -142,4 +142,35 @@ mod tests {
         assert!(Limits::v1_1().check(five_days, now).is_ok());
         assert!(Limits::v2().is_long(five_days));
     }
+
+    /// At the beginning of a minute each rule just lets pass what it names.
+    #[test]
+    fn the_edges_themselves() {
+        let now: Timestamp = "2025-11-22T05:00:00Z".parse().unwrap();
+        let check = |from: &str, to: &str| {
+            let window = ReplayWindow::new(from.parse().unwrap(), to.parse().unwrap()).unwrap();
+            Limits::v2().check(window, now)
+        };
+        assert_eq!(check("202511210500", "202511220450"), Ok(()));
+        assert!(matches!(
+            check("202511210459", "202511220450"),
+            Err(NotTaken::TooOld { hours: 24, .. })
+        ));
+        assert_eq!(check("202511220429", "202511220450"), Ok(()));
+        // What ends now is young, and not in the future.
+        assert!(matches!(
+            check("202511220429", "202511220500"),
+            Err(NotTaken::EndsLate { age: 10, .. })
+        ));
+        let future = NotTaken::Future("2025-11-22T05:01:00Z".parse().unwrap(), now);
+        assert_eq!(check("202511220429", "202511220501"), Err(future));
+    }
+
+    #[test]
+    fn two_hours_are_not_long() {
+        let from: UtcMinute = "202511220000".parse().unwrap();
+        let is_long =
+            |minutes| Limits::v2().is_long(ReplayWindow::new(from, from.plus(minutes)).unwrap());
+        assert_eq!([120, 121].map(is_long), [false, true]);
+    }
 }

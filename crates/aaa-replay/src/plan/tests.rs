@@ -62,6 +62,39 @@ fn both_sides_of_the_look_back() {
 }
 
 #[test]
+fn v1_1_reaches_back_five_days() {
+    let look_back = SignedDuration::from_hours(120);
+    assert_eq!(Limits::v1_1(), Limits { look_back, ..Limits::v2() });
+}
+
+#[test]
+fn the_look_back_is_doubted_at_its_edge_and_not_for_ever() {
+    let (hour, nanosecond) = (SignedDuration::from_hours(1), SignedDuration::from_nanos(1));
+    let twenty_minutes = SignedDuration::from_mins(20);
+    for (look_back, age, less) in [
+        (hour * 24, hour * 23 - nanosecond, 0),
+        (hour * 24, hour * 23, 10),
+        (hour * 24, hour * 24, 10),
+        // It came too late.
+        (hour * 24, hour * 24 + nanosecond, 0),
+        // Something has to be left.
+        (twenty_minutes, twenty_minutes, 0),
+        (twenty_minutes + nanosecond, twenty_minutes, 10),
+    ] {
+        let mut limits = Limits { look_back, ..Limits::v2() };
+        limits.doubt_look_back(window(0, 60), at(0) + age);
+        let doubt = SignedDuration::from_mins(less);
+        let shortened = Limits { look_back: look_back - doubt, doubt, ..Limits::v2() };
+        assert_eq!(limits, shortened, "{look_back} {age}");
+    }
+    let mut limits = Limits::v2();
+    for _ in 0..20 {
+        limits.doubt_look_back(window(0, 60), at(0) + limits.look_back);
+    }
+    assert_eq!((limits.look_back, limits.doubt), (hour * 22, hour * 2));
+}
+
+#[test]
 fn a_long_gap_is_cut_and_its_young_end_waits() {
     let plan = plan(&[window(0, 300)], at(305), &Limits::v2());
     let cores: Vec<_> = plan.now.iter().map(|w| w.core).collect();

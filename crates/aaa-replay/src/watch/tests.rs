@@ -548,3 +548,6 @@ proptest! {
         }
     }
 }
+
+mod failures;
+mod users;

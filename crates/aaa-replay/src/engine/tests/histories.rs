@@ -309,8 +309,11 @@ mod broken {
         engine.on(status(5, JobState::Complete), start());
         assert!(matches!(engine.next_action(start()), Some(Action::Intend(_))));
         engine.on(Input::Intended(1), start());
-        assert_eq!(settled(&mut engine, start()), Outcome::Running { job: job(5) });
-        assert_eq!(settled(&mut engine, start()), Outcome::Recovered { job: job(5) });
+        for outcome in [Outcome::Running { job: job(5) }, Outcome::Recovered { job: job(5) }] {
+            let settle = Action::Settle { attempt: 1, outcome };
+            assert_eq!(engine.next_action(start()), Some(settle));
+            engine.on(Input::Settled { found: 0 }, start());
+        }
         let mut refused = flawed(Flaw::NoIntent);
         refused.next_action(start());
         let refusal = Refusal { kind: RefusalKind::Passing, words: "no".to_owned() };
@@ -332,6 +335,18 @@ mod broken {
         assert_eq!(asked(&mut engine(Vec::new())), "202511221050..202511221101");
         assert_eq!(asked(&mut flawed(Flaw::OffByOne)), "202511221051..202511221059");
         assert_eq!(asked(&mut flawed(Flaw::NoOverlap)), "202511221050..202511221100");
+    }
+
+    #[test]
+    fn it_asks_for_too_much() {
+        let longest = |mut engine: Engine| {
+            let gap = Gap::new(start().x - minutes(1200), start().x - minutes(60), Cause::Down);
+            engine.on(Input::Gaps(vec![gap]), start());
+            let now = engine.plan(start()).now.iter();
+            now.map(|window| window.request.minutes()).max()
+        };
+        assert_eq!(longest(engine(Vec::new())), Some(120));
+        assert_eq!(longest(flawed(Flaw::LongWindows)), Some(600));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What counts as lost, and for how long.
 
 use super::*;
+use crate::plan::{Lost, LostReason};
 
 /// Leads an engine until nothing more can be done; says how each job ends, and returns how many
 /// jobs there were.
@@ -157,4 +158,60 @@ fn what_only_wrong_signatures_speak_for_is_perhaps_lost_once_it_is_old() {
     // What X still has is asked for as ever.
     assert_eq!(plan.now.len(), 3);
     assert_eq!((engine.figures(start()).lost, engine.figures(start()).maybe_lost), (1, 2));
+}
+
+#[test]
+fn wrong_signatures_alone_lose_nothing_for_certain() {
+    let mut engine = Engine::new(webhook(), Settings::v2(), RUN, Vec::new());
+    let ago = |hours: i64| start().x - minutes(hours * 60);
+    engine.on(Input::Gaps(vec![Gap::new(ago(40), ago(30), Cause::Signatures)]), start());
+    let reason = LostReason::Suspected { look_back: minutes(24 * 60) };
+    assert_eq!(engine.plan(start()).lost, [Lost { from: ago(40), to: ago(30), reason }]);
+}
+
+/// Gaps are widened by a minute, and begin at the heartbeat before.
+#[test]
+fn two_minutes_before_the_webhook_are_no_loss() {
+    let created_at = start().x - minutes(65);
+    for (before, is_lost) in [(2, false), (3, true)] {
+        let webhook = Webhook { created_at: Some(created_at), ..webhook() };
+        let mut engine = Engine::new(webhook, Settings::v2(), RUN, Vec::new());
+        let from = created_at - minutes(before);
+        let gap = Gap::new(from, start().x - minutes(60), Cause::Down);
+        engine.on(Input::Gaps(vec![gap]), start());
+        let lost = Lost { from, to: created_at, reason: LostReason::BeforeWebhook };
+        assert_eq!(engine.plan(start()).lost, Vec::from_iter(is_lost.then_some(lost)));
+    }
+}
+
+/// Several runs may have declared parts of one.
+#[test]
+fn spells_of_one_cause_that_touch_are_one() {
+    let second = |n| start().x - minutes(600) + SignedDuration::from_secs(n);
+    let spells = [
+        (0, 100, Cause::Invalid),
+        (50, 80, Cause::Invalid),
+        (100, 200, Cause::Invalid),
+        (201, 300, Cause::Invalid),
+        (150, 250, Cause::Unsubscribed),
+        (100, 400, Cause::Unwatched),
+    ];
+    let declared = spells.map(|(from, to, cause)| {
+        let gap = Gap::new(second(from), second(to), cause);
+        let declaration = Declaration { gap, webhook: None, at: gap.to };
+        Declared { number: 1, after: 0, declaration }
+    });
+    let mut engine = Engine::new(webhook(), Settings::v2(), RUN, Vec::new());
+    engine.on(Input::Declared(declared.to_vec()), start());
+    let expected = [
+        (0, 200, Cause::Invalid),
+        (201, 300, Cause::Invalid),
+        (150, 250, Cause::Unsubscribed),
+        (100, 400, Cause::Unwatched),
+    ];
+    let expected = expected.map(|(from, to, cause)| {
+        let reason = LostReason::MaybeNotAttempted { cause };
+        Lost { from: second(from), to: second(to), reason }
+    });
+    assert_eq!(engine.plan(start()).lost, expected);
 }
