@@ -112,3 +112,30 @@ impl SecretSlot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apps_share_a_secret_wherever_it_stands() {
+        let app = |active: &str, previous: Option<&str>| {
+            let app = App::new("app", active.parse().unwrap());
+            match previous {
+                Some(previous) => app.with_previous(previous.parse().unwrap()),
+                None => app,
+            }
+        };
+        for (one, two, shared) in [
+            (app("a", None), app("a", None), true),
+            (app("a", Some("b")), app("a", Some("c")), true),
+            (app("a", Some("b")), app("c", Some("a")), true),
+            (app("a", Some("b")), app("c", Some("b")), true),
+            (app("a", None), app("b", None), false),
+            (app("a", Some("b")), app("c", Some("d")), false),
+        ] {
+            assert_eq!(one.shares_secret_with(&two), shared, "{one:?} {two:?}");
+            assert_eq!(two.shares_secret_with(&one), shared, "{two:?} {one:?}");
+        }
+    }
+}

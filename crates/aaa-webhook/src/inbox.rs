@@ -254,6 +254,12 @@ mod tests {
     }
 
     #[test]
+    fn no_signature_in_debug() {
+        let origin = Origin { delivery: 7, signature: "sha256=abc".to_owned() };
+        assert_eq!(format!("{origin:?}"), "Origin { delivery: 7, .. }");
+    }
+
+    #[test]
     fn json_of_an_event() {
         let event = event(r#"{"id":"a"}"#, r#"{"users":{}}"#);
         insta::assert_snapshot!(serde_json::to_string(&event).unwrap(), @r#"{"seq":12,"kind":"favorite_events","for_user_id":"7","key":"7/favorite_events:a","received_at":"2025-11-22T04:13:00.25Z","stale":false,"payload":{"id":"a"},"context":{"users":{}}}"#);

@@ -273,12 +273,17 @@ impl Places {
                         tracing::warn!("all connections are in use");
                     }
                 }
-                _ = self.call.tick() => self.calls.send_modify(Call::full),
+                _ = self.call.tick() => self.call_all(),
             }
         };
         // Whoever came since the last count was not taken either.
         self.status.refused();
         permit.ok()
+    }
+
+    /// Tells all connections that there is no free place.
+    fn call_all(&self) {
+        self.calls.send_modify(|_| {});
     }
 
     /// Makes room when a place is of no use: out of file descriptors, say. Accepting again at once
@@ -289,40 +294,11 @@ impl Places {
             tracing::warn!(%error, "a connection could not be taken");
         }
         tokio::select! {
-            _ = self.call.tick() => self.calls.send_modify(Call::full),
+            _ = self.call.tick() => self.call_all(),
             () = tokio::time::sleep(STARVED_PAUSE) => {}
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A process without file descriptors has places that are of no use, and the connections that
-    /// hold the descriptors are asked to end all the same.
-    #[tokio::test(start_paused = true)]
-    async fn without_file_descriptors_connections_are_asked_to_end() {
-        let status = Status::default();
-        let mut places = Places::new(10, status.clone());
-        let mut calls = places.calls.subscribe();
-        let error = io::Error::from_raw_os_error(24);
-        assert!(!is_of_the_connection(&error));
-        for _ in 0..100 {
-            places.starved(&error).await;
-        }
-        assert_eq!(status.counts().refusals, 100);
-        assert!(calls.has_changed().unwrap() && !calls.borrow_and_update().draining);
-        // It neither spins nor sleeps while others come.
-        assert!(places.take().await.is_some());
-    }
-
-    /// Else anybody could make it look as if deliveries were missed.
-    #[test]
-    fn who_hangs_up_early_opens_no_gap() {
-        for kind in [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset] {
-            assert!(is_of_the_connection(&kind.into()));
-        }
-        assert!(!is_of_the_connection(&io::ErrorKind::OutOfMemory.into()));
-    }
-}
+mod tests;

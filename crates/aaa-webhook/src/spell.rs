@@ -82,6 +82,11 @@ mod tests {
             assert_eq!(spell.works(at(first + 59)), Some(50));
             assert_eq!(spell.works(at(first + 60)), None);
         }
+        // As long as one wants.
+        let mut spell = Spell::ending_after(Duration::from_secs(3));
+        assert!(spell.fails(at(0)));
+        assert_eq!(spell.works(at(3) - Duration::from_nanos(1)), None);
+        assert_eq!(spell.works(at(3)), Some(1));
         // A clock that goes back ends nothing too early.
         assert!(spell.fails(at(300)));
         assert_eq!(spell.works(at(200)), None);

@@ -146,8 +146,12 @@ mod tests {
             r#""\u00e4 \u00fc \ud83d\ude00 \ud83d\ude00 \ud83d \u0022 & \u00""#,
         );
         check(r#""ü\/""#, unicode(Unicode::EscapeUpper), r#""\u00FC\/""#);
-        // Outside strings nothing is escaped.
+        check(r#""ü \u0026""#, unicode(Unicode::EscapeUpper), r#""\u00FC &""#);
+        // Outside strings nothing is escaped, and a backslash there is no escape.
         check("ä/ \"", slashes(Slashes::Escape), "ä/ \"");
+        check(r#"\/ "\/""#, slashes(Slashes::Plain), r#"\/ "/""#);
+        check(r#"ä \u00e4 "ä""#, unicode(Unicode::EscapeUpper), r#"ä \u00e4 "\u00E4""#);
+        check(r#"\"ä""#, unicode(Unicode::EscapeLower), r#"\"\u00e4""#);
     }
 
     proptest! {

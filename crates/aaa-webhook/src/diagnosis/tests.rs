@@ -83,6 +83,32 @@ fn what_is_done_to_bodies() {
     assert_eq!(found(lines.trim_end()), body(Change::NoLineEnd));
 }
 
+/// Whichever line ends X sent, and whichever were made of them. A carriage return by itself is no
+/// line end.
+#[test]
+fn line_ends_that_were_changed() {
+    for (sent, saved) in [
+        ("{\n\"a\":1\n}", "{\r\n\"a\":1\r\n}"),
+        ("{\r\n\"a\":1\r\n}", "{\n\"a\":1\n}"),
+        ("{\r\n\"a\":1\r\n}", "{\r\n\"a\":1\n}"),
+        ("{\r\"a\":1\n}", "{\r\"a\":1\r\n}"),
+        ("{\r\"a\":1\r\n}", "{\r\"a\":1\n}"),
+    ] {
+        let found = causes(saved.as_bytes(), &header(SECRET, sent.as_bytes()));
+        assert_eq!(found, [Cause::Body { changes: vec![Change::LineEnds] }], "{sent:?} {saved:?}");
+    }
+}
+
+/// Others sign with the same function, and their headers may stand beside X's.
+#[test]
+fn another_header_is_not_taken_for_x_s() {
+    let good = header(SECRET, BODY.as_bytes());
+    for name in ["X-Hub-Signature-256", "X-Twitter-Webhooks-Signature-2", ""] {
+        let found = causes(BODY.as_bytes(), &format!("{name}: {good}"));
+        assert!(matches!(found[0], Cause::Header { else_right: false, .. }), "{name}: {found:?}");
+    }
+}
+
 /// What the usual libraries make of a body that X wrote, with or without a line end.
 #[test]
 fn json_that_was_written_again() {

@@ -151,6 +151,12 @@ fn forwarded() {
         (&["for=\"198.51.100.1, for=192.0.2.1"], "192.0.2.1"),
         (&["for=\"\\", "for=192.0.2.1"], "192.0.2.1"),
         (&["for=198.51.100.1;x=\", for=\"192.0.2.1\""], "192.0.2.1"),
+        // What parts elements and pairs does not do so within a quotation, and a quotation ends at
+        // a mark that is not escaped itself.
+        (&["for=192.0.2.1;host=\"a;b,c\""], "192.0.2.1"),
+        (&["for=192.0.2.1;host=\"a\\\"b;c,d\""], "192.0.2.1"),
+        (&["for=192.0.2.1;host=\"a;b,c\\\\\""], "192.0.2.1"),
+        (&["for=192.0.2.1;host=\"a;b,c\\\\\\\"\""], "192.0.2.1"),
     ] {
         assert_eq!(client(lines), Ok(address(expected)), "{lines:?}");
     }

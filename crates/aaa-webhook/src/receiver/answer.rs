@@ -238,10 +238,18 @@ fn with_type(status: StatusCode, body: String, mime: &'static str) -> Response<F
 mod tests {
     use std::collections::BTreeMap;
 
+    use http::HeaderMap;
     use http_body_util::BodyExt;
+    use jiff::Timestamp;
 
     use super::*;
-    use crate::networks::{ClientError, SourceError};
+    use crate::{
+        app::App,
+        delivery::{Received, VerifiedDelivery},
+        inbox::{Inbox, Receipt},
+        networks::{ClientError, SourceError},
+        signature::{HEADER, Signature},
+    };
 
     fn all() -> Vec<Refusal> {
         let foreign = SourceError::Foreign { client: [192, 0, 2, 1].into() };
@@ -281,6 +289,32 @@ mod tests {
             Refusal::CheckToken(CrcTokenError::Padding),
             Refusal::AmbiguousCheck,
         ]
+    }
+
+    /// As where the receiver answers itself: who delivers keeps the connection, who sends copies
+    /// does not.
+    #[tokio::test]
+    async fn the_answer_of_a_handler_says_whether_anything_was_new() {
+        struct Only(Receipt);
+        impl Inbox for Only {
+            async fn commit(&self, _: VerifiedDelivery) -> Result<Receipt, InboxError> {
+                Ok(self.0)
+            }
+        }
+        let app = App::new("main", "consumer-secret".parse().unwrap());
+        let body = br#"{"for_user_id":"7","favorite_events":[{"id":"a"}]}"#.as_slice();
+        let signature = Signature::of(app.active(), body).to_string();
+        let headers = HeaderMap::from_iter([(HEADER, signature.parse().unwrap())]);
+        let received = Received::new(body.into(), Timestamp::UNIX_EPOCH);
+        let delivery = received.verify(&headers, &[app]).unwrap();
+        for (stored, duplicates) in [(1, 0), (0, 1)] {
+            let inbox = Only(Receipt { stored, duplicates });
+            let done = delivery.clone().commit(&inbox).await.unwrap().acknowledge();
+            let answer = done.into_response();
+            assert_eq!(answer.status(), 200);
+            assert_eq!(answer.extensions().get::<Carried>().is_some(), stored > 0);
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "");
+        }
     }
 
     /// Each reason has words of its own, short and the same every time, and is counted.

@@ -502,6 +502,18 @@ mod tests {
         assert_eq!(status.counts().refusals, 2);
     }
 
+    #[cfg(feature = "server")]
+    #[test]
+    fn connections_are_counted_while_they_are_open() {
+        let status = Status::default();
+        let (one, two) = (status.connected(), status.connected());
+        assert_eq!(status.counts().connections, 2);
+        drop(one);
+        assert_eq!(status.counts().connections, 1);
+        drop(two);
+        assert_eq!(status.counts().connections, 0);
+    }
+
     #[test]
     fn nothing_has_happened_yet() {
         let figures = Status::default().figures();

@@ -41,20 +41,12 @@ use super::{
 };
 use crate::receiver::{Carried, Enough, Refusal, Status, clock};
 
-/// What the server tells its connections.
+/// What the server tells its connections. When it tells the same again, it has looked for a free
+/// place and found none.
 #[derive(Debug, Default)]
 pub(super) struct Call {
     /// The server ends.
     pub(super) draining: bool,
-    /// How often it looked for a free place and found none.
-    full: u64,
-}
-
-impl Call {
-    /// Says once more that there is no free place.
-    pub(super) fn full(&mut self) {
-        self.full = self.full.wrapping_add(1);
-    }
 }
 
 pub(super) struct Connection {

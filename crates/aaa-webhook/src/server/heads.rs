@@ -46,7 +46,7 @@ impl Heads {
                 bytes = bytes.get(here..).unwrap_or_default();
                 self.place = if left == 0 { Place::Start } else { Place::Body(left) };
             }
-            if self.place == Place::End || bytes.is_empty() {
+            if self.place == Place::End {
                 return None;
             }
             let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
@@ -111,8 +111,8 @@ impl Heads {
                 let unclear = unread || self.lengths.saturating_add(self.encodings) > 1;
                 self.place = match self.length {
                     _ if unclear || self.encodings > 0 => Place::End,
-                    Some(length) if length > 0 => Place::Body(length),
-                    _ => Place::Start,
+                    Some(length) => Place::Body(length),
+                    None => Place::Start,
                 };
                 return unclear;
             }
@@ -172,6 +172,28 @@ mod tests {
         for padding in [" ".repeat(LINE), "0".repeat(LINE)] {
             let head = format!("POST / HTTP/1.1\r\ncontent-length:{padding}3\r\n\r\n");
             assert_eq!(unclear(head.as_bytes()), Some(1), "{head}");
+        }
+    }
+
+    /// A line that fills all that is looked at may go on, and then its number is another one.
+    #[test]
+    fn half_a_number_is_not_read() {
+        let name = "content-length:";
+        for (length, rest, found) in [
+            // The line end is part of the line.
+            (LINE - 3, "\r\n", None),
+            (LINE - 2, "\r\n", Some(1)),
+            (LINE - 1, "\n", Some(1)),
+            (LINE, "0\r\n", Some(1)),
+            (LINE, "\r\n", Some(1)),
+        ] {
+            let zeros = "0".repeat(length - name.len() - 1);
+            let begin = format!("POST / HTTP/1.1\r\n{name}{zeros}1");
+            let end = format!("{rest}\r\nx");
+            let mut pieces = Heads::default();
+            let first = pieces.read(begin.as_bytes());
+            assert_eq!((first, pieces.read(end.as_bytes())), (None, found), "{length} {rest:?}");
+            assert_eq!(unclear(format!("{begin}{end}").as_bytes()), found, "{length} {rest:?}");
         }
     }
 

@@ -178,6 +178,60 @@ mod tests {
         assert!(!Idle(1).follows(Head(1)) && !Stuck(1).follows(Head(1)));
     }
 
+    /// TLS keeps what is written until then, and may have to wait.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_flushed_arrives_or_is_waited_for() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let progress = Progress::default();
+        let (mut theirs, ours) = tokio::io::duplex(16);
+        let ours = tokio::io::BufStream::with_capacity(64, 64, ours);
+        let mut ours = Watched::new(ours, progress.clone());
+        let flushed = async |ours: &mut Watched<_>, bytes: &[u8]| {
+            ours.write_all(bytes).await.unwrap();
+            assert_eq!(progress.phase(), Phase::Idle(0));
+            tokio::time::timeout(std::time::Duration::ZERO, ours.flush()).await.is_ok()
+        };
+        assert!(flushed(&mut ours, b"sixteen bytes...").await);
+        assert_eq!(progress.phase(), Phase::Idle(0));
+        let mut taken = [0; 16];
+        let arrived = theirs.read_exact(&mut taken);
+        let arrived = tokio::time::timeout(std::time::Duration::from_secs(10), arrived).await;
+        arrived.expect("nothing arrives").unwrap();
+        assert_eq!(&taken, b"sixteen bytes...");
+        // More than the other side has room for.
+        assert!(!flushed(&mut ours, b"seventeen bytes..").await);
+        assert_eq!(progress.phase(), Phase::Stuck(0));
+        theirs.read_exact(&mut taken).await.unwrap();
+        ours.flush().await.unwrap();
+        assert_eq!(progress.phase(), Phase::Idle(0));
+    }
+
+    /// What it cannot take at once would be copied, or sent in many small packets.
+    #[test]
+    fn several_slices_are_taken_as_the_stream_takes_them() {
+        struct OneByOne;
+        impl AsyncWrite for OneByOne {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+                bytes: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                Poll::Ready(Ok(bytes.len()))
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+        }
+        let (_, several) = tokio::io::duplex(16);
+        assert!(Watched::new(several, Progress::default()).is_write_vectored());
+        assert!(!Watched::new(OneByOne, Progress::default()).is_write_vectored());
+    }
+
     #[tokio::test]
     async fn what_a_connection_waits_for() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};

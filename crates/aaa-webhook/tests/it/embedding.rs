@@ -167,7 +167,9 @@ async fn a_path_for_each_app() {
     // They count together.
     assert_eq!(one.status().counts().committed, 2);
     let again = Paths::new().at("x", one.clone()).unwrap().at("/x", one);
-    insta::assert_snapshot!(again.err().unwrap(), @"there is a receiver at `/x` already: apps that share a path share a receiver");
+    let taken = again.err().unwrap();
+    assert_eq!(taken.path(), "/x");
+    insta::assert_snapshot!(taken, @"there is a receiver at `/x` already: apps that share a path share a receiver");
 }
 
 /// Each step of a rotation, for both ways in which two apps can be mounted.

@@ -18,6 +18,7 @@ mod embedding;
 #[cfg(feature = "tls")]
 mod encrypted;
 mod seen;
+mod settings;
 #[cfg(feature = "server")]
 mod sockets;
 #[cfg(feature = "server")]

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use aaa_webhook::{
     inbox::InboxError,
+    networks::{Networks, Sources},
     receiver::Receiver,
     signature::{HEADER, Signature},
 };
@@ -85,6 +86,33 @@ async fn a_spell_of_refusals_is_told_once_and_so_is_its_end() {
     let stored = " INFO aaa_webhook::receiver: verified deliveries are stored again refused=3";
     let expected = [refused, stored, refused, stored].map(str::trim_start);
     assert_eq!(told, expected, "{text}");
+}
+
+/// Each is told with its number, and ever more of them are not told at all.
+#[tokio::test]
+async fn what_anybody_can_cause_does_not_flood_the_log() {
+    let log = Log::default();
+    let _listening = log.listen(Level::INFO);
+    let receiver = Receiver::new(TestInbox::new(Behaviour::Store), app());
+    let behind = receiver.clone().with_sources(Sources::new(Networks::of_x()));
+    for _ in 0..9 {
+        // No address is known of it.
+        assert_eq!(behind.answer(full(post(BODY), BODY)).await.status(), 403);
+        let encoded = full(post(BODY).header("content-encoding", "gzip"), BODY);
+        assert_eq!(receiver.answer(encoded).await.status(), 415);
+    }
+    let text = log.text();
+    for (event, why) in [
+        ("a request was refused for where it comes from", "\"no address came with the request\""),
+        ("a body was not read", "a body with a Content-Encoding is not taken"),
+    ] {
+        let told: Vec<_> = text.lines().filter(|line| line.contains(event)).collect();
+        let expected = [1, 2, 4, 8].map(|count| {
+            format!(" WARN aaa_webhook::receiver::answer: {event} count={count} why={why}")
+        });
+        assert_eq!(told, expected, "{text}");
+    }
+    assert_eq!(text.lines().count(), 8, "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! The accept loop, through raw sockets.
 
+mod endings;
+
 use std::{net::SocketAddr, time::Duration};
 
 use aaa_webhook::{
