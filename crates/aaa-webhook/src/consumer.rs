@@ -38,3 +38,28 @@ pub use self::{
     },
     work::{Failed, Handler, Sink, StoredDelivery},
 };
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use crate::inbox::{Origin, StoredEvent};
+
+    /// An event of a delivery, by their numbers.
+    pub(super) fn event(seq: u64, delivery: u64) -> StoredEvent {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        StoredEvent {
+            seq,
+            kind: "favorite_events".to_owned(),
+            for_user_id: None,
+            key: format!("key {seq}"),
+            app: format!("app{delivery}"),
+            received_at: "2025-11-22T04:13:00Z".parse().unwrap(),
+            stale: false,
+            payload: raw(r#"{"id":"a"}"#),
+            context: raw("{}"),
+            body: format!("body {delivery}").into(),
+            origin: Origin { delivery, signature: format!("sha256={delivery}") },
+        }
+    }
+}

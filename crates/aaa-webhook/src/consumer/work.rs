@@ -209,27 +209,8 @@ impl<E: std::error::Error> From<E> for Failed {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
     use super::*;
-    use crate::inbox::Origin;
-
-    fn event(seq: u64, delivery: u64) -> StoredEvent {
-        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-        StoredEvent {
-            seq,
-            kind: "favorite_events".to_owned(),
-            for_user_id: None,
-            key: seq.to_string(),
-            app: format!("app{delivery}"),
-            received_at: "2025-11-22T04:13:00Z".parse().unwrap(),
-            stale: false,
-            payload: raw("{}"),
-            context: raw("{}"),
-            body: Bytes::from(format!("body {delivery}")),
-            origin: Origin { delivery, signature: format!("sha256={delivery}") },
-        }
-    }
+    use crate::consumer::tests::event;
 
     #[test]
     fn events_are_split_into_deliveries() {

@@ -49,26 +49,12 @@ fn size(events: &[StoredEvent]) -> usize {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use serde_json::value::RawValue;
 
     use super::*;
-    use crate::inbox::Origin;
+    use crate::consumer::tests;
 
     fn event(seq: u64, body: usize) -> StoredEvent {
-        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-        StoredEvent {
-            seq,
-            kind: "favorite_events".to_owned(),
-            for_user_id: None,
-            key: "k".repeat(10),
-            app: "main".to_owned(),
-            received_at: "2025-11-22T04:13:00Z".parse().unwrap(),
-            stale: false,
-            payload: raw("[1,2]"),
-            context: raw("{}"),
-            body: Bytes::from(vec![0; body]),
-            origin: Origin::default(),
-        }
+        StoredEvent { body: Bytes::from(vec![0; body]), ..tests::event(seq, 1) }
     }
 
     #[test]
@@ -86,7 +72,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_left_out() {
-        let own = size_of::<StoredEvent>() + "[1,2]".len() + "{}".len() + 10;
+        let own = size_of::<StoredEvent>() + r#"{"id":"a"}"#.len() + "{}".len() + "key 1".len();
         assert_eq!(size(&[event(1, 100), event(2, 100)]), 100 + 2 * own);
         assert_eq!(size(&[]), 0);
         let mut shelf = Shelf::default();
