@@ -215,3 +215,7 @@ impl<'c> Batch<'c> {
         Ok(age.saturating_add(offset.min(SignedDuration::ZERO)) > self.rules.key_retention)
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "conformance")]
+mod tests;

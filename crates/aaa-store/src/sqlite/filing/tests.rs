@@ -195,6 +195,37 @@ fn lists_end_with_their_events() {
     assert_eq!(blocks, [1, 2]);
 }
 
+#[test]
+fn two_thousand_and_some_are_filed_together() {
+    let db = schema::in_memory();
+    let mut unfiled = Unfiled::load(&db).unwrap();
+    for number in 1..2048 {
+        unfiled.add(key(number));
+    }
+    assert!(!unfiled.are_many());
+    unfiled.add(key(2048));
+    assert!(unfiled.are_many() && !unfiled.is_filing());
+    unfiled.file(&db).unwrap();
+    assert!(unfiled.is_filing() && !unfiled.are_many());
+    unfiled.keep();
+    assert!(!unfiled.is_filing());
+}
+
+/// The last block that is filed ends where the next one begins.
+#[test]
+fn a_kind_in_the_last_block_is_found() {
+    for last in [3 * BLOCK, 3 * BLOCK + 5] {
+        let db = schema::in_memory();
+        for (seq, kind) in [(1, "common"), (last, "rare")] {
+            let row = store(&db, seq, kind, None);
+            db.execute("UPDATE events SET seq = ? WHERE seq = ?", [seq, row]).unwrap();
+        }
+        file(&db).unwrap();
+        let wanted = Wanted { kind: Some("rare"), user: None };
+        assert_eq!(wanted.stretch(&db, 0).unwrap(), (3 * BLOCK, last));
+    }
+}
+
 /// The counter of commits is written when something else is, and nothing that failed is in it.
 #[test]
 fn commits_are_counted_later() {

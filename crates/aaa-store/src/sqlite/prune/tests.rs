@@ -60,6 +60,73 @@ fn steps_are_small() {
     }
 }
 
+/// A step takes as much as it may: as many rows or as many bytes.
+#[test]
+fn steps_are_not_too_small() {
+    let now = Timestamp::from_second(60 * 24 * 60 * 60).unwrap();
+    for (rows, body, first) in [(401, 10, 200), (60, 40_000, 53)] {
+        let db = filled(rows, body);
+        let (pruned, next) = step(&db, rules(), Pass::Bodies(0), u64::MAX, now).unwrap();
+        assert_eq!((pruned.deliveries, next), (first, Pass::Bodies(i64::try_from(first).unwrap())));
+    }
+    // What is no whole page is the last.
+    let db = filled(500, 1);
+    db.execute("INSERT INTO event_keys VALUES (?, 0)", [key_at(60 * 24 * 60 * 60)]).unwrap();
+    let (pruned, next) = step(&db, rules(), Pass::Keys([0; 16]), u64::MAX, now).unwrap();
+    assert_eq!((pruned.keys, next == Pass::Bodies(0)), (500, false));
+    let Pass::Keys(behind) = next else { panic!("{next:?}") };
+    let (pruned, next) = step(&db, rules(), Pass::Keys(behind), u64::MAX, now).unwrap();
+    assert_eq!((pruned.keys, next), (0, Pass::Bodies(0)));
+    let db = filled(499, 1);
+    db.execute("INSERT INTO event_keys VALUES (?, 0)", [key_at(60 * 24 * 60 * 60)]).unwrap();
+    let (pruned, next) = step(&db, rules(), Pass::Keys([0; 16]), u64::MAX, now).unwrap();
+    assert_eq!((pruned.keys, next), (499, Pass::Bodies(0)));
+}
+
+/// The lists of where events are end with the last step, once.
+#[test]
+fn lists_end_when_all_bodies_were_looked_at() {
+    let now = Timestamp::from_second(60 * 24 * 60 * 60).unwrap();
+    let db = filled(201, 10);
+    // A list of a block that is long gone.
+    db.execute("UPDATE events SET seq = seq + 100000", []).unwrap();
+    db.execute("INSERT INTO kind_blocks VALUES (0, 'k')", []).unwrap();
+    let lists = || -> i64 {
+        db.query_row("SELECT count(*) FROM kind_blocks WHERE block = 0", [], |row| row.get(0))
+            .unwrap()
+    };
+    let (_, next) = step(&db, rules(), Pass::Bodies(0), u64::MAX, now).unwrap();
+    assert_eq!((next, lists()), (Pass::Bodies(200), 1));
+    let (_, next) = step(&db, rules(), next, u64::MAX, now).unwrap();
+    assert_eq!((next, lists()), (Pass::Pages, 0));
+}
+
+/// What was stale when it came is remembered for as long as what was not.
+#[test]
+fn the_key_of_a_stale_event_stays_for_its_time() {
+    let retention = Settings::default().key_retention.as_secs();
+    let now = 2 * retention;
+    let since = i64::try_from(now - retention).unwrap();
+    for (arrived, stays) in [(since - 1, false), (since, true)] {
+        let db = filled(0, 0);
+        db.execute(
+            "INSERT INTO deliveries VALUES (1, 'main', 'active', '', ?, x'00')",
+            [arrived * 1_000_000 + 999_999],
+        )
+        .unwrap();
+        db.execute_batch(
+            "INSERT INTO events (delivery, kind, item, payload_start, payload_length, stale) \
+             VALUES (1, 'k', 'i', 0, 1, 1)",
+        )
+        .unwrap();
+        let newest = key_at(u32::try_from(now).unwrap());
+        db.execute("INSERT INTO event_keys VALUES (?, 1), (?, 2)", [key_at(100), newest]).unwrap();
+        let now = Timestamp::from_second(i64::try_from(now).unwrap()).unwrap();
+        let (pruned, _) = step(&db, rules(), Pass::Keys([0; 16]), u64::MAX, now).unwrap();
+        assert_eq!(pruned.keys, u64::from(!stays), "{arrived}");
+    }
+}
+
 /// The time at the front of the keys finds what is over: no other key is looked at.
 #[test]
 fn keys_are_found_by_their_time() {
