@@ -1,6 +1,6 @@
 //! What is seen of a receiver from outside: its log and its figures.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use aaa_webhook::{
     inbox::InboxError,
@@ -157,7 +157,7 @@ async fn health_readiness_and_metrics() {
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 
-    struct Look(Arc<Mutex<Behind>>);
+    struct Look(Arc<std::sync::Mutex<Behind>>);
     impl Probe for Look {
         async fn look(&self) -> Behind {
             self.0.lock().unwrap().clone()
@@ -165,7 +165,8 @@ async fn health_readiness_and_metrics() {
     }
     let inbox = TestInbox::new(Behaviour::Store);
     let receiver = Receiver::new(inbox.clone(), app());
-    let behind = Arc::new(Mutex::new(Behind { free_bytes: Some(9), ..Behind::default() }));
+    let behind =
+        Arc::new(std::sync::Mutex::new(Behind { free_bytes: Some(9), ..Behind::default() }));
     let router = metrics::router(receiver.status(), Look(Arc::clone(&behind)));
     let ask = async |path: &str| {
         let request = full(Request::get(path), "");
