@@ -45,7 +45,7 @@ const AREAS: [Area; 4] = [
         name: "receiver",
         package: "aaa-webhook",
         files: &["src/**/*.rs"],
-        parts: 16,
+        parts: 8,
         skip: &["crowd::", "who_does_not_read_is_closed"],
     },
     Area {
@@ -62,7 +62,7 @@ const AREAS: [Area; 4] = [
             "src/watch.rs",
             "src/watch/*.rs",
         ],
-        parts: 8,
+        parts: 4,
         // What drives the core over the network, apart from what only that shows.
         skip: &["driver::"],
     },
@@ -252,6 +252,7 @@ impl Area {
             let mut command = cargo
                 .clone()
                 .env("PROPTEST_CASES", "64")
+                .env("RUST_BACKTRACE", "0")
                 // What the copies of the tree have in common is built once.
                 .env("CARGO_TARGET_DIR", home.join("build").to_string_lossy())
                 .command(workspace);

@@ -196,11 +196,12 @@ async fn a_full_disk_is_told_once_and_so_is_its_end() {
 async fn a_file_that_cannot_be_written_refuses_everybody() {
     let bench = Bench::new();
     bench.add(10).await.unwrap();
-    bench.write(|batch| batch.db.pragma_update(None, "query_only", true)).await.unwrap();
     let (release, released) = std_mpsc::channel::<()>();
     let (begin, begun) = oneshot::channel::<()>();
     let mut begin = Some(begin);
-    let blocker = bench.write(move |_| {
+    // Its own transaction has begun and still ends well; none begins behind it.
+    let blocker = bench.write(move |batch| {
+        batch.db.pragma_update(None, "query_only", true)?;
         drop(begin.take());
         let _ = released.recv();
         Ok(())
@@ -211,7 +212,8 @@ async fn a_file_that_cannot_be_written_refuses_everybody() {
         let releaser = async { drop(release) };
         tokio::join!(bench.add(1), bench.add(2), bench.add(3), releaser)
     };
-    let (_, (a, b, c, ())) = tokio::join!(blocker, others);
+    let (blocked, (a, b, c, ())) = tokio::join!(blocker, others);
+    assert_eq!(blocked, Ok(()));
     for refused in [&a, &b, &c] {
         assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
     }
