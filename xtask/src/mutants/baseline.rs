@@ -1,6 +1,6 @@
 //! What became of the mutants, a part each.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,26 +55,24 @@ impl Area {
         for part in self.done.values() {
             all.caught += part.caught;
             all.unviable += part.unviable;
+            all.passed_units.extend(part.passed_units.iter().cloned());
             all.missed.extend(part.missed.iter().cloned());
         }
         all
     }
 
-    /// Notes which of some that were tried again are still missed. Where several have one name, it
-    /// takes all of them.
-    pub(super) fn keep_missed(&mut self, again: &[String], missed: &[String]) {
-        let is_caught = |mutant: &String| again.contains(mutant) && !missed.contains(mutant);
-        for part in self.done.values_mut() {
-            let before = part.missed.len();
-            part.missed.retain(|mutant| !is_caught(mutant));
-            part.caught += before - part.missed.len();
-        }
+    /// What was found in a part, if it was tried.
+    pub(super) fn part(&mut self, part: u32) -> Option<&mut Found> {
+        self.done.get_mut(&part)
     }
 
     pub(super) fn row(&self, name: &str) -> String {
         let open = self.parts as usize - self.done.len().min(self.parts as usize);
-        let open = if open == 0 { String::new() } else { format!("  {open} parts open") };
+        let mut open = if open == 0 { String::new() } else { format!("  {open} parts open") };
         let all = self.all();
+        if all.is_open() {
+            let _ = write!(open, "  {} to be tried with all tests", all.passed_units.len());
+        }
         format!(
             "{name:<10}{:>9}{:>9}{:>11}{:>9}{:>8}%{open}",
             all.tried(),
@@ -93,6 +91,9 @@ pub(super) struct Found {
     pub(super) caught: usize,
     /// Did not build.
     pub(super) unviable: usize,
+    /// No unit test noticed; all tests are still to be run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) passed_units: Vec<String>,
     /// No test noticed.
     pub(super) missed: Vec<String>,
 }
@@ -101,33 +102,79 @@ impl Found {
     /// Above the rows of areas.
     pub(super) const HEAD: &str = "            mutants   caught   unviable   missed    share";
 
-    /// Reads what `cargo-mutants` wrote.
-    pub(super) fn read(outcomes: &Value) -> Self {
-        let mut found = Self::default();
-        let outcomes = outcomes.get("outcomes").and_then(Value::as_array);
-        for outcome in outcomes.into_iter().flatten() {
-            let Some(name) = outcome.pointer("/scenario/Mutant/name").and_then(Value::as_str)
-            else {
-                continue;
-            };
-            match outcome.get("summary").and_then(Value::as_str) {
-                Some("CaughtMutant" | "Timeout") => found.caught += 1,
-                Some("Unviable") => found.unviable += 1,
-                _ => found.missed.push(placeless(name)),
+    /// Reads what `cargo-mutants` wrote of a run with the unit tests.
+    pub(super) fn by_unit_tests(outcomes: &Value) -> Self {
+        let mut found = Self { passed_units: missed(outcomes), ..Self::default() };
+        for (_, became) in mutants(outcomes) {
+            match became {
+                Became::Caught => found.caught += 1,
+                Became::Unviable => found.unviable += 1,
+                Became::Missed => {}
             }
         }
-        found.missed.sort();
         found
     }
 
+    /// Returns what is to be tried with all tests: what only the unit tests were run for, and those
+    /// of the survivors that are chosen.
+    pub(super) fn again(&self, chosen: impl Fn(&String) -> bool) -> Vec<String> {
+        let survivors = self.missed.iter().filter(|mutant| chosen(mutant));
+        self.passed_units.iter().chain(survivors).cloned().collect()
+    }
+
+    /// Notes which of some that were tried with all tests are missed. Where several have one name, it
+    /// takes all of them.
+    pub(super) fn tried_again(&mut self, again: &[String], missed: &[String]) {
+        let before = self.passed_units.len() + self.missed.len();
+        self.missed.append(&mut self.passed_units);
+        self.missed.retain(|mutant| !again.contains(mutant) || missed.contains(mutant));
+        self.missed.sort();
+        self.caught += before - self.missed.len();
+    }
+
+    /// Says whether all tests are still to be run for some.
+    pub(super) fn is_open(&self) -> bool {
+        !self.passed_units.is_empty()
+    }
+
     pub(super) fn tried(&self) -> usize {
-        self.caught + self.missed.len()
+        self.caught + self.passed_units.len() + self.missed.len()
     }
 
     /// In hundredths, rounded down.
     pub(super) fn share(&self) -> usize {
         self.caught * 100 / self.tried().max(1)
     }
+}
+
+/// What became of a mutant.
+enum Became {
+    /// A test failed, or did not end.
+    Caught,
+    Unviable,
+    Missed,
+}
+
+/// Returns the mutants that survived, sorted, as `cargo-mutants` wrote it.
+pub(super) fn missed(outcomes: &Value) -> Vec<String> {
+    let missed = mutants(outcomes).filter(|(_, became)| matches!(became, Became::Missed));
+    let mut missed: Vec<_> = missed.map(|(name, _)| placeless(name)).collect();
+    missed.sort();
+    missed
+}
+
+fn mutants(outcomes: &Value) -> impl Iterator<Item = (&str, Became)> {
+    let outcomes = outcomes.get("outcomes").and_then(Value::as_array);
+    outcomes.into_iter().flatten().filter_map(|outcome| {
+        // What was tried without a change has no name.
+        let name = outcome.pointer("/scenario/Mutant/name").and_then(Value::as_str)?;
+        let became = match outcome.get("summary").and_then(Value::as_str) {
+            Some("CaughtMutant" | "Timeout") => Became::Caught,
+            Some("Unviable") => Became::Unviable,
+            _ => Became::Missed,
+        };
+        Some((name, became))
+    })
 }
 
 /// Takes line and column out of `src/x.rs:12:5: replace f -> T with …`, so that edits elsewhere in
@@ -161,16 +208,24 @@ mod tests {
     #[test]
     fn whatever_survives_is_named_without_its_place() {
         let outcome = |name: &str, summary: &str| json!({"scenario": {"Mutant": {"name": name}}, "summary": summary});
-        let found = Found::read(&json!({"outcomes": [
+        let outcomes = json!({"outcomes": [
             {"scenario": "Baseline", "summary": "Success"},
             outcome("src/a.rs:1:2: replace f -> u8 with 0", "CaughtMutant"),
             outcome("src/a.rs:1:2: replace f -> u8 with 1", "Timeout"),
             outcome("src/a.rs:3:4: replace g", "Unviable"),
             outcome("src/a.rs:5:6: replace A::h -> u8 with 0", "MissedMutant"),
-        ]}));
+        ]});
+        let mut found = Found::by_unit_tests(&outcomes);
         assert_eq!((found.caught, found.unviable, found.share()), (2, 1, 66));
-        assert_eq!(found.missed, ["src/a.rs: replace A::h -> u8 with 0"]);
-        let again = expression(&found.missed[0]);
+        let missed = missed(&outcomes);
+        assert_eq!(missed, ["src/a.rs: replace A::h -> u8 with 0"]);
+        assert_eq!((found.again(|_| false), found.is_open()), (missed.clone(), true));
+        found.tried_again(&missed, &missed);
+        assert_eq!((&found.missed, found.is_open(), found.share()), (&missed, false, 66));
+        assert_eq!((found.again(|_| false), found.again(|_| true)), (vec![], missed.clone()));
+        found.tried_again(&missed, &[]);
+        assert_eq!((found.missed.len(), found.share()), (0, 100));
+        let again = expression(&missed[0]);
         assert_eq!(again, r"^src/a\.rs:\d+:\d+: replace A::h \-> u8 with 0$");
     }
 
@@ -178,18 +233,19 @@ mod tests {
     fn parts_are_counted_until_their_size_changes() {
         let mut baseline = Baseline::default();
         let missed = vec!["src/a.rs: replace f".to_owned()];
-        baseline.area("x", 2, false).put(1, Found { caught: 2, unviable: 1, missed });
+        let found = Found { caught: 2, unviable: 1, passed_units: missed, missed: Vec::new() };
+        baseline.area("x", 2, false).put(1, found);
         let mut baseline: Baseline =
             serde_json::from_str(&serde_json::to_string(&baseline).unwrap()).unwrap();
         let area = baseline.area("x", 2, false);
         assert!(area.is_done(1) && !area.is_done(0));
+        let row = "x                 3        2          1        0      66%  1 parts open";
+        assert_eq!(area.row("x"), format!("{row}  1 to be tried with all tests"));
+        assert!(area.part(0).is_none());
+        let found = area.part(1).unwrap();
+        let again = found.again(|_| false);
+        found.tried_again(&again, &again);
         let row = "x                 3        2          1        1      66%  1 parts open";
-        assert_eq!(area.row("x"), row);
-        let again = area.all().missed;
-        area.keep_missed(&again, &again);
-        assert_eq!(area.row("x"), row, "it is missed again");
-        area.keep_missed(&again, &[]);
-        let row = "x                 3        3          1        0     100%  1 parts open";
         assert_eq!(area.row("x"), row);
         assert!(!baseline.area("x", 3, false).is_done(1));
     }

@@ -1,5 +1,11 @@
 use super::*;
-use crate::{Settings, sqlite::schema};
+use crate::{
+    Settings,
+    sqlite::{
+        files::Claim,
+        schema::{self, Look},
+    },
+};
 
 fn rules() -> Rules {
     let body_retention = Some(std::time::Duration::from_secs(1));
@@ -8,7 +14,11 @@ fn rules() -> Rules {
 
 /// A store with a delivery, an event and a key per minute.
 fn filled(rows: u32, body: usize) -> Connection {
-    let db = schema::in_memory();
+    fill(schema::in_memory(), rows, body)
+}
+
+fn fill(db: Connection, rows: u32, body: usize) -> Connection {
+    db.execute_batch("BEGIN").unwrap();
     for n in 0..rows {
         let time = i64::from(n) * 60_000_000;
         db.execute(
@@ -28,6 +38,7 @@ fn filled(rows: u32, body: usize) -> Connection {
         )
         .unwrap();
     }
+    db.execute_batch("COMMIT").unwrap();
     db
 }
 
@@ -81,6 +92,37 @@ fn steps_are_not_too_small() {
     db.execute("INSERT INTO event_keys VALUES (?, 0)", [key_at(60 * 24 * 60 * 60)]).unwrap();
     let (pruned, next) = step(&db, rules(), Pass::Keys([0; 16]), u64::MAX, now).unwrap();
     assert_eq!((pruned.keys, next), (499, Pass::Bodies(0)));
+}
+
+/// Free pages are given back a few at a time, and one in eight stays for what arrives next.
+#[test]
+fn a_few_free_pages_stay() {
+    // Only files shrink.
+    let directory = tempfile::tempdir().unwrap();
+    let claim = Claim::new(&directory.path().join("aaa-data")).unwrap();
+    let db = schema::open_writer(&claim.database, &Settings::default(), Look::Everywhere).unwrap();
+    let db = fill(db, 1_500, 3_500);
+    let pages = |name| schema::pragma(&db, name).unwrap();
+    let too_many = || pages("freelist_count") - pages("page_count") / 8;
+    let give_back = || step(&db, rules(), Pass::Pages, u64::MAX, Timestamp::UNIX_EPOCH).unwrap();
+    let mut removed = 0;
+    let mut remove_until = |wanted| {
+        while too_many() < wanted {
+            removed += 1;
+            remove(&db, &[removed]).unwrap();
+        }
+        assert_eq!(too_many(), wanted);
+    };
+    remove_until(64);
+    let (pruned, next) = give_back();
+    assert_eq!((pruned.pages, next), (64, Pass::Done));
+    remove_until(65);
+    let (pruned, next) = give_back();
+    assert_eq!((pruned.pages, next), (64, Pass::Pages));
+    let rest = too_many();
+    let (pruned, next) = give_back();
+    assert_eq!((i64::try_from(pruned.pages), next), (Ok(rest), Pass::Done));
+    assert!(pages("freelist_count") > 0);
 }
 
 /// The lists of where events are end with the last step, once.

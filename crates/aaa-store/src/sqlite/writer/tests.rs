@@ -1,4 +1,4 @@
-use std::{fs, io, sync::mpsc as std_mpsc, time::Duration};
+use std::{fs, io, pin::pin, sync::mpsc as std_mpsc, time::Duration};
 
 use rusqlite::ffi;
 use tempfile::TempDir;
@@ -106,6 +106,23 @@ async fn a_queue_may_be_as_long_as_there_are_numbers() {
     let bench = Bench::with(settings, |writer| drop(thread::spawn(|| writer.run())));
     bench.add(10).await.unwrap();
     assert_eq!(bench.count().await, 1);
+}
+
+#[tokio::test]
+async fn what_waits_is_counted_until_it_is_answered() {
+    let mut stopped = None;
+    let bench = Bench::run_by(|writer| stopped = Some(writer));
+    let wait = |bytes| bench.writer.write(bytes, Wait::Never, |_| Ok(()));
+    let mut waiting = pin!(async { tokio::join!(wait(10), wait(7)) });
+    tokio::select! {
+        biased;
+        answers = &mut waiting => panic!("{answers:?}"),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(bench.writer.queued(), Queued { deliveries: 2, bytes: 17 });
+    thread::spawn(|| stopped.unwrap().run());
+    assert_eq!(waiting.await, (Ok(()), Ok(())));
+    assert_eq!(bench.writer.queued(), Queued::default());
 }
 
 #[tokio::test]
