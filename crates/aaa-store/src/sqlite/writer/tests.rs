@@ -1,4 +1,9 @@
-use std::{fs, io, pin::pin, sync::mpsc as std_mpsc, time::Duration};
+use std::{
+    fs, io,
+    pin::{Pin, pin},
+    sync::mpsc as std_mpsc,
+    time::Duration,
+};
 
 use rusqlite::ffi;
 use tempfile::TempDir;
@@ -85,6 +90,15 @@ impl Bench {
     }
 }
 
+/// Begins something that cannot end yet.
+async fn waits<F: Future>(work: Pin<&mut F>) -> bool {
+    tokio::select! {
+        biased;
+        _ = work => false,
+        () = std::future::ready(()) => true,
+    }
+}
+
 fn add(batch: &mut Batch<'_>, bytes: usize) -> rusqlite::Result<i64> {
     batch
         .db
@@ -112,17 +126,33 @@ async fn a_queue_may_be_as_long_as_there_are_numbers() {
 async fn what_waits_is_counted_until_it_is_answered() {
     let mut stopped = None;
     let bench = Bench::run_by(|writer| stopped = Some(writer));
-    let wait = |bytes| bench.writer.write(bytes, Wait::Never, |_| Ok(()));
-    let mut waiting = pin!(async { tokio::join!(wait(10), wait(7)) });
-    tokio::select! {
-        biased;
-        answers = &mut waiting => panic!("{answers:?}"),
-        () = std::future::ready(()) => {}
-    }
+    let [first, second] = [10, 7].map(|bytes| bench.writer.write(bytes, Wait::Never, |_| Ok(())));
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    assert!(waits(first.as_mut()).await && waits(second.as_mut()).await);
     assert_eq!(bench.writer.queued(), Queued { deliveries: 2, bytes: 17 });
     thread::spawn(|| stopped.unwrap().run());
-    assert_eq!(waiting.await, (Ok(()), Ok(())));
+    assert_eq!((first.await, second.await), (Ok(()), Ok(())));
     assert_eq!(bench.writer.queued(), Queued::default());
+}
+
+#[tokio::test]
+async fn a_batch_ends_at_its_limits() {
+    for (bytes, batches) in [(6, [3, 3, 1].as_slice()), (10, &[2, 2, 2, 1]), (99, &[1; 7])] {
+        let settings = Settings { batch_deliveries: 3, batch_bytes: 20, ..Settings::default() };
+        let mut stopped = None;
+        let bench = Bench::with(settings, |writer| stopped = Some(writer));
+        let mut writes =
+            [(); 7].map(|()| Box::pin(bench.writer.write(bytes, Wait::Never, |_| Ok(()))));
+        for write in &mut writes {
+            assert!(waits(write.as_mut()).await);
+        }
+        let mut writer = stopped.unwrap();
+        let mut taken = Vec::new();
+        while let Ok(first) = writer.receiver.try_recv() {
+            taken.push(writer.gather(first).len());
+        }
+        assert_eq!(taken, batches, "{bytes}");
+    }
 }
 
 #[tokio::test]
