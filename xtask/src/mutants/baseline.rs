@@ -122,12 +122,16 @@ impl Found {
         self.passed_units.iter().chain(survivors).cloned().collect()
     }
 
-    /// Notes which of some that were tried with all tests are missed. Where several have one name, it
-    /// takes all of them.
+    /// Notes which of some that were tried with all tests are missed. Where several have one name, as
+    /// many of them as survived this time.
     pub(super) fn tried_again(&mut self, again: &[String], missed: &[String]) {
         let before = self.passed_units.len() + self.missed.len();
         self.missed.append(&mut self.passed_units);
-        self.missed.retain(|mutant| !again.contains(mutant) || missed.contains(mutant));
+        let mut missed = missed.to_vec();
+        self.missed.retain(|mutant| {
+            let place = missed.iter().position(|name| name == mutant);
+            !again.contains(mutant) || place.map(|place| missed.swap_remove(place)).is_some()
+        });
         self.missed.sort();
         self.caught += before - self.missed.len();
     }
@@ -225,6 +229,9 @@ mod tests {
         assert_eq!((found.again(|_| false), found.again(|_| true)), (vec![], missed.clone()));
         found.tried_again(&missed, &[]);
         assert_eq!((found.missed.len(), found.share()), (0, 100));
+        found.passed_units = [missed.clone(), missed.clone()].concat();
+        found.tried_again(&missed, &missed);
+        assert_eq!((&found.missed, found.caught), (&missed, 4), "one of two of a name");
         let again = expression(&missed[0]);
         assert_eq!(again, r"^src/a\.rs:\d+:\d+: replace A::h \-> u8 with 0$");
     }
