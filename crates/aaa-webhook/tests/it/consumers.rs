@@ -259,18 +259,23 @@ fn large_body() -> Bytes {
 
 /// Notes which events came together.
 #[derive(Clone, Default)]
-struct Together(Arc<Mutex<Vec<Vec<u64>>>>);
+struct Together {
+    seen: Arc<Mutex<Vec<Vec<u64>>>>,
+    /// The event with which it fails, once.
+    fails: Arc<Mutex<Option<u64>>>,
+}
 
 impl Sink for Together {
     async fn send(&self, delivery: StoredDelivery) -> Result<(), Failed> {
-        let seqs = delivery.events().map(|event| event.seq).collect();
-        self.0.lock().unwrap().push(seqs);
-        Ok(())
+        let seqs: Vec<_> = delivery.events().map(|event| event.seq).collect();
+        let fails = self.fails.lock().unwrap().take_if(|seq| seqs.contains(seq)).is_some();
+        self.seen.lock().unwrap().push(seqs);
+        if fails { Err(Failed::again("not now")) } else { Ok(()) }
     }
 }
 
-async fn deliveries(store: &Store) -> Vec<Vec<u64>> {
-    let sink = Together::default();
+async fn deliveries(store: &Store, fails: Option<u64>) -> Vec<Vec<u64>> {
+    let sink = Together { fails: Arc::new(Mutex::new(fails)), ..Together::default() };
     let name = "test".parse().unwrap();
     let consumer = Consumer::of_deliveries(name, store.clone(), Arc::new(sink.clone()))
         .with_settings(settings());
@@ -280,7 +285,7 @@ async fn deliveries(store: &Store) -> Vec<Vec<u64>> {
     sleep(WHILE).await;
     end.send(()).unwrap();
     task.await.unwrap().unwrap();
-    let together = sink.0.lock().unwrap();
+    let together = sink.seen.lock().unwrap();
     together.clone()
 }
 
@@ -294,8 +299,28 @@ async fn a_sink_gets_whole_deliveries() {
     let mut expected: Vec<Vec<u64>> =
         vec![(1..=100).collect(), (101..=200).collect(), (201..=300).collect()];
     expected.extend([(301..=556).collect(), (557..=812).collect(), (813..=1000).collect()]);
-    assert_eq!(deliveries(&store).await, expected);
+    assert_eq!(deliveries(&store, None).await, expected);
     assert_eq!(store.state().cursor.progress.cursor(), 1000);
+}
+
+/// What fails does not bring back what came before it, whether events or deliveries are handled.
+#[tokio::test(start_paused = true)]
+async fn each_fails_alone() {
+    let store = Store::default();
+    store.put((1..=6).map(|seq| event(seq, "7", seq.div_ceil(2))));
+    let expected = [vec![1, 2], vec![3, 4], vec![3, 4], vec![5, 6]];
+    assert_eq!(deliveries(&store, Some(3)).await, expected);
+
+    let store = Store::default();
+    store.put([event(1, "7", 1), event(2, "7", 1), event(3, "7", 1)]);
+    let fails = Arc::new(Mutex::new(Some(2)));
+    let run = Run::start(&store, settings(), move |event| {
+        let fails = fails.lock().unwrap().take_if(|seq| *seq == event.seq).is_some();
+        async move { if fails { Err(Failed::again("not now")) } else { Ok(()) } }
+    });
+    sleep(WHILE).await;
+    assert_eq!(run.seqs(), [1, 2, 2, 3]);
+    run.end().await;
 }
 
 /// What finds no room in memory is read again, and stays together; what another user's event has
@@ -308,7 +333,7 @@ async fn a_large_delivery_is_read_again() {
     store.put([large(3, 2), large(4, 2), large(5, 3), large(6, 3), large(7, 3)]);
     let stale = StoredEvent { stale: true, ..large(8, 3) };
     store.put([stale, large(9, 3)]);
-    let together = deliveries(&store).await;
+    let together = deliveries(&store, None).await;
     assert_eq!(together, [vec![1, 2], vec![3, 4], vec![5, 6, 7, 9]]);
     assert_eq!(store.state().cursor.totals, Totals { handled: 8, stale: 1, dead: 0 });
 }
