@@ -1,4 +1,4 @@
-//! Subscribes many users, each with a token of his own, a few at a time.
+//! Subscribes many users, each with a token of their own, a few at a time.
 //!
 //! ```sh
 //! cargo run --example bulk_subscribe -p examples                   # 40 users of an emulated X

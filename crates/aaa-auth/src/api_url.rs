@@ -1,7 +1,8 @@
 use std::{fmt, str::FromStr};
 
+use aaa_types::url::is_loopback;
 use http::Uri;
-use url::{Host, Url};
+use url::Url;
 
 /// Where the API is: the host, without `/2` and `/1.1`.
 ///
@@ -122,15 +123,6 @@ pub enum ApiUrlError {
     /// A query or a fragment is in it.
     #[error("the API's URL must not contain a query or a fragment")]
     Query,
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The three-legged flow of OAuth 1.0a: an app asks a user for permission and gets his token
+//! The three-legged flow of OAuth 1.0a: an app asks a user for permission and gets their token
 //! (<https://docs.x.com/resources/fundamentals/authentication/oauth-1-0a/obtaining-user-access-tokens>).
 //!
 //! 1. [`request_token`] begins, with the [`Callback`] to which the user is sent afterwards, or
-//!    none, when he is to type in a PIN.
+//!    none, when they are to type in a PIN.
 //! 2. The user opens [`RequestToken::authorize_url`] and agrees, or does not.
 //! 3. [`RequestToken::verifier`] reads the query that the callback brings;
 //!    [`Verifier::from_pin`] reads what the user typed.

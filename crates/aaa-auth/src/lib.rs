@@ -1,4 +1,5 @@
-//! Proving to X (Twitter) who asks: OAuth 1.0a signatures, made and verified, and bearer tokens.
+//! Signs requests to the X (Twitter) API with OAuth 1.0a, and verifies such signatures; sign-in
+//! flows and bearer tokens.
 //!
 //! Everything here is pure. Nonces and times are arguments, so a signature can be repeated in a
 //! test and checked on any clock; nothing opens a socket, and only with the feature `files` (off
@@ -32,7 +33,7 @@
 //! |---|---|
 //! | webhooks, subscription lists and counts, replay | the app's bearer token, [`bearer::authorization`] |
 //! | webhooks, as an alternative | the app owner's [`UserToken`] |
-//! | to subscribe a user, or to ask whether he is subscribed | that user's [`UserCredential`] |
+//! | to subscribe a user, or to ask whether they are subscribed | that user's [`UserCredential`] |
 //!
 //! Where they come from: [`flow`] asks a user for permission, [`app_only`] hands out the bearer
 //! token. Both make an [`Exchange`], a request and the meaning of its answer. What an app has

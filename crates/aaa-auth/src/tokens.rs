@@ -89,7 +89,7 @@ impl Tokens {
         self.users.insert(user, token)
     }
 
-    /// Notes at the token of a user that he has taken access back at a time; says whether that is
+    /// Notes at the token of a user that they have taken access back at a time; says whether that is
     /// news. A token that was added since is another one, and stays as it is.
     ///
     /// # Examples

@@ -4,6 +4,7 @@ use aaa_client::{Client, ClientBuilder, ClientError, NotSent, RetryPolicy, Wait}
 use aaa_types::{
     WebhookUrl,
     api::{Cause, Failure as ApiFailure, Problem},
+    url::is_loopback,
 };
 
 use crate::{
@@ -138,12 +139,7 @@ pub(crate) const GET_CREDENTIALS: &str = "copy them from the app's settings at X
      account, `aaa emulate --print-env` prints the emulator's";
 
 fn is_local(url: &str) -> bool {
-    url::Url::parse(url).is_ok_and(|url| match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    })
+    url::Url::parse(url).is_ok_and(|url| is_loopback(&url))
 }
 
 /// Returns what X said beside the first of its words: nothing of it is to be lost.

@@ -49,7 +49,7 @@ pub(crate) use self::{
 };
 use crate::{credentials::CredentialArgs, forward::ForwardUrl};
 
-/// Receives everything that X (Twitter) tells about an account, and loses nothing in silence.
+/// Receives X (Twitter) account activity and never loses an event in silence.
 #[derive(Debug, Parser)]
 #[command(
     name = "aaa",
@@ -109,7 +109,7 @@ pub(crate) enum Command {
     /// Makes something happen, in an emulator or straight at a receiver
     #[command(after_help = trigger::HELP)]
     Trigger(TriggerArgs),
-    /// Prints what has a shell complete commands and flags
+    /// Prints a completion script for a shell
     #[command(after_help = manual::COMPLETIONS_HELP)]
     Completions(CompletionsArgs),
     /// Writes the manual pages into a directory, or prints all of it as Markdown

@@ -11,7 +11,7 @@ use std::{
 };
 
 use aaa_client::{ReqwestTransport, Timeouts, TransportError};
-use aaa_types::ConsumerSecret;
+use aaa_types::{ConsumerSecret, url::is_loopback};
 use aaa_webhook::{
     consumer::{Failed, Sink, StoredDelivery},
     signature::{self, Signature},
@@ -85,21 +85,19 @@ impl FromStr for ForwardUrl {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = Url::parse(text).map_err(|_| "wanted is an absolute URL")?;
+        let url = Url::parse(text).map_err(|_| "expected an absolute URL")?;
         let scheme = match url.scheme() {
             "http" => Scheme::HTTP,
             "https" => Scheme::HTTPS,
-            _ => return Err("wanted is an http or https URL"),
+            _ => return Err("expected an http or https URL"),
         };
         if !url.username().is_empty() || url.password().is_some() {
             return Err("a URL with a user or password would be shown to everybody");
         }
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            None => return Err("the URL has no host"),
-        };
+        if !url.has_host() {
+            return Err("the URL has no host");
+        }
+        let loopback = is_loopback(&url);
         let mut sent = url.clone();
         sent.set_fragment(None);
         let uri = sent.as_str().parse().map_err(|_| "the URL cannot be called")?;

@@ -84,7 +84,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     // What is registered here is what is recovered.
     args.public_url = args.public_url.or_else(|| args.register.clone());
     let store = Store::open(&args).await?;
-    let mut receiver = Receiver::shared(store.clone(), Vec::new()).with_tokens(tokens);
+    let mut receiver = Receiver::shared(store.clone(), Vec::new()).with_crc_tokens(tokens);
     if args.strict_crc {
         receiver = receiver.with_strict_crc();
     }

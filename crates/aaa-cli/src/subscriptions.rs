@@ -48,7 +48,7 @@ pub(crate) async fn run(args: SubscriptionsArgs, credentials: &Credentials) -> R
         SubscriptionsCommand::List { id } => list(&client.app(), id, json).await,
         SubscriptionsCommand::Remove { id, user, store } => {
             // Whoever looks at X in between sees who is missed no more; and should a listener still
-            // have seen him before, it is told once more.
+            // have seen them before, it is told once more.
             dismiss(&store, id, user).await;
             let removed = remove(&client.app(), id, user, json).await;
             dismiss(&store, id, user).await;
@@ -81,7 +81,7 @@ impl User {
         Ok(Self { credential, id: user.or(of_token) })
     }
 
-    /// Returns his name in a sentence.
+    /// Returns their name in a sentence.
     fn name(&self) -> String {
         match self.id {
             Some(id) => format!("user {id}"),
@@ -166,8 +166,8 @@ async fn dismiss(args: &StoreArgs, webhook: WebhookId, user: UserId) {
 fn warn_of_token(tokens: &TokenFile, user: UserId) {
     if tokens.read().is_ok_and(|tokens| tokens.get(user).is_some_and(|it| !it.is_revoked())) {
         output::note(format_args!(
-            "warning: a token of user {user} is stored, so the next listener will miss him all the \
-             same: `aaa store forget --user {user}` removes it, with what was delivered for him"
+            "warning: a token of user {user} is stored, so the next listener will miss them all the \
+             same: `aaa store forget --user {user}` removes it, with what was delivered for them"
         ));
     }
 }

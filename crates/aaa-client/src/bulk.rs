@@ -23,7 +23,7 @@ const CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
 /// Subscribes or unsubscribes many users of one webhook. [`Client::bulk`] returns it.
 ///
-/// A few calls are under way at once (4 by default). Each user has a result of his own, and one
+/// A few calls are under way at once (4 by default). Each user has a result of their own, and one
 /// user's failure does not stop the others. What would hit everybody does: the webhook does not
 /// exist, the plan allows no more subscriptions, the app's credentials are refused, a rate limit
 /// ends later than the [`RetryPolicy`](crate::RetryPolicy) waits, X cannot be reached. Then no
@@ -75,7 +75,7 @@ impl<T: Transport> Bulk<T> {
         self
     }
 
-    /// Subscribes users, each with his own credential. One who is subscribed already counts as
+    /// Subscribes users, each with their own credential. One who is subscribed already counts as
     /// done. The id only names the user in the report: X reads it from the credential.
     ///
     /// `progress` is called after each of them.

@@ -82,7 +82,7 @@ impl<T: Transport> Client<T> {
         AppClient::new(self.clone())
     }
 
-    /// Returns the calls that are made for a user: his subscription, and his messages.
+    /// Returns the calls that are made for a user: their subscription, and their messages.
     pub fn user(&self, user: impl Into<UserCredential>) -> UserClient<T> {
         UserClient::new(self.clone(), user.into())
     }

@@ -101,7 +101,7 @@ fn may_exist(error: &ClientError) -> bool {
 }
 
 impl<T: Transport> UserClient<T> {
-    /// Sees to it that the user is subscribed, and says whether he was.
+    /// Sees to it that the user is subscribed, and says whether they were.
     ///
     /// A call whose fate is not known is made again, within the policy: that a subscription exists
     /// is what is wanted.

@@ -16,7 +16,7 @@
 //! let url = "https://example.com/webhooks/twitter".parse()?;
 //! let ensured = client.app().ensure_webhook(&url).await?;
 //! let user = client.user(UserToken::new("7-token".parse()?, "secret".parse()?));
-//! // That he is subscribed already is no failure.
+//! // Already subscribed is not an error.
 //! user.ensure_subscription(ensured.webhook.id).await?;
 //! # Ok(())
 //! # }

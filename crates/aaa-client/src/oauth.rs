@@ -16,7 +16,7 @@ use crate::{Client, ClientError, Operation, Transport};
 ///
 /// # Examples
 ///
-/// A user permits the app to act for him:
+/// A user permits the app to act for them:
 ///
 #[cfg_attr(feature = "reqwest", doc = "```no_run")]
 #[cfg_attr(not(feature = "reqwest"), doc = "```ignore")]

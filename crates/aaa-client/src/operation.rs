@@ -16,7 +16,7 @@ pub enum Operation {
     CreateSubscription,
     /// `GET` of `…/webhooks/{id}/subscriptions/all`.
     CheckSubscription,
-    /// `DELETE` of `webhooks/{id}/subscriptions/all.json`: the user ends his own subscription.
+    /// `DELETE` of `webhooks/{id}/subscriptions/all.json`: the user ends their own subscription.
     EndSubscription,
     /// `GET` of `…/webhooks/{id}/subscriptions/all/list`.
     ListSubscriptions,

@@ -230,7 +230,7 @@ impl<T> ApiRequest<'_, Page<T>> {
     }
 }
 
-/// Says who calls, and what he understands.
+/// Says who calls, and what they understand.
 pub(crate) fn introduce(headers: &mut HeaderMap) {
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));

@@ -13,7 +13,7 @@ use crate::{
     rate_limit::RateLimits, v1_1, v2,
 };
 
-/// The calls that are made for a user, with his credential. [`Client::user`] returns it; clones
+/// The calls that are made for a user, with their credential. [`Client::user`] returns it; clones
 /// are cheap.
 ///
 /// v2 takes an OAuth 1.0a access token or an OAuth 2.0 token, v1.1 only the former: the latter is
@@ -62,7 +62,7 @@ impl<T: Transport> UserClient<T> {
     ///
     /// # Errors
     ///
-    /// See [`ClientError`]. That he is not is no error, though v1.1 answers one: see
+    /// See [`ClientError`]. That they are not is no error, though v1.1 answers one: see
     /// [`v1_1::check_subscription`].
     pub async fn check_subscription(
         &self,

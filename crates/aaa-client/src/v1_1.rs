@@ -1,7 +1,7 @@
 //! The calls of the v1.1 Enterprise API, as pure functions
 //! (<https://docs.x.com/x-api/enterprise-gnip-2.0/fundamentals/account-activity>).
 //!
-//! Every path ends in `.json`, a success mostly has no body, and a user vouches with his OAuth
+//! Every path ends in `.json`, a success mostly has no body, and a user vouches with their OAuth
 //! 1.0a token: there is no function that takes another.
 
 use aaa_auth::UserToken;
@@ -60,7 +60,7 @@ pub fn create_subscription(
 
 /// Asks whether the user whose token this is, is subscribed.
 ///
-/// X answers an error when he is not. Only the one that says so counts as that answer (a 404 with
+/// X answers an error when they are not. Only the one that says so counts as that answer (a 404 with
 /// code 34 whose words are not about the webhook); every other one stays an error.
 pub fn check_subscription(
     webhook: WebhookId,

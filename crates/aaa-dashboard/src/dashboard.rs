@@ -48,12 +48,12 @@ const WAIT: Duration = Duration::from_secs(10);
 const LARGEST_CHANGE: usize = 64 * 1024;
 
 /// What is being done; it ends with words for whoever asked.
-pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
+pub type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
 
 /// Sends a stored delivery once more, somewhere.
 pub trait Resend: Send + Sync + 'static {
     /// Sends it to a URL, or to where it is usually sent, and says how that was answered.
-    fn resend(&self, delivery: StoredDelivery, to: Option<String>) -> Doing<'_>;
+    fn resend(&self, delivery: StoredDelivery, to: Option<String>) -> ActionFuture<'_>;
 
     /// Returns where it is usually sent, as it may be shown.
     fn usual(&self) -> Option<String> {
@@ -65,19 +65,19 @@ pub trait Resend: Send + Sync + 'static {
 pub trait Recover: Send + Sync + 'static {
     /// Begins to have what is missing replayed, unless somebody does so already. Answers once it
     /// has begun.
-    fn recover(&self, webhook: WebhookId) -> Doing<'_>;
+    fn recover(&self, webhook: WebhookId) -> ActionFuture<'_>;
 }
 
 /// Noting something; it ends with words when that did not work.
-pub type Noting<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+pub type RecordFuture<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 
 /// Remembers which webhooks were made here, so that nobody else's are taken for ours.
 pub trait Record: Send + Sync + 'static {
     /// Notes a webhook that was just made.
-    fn made<'a>(&'a self, webhook: &'a Webhook) -> Noting<'a>;
+    fn made<'a>(&'a self, webhook: &'a Webhook) -> RecordFuture<'a>;
 
     /// Forgets a webhook that was just deleted, whoever had made it.
-    fn deleted(&self, webhook: WebhookId) -> Noting<'_>;
+    fn deleted(&self, webhook: WebhookId) -> RecordFuture<'_>;
 }
 
 /// Makes the pages; see [the crate](crate).

@@ -84,5 +84,5 @@ mod x;
 
 pub use crate::{
     access::{Password, PasswordError},
-    dashboard::{Dashboard, Doing, NoRandomness, Noting, Record, Recover, Resend},
+    dashboard::{ActionFuture, Dashboard, NoRandomness, Record, RecordFuture, Recover, Resend},
 };

@@ -27,7 +27,7 @@ impl SignIns {
         Self { clock, waiting: Mutex::default() }
     }
 
-    /// Remembers somebody who goes to X; returns the name that he comes back with.
+    /// Remembers somebody who goes to X; returns the name that they come back with.
     pub(crate) fn add(&self, token: RequestToken) -> String {
         let name = token.token().token.expose().to_owned();
         let mut waiting = self.waiting();

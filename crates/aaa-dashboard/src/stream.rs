@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How many events are read at once.
 const PAGE: usize = 100;
 
-/// How long a stream lasts: whoever still watches comes again, and shows that he may.
+/// How long a stream lasts: whoever still watches comes again, and shows that they may.
 const LASTS: Duration = Duration::from_secs(3600);
 
 /// What is told of an event.

@@ -1,4 +1,4 @@
-//! Bodies of deliveries by themselves, for whoever sends them to a receiver of his own.
+//! Bodies of deliveries by themselves, for whoever sends them to a receiver of their own.
 
 use aaa_types::UserId;
 use bytes::Bytes;
@@ -140,7 +140,7 @@ impl Bodies {
         Self { random, ids: Ids::new(), stranger, made: 0, revoked: None }
     }
 
-    /// Makes the body that tells a user of something he did. `payload` is merged deeply into the
+    /// Makes the body that tells a user of something they did. `payload` is merged deeply into the
     /// item; of a kind that is unknown here, whose name ends in `_events`, it is the item. Without
     /// a payload posts and direct messages come in several varieties, in turn.
     ///

@@ -32,18 +32,18 @@
 //! `user_id` is the user who acts. The event is delivered for that user and for the others who are
 //! concerned, as far as they are subscribed: who is followed, liked, mentioned, answered, written
 //! to. When a subscription ends, what was still to be delivered for it is given up; the ledger says
-//! so of each event (`abandoned`). Another side than a stranger is named in `payload`, which is merged deeply into the item:
-//! `{"message_create":{"target":{"recipient_id":"8"}}}` writes to user 8. Without a payload, posts
-//! and direct messages come in several varieties, in turn. What stands beside the item is made to
-//! fit it, and `context` says what is to differ there: `{"user_has_blocked":true,"apps":null}`. A
-//! post that mentions or answers somebody says whether he has blocked its author, by what
-//! `block_events` there were. A kind that the emulator does not know
-//! is taken when its name ends in `_events`; the payload is then the item.
+//! so of each event (`abandoned`). Another side than a stranger is named in `payload`, which is
+//! merged deeply into the item: `{"message_create":{"target":{"recipient_id":"8"}}}` writes to user
+//! 8. Without a payload, posts and direct messages come in several varieties, in turn. What stands
+//! beside the item is made to fit it, and `context` says what is to differ there:
+//! `{"user_has_blocked":true,"apps":null}`. A post that mentions or answers somebody says whether
+//! they have blocked its author, by what `block_events` there were. A kind that the emulator does
+//! not know is taken when its name ends in `_events`; the payload is then the item.
 //!
 //! Events of the X Activity API reach the same webhook. A kind with a dot is one of those
 //! (`post.create`, `dm.received`, or whatever X invents); the item is then what stands under
 //! `data`, and `user_id` the one of its `filter`, where that names one. Who mentions, answers,
-//! quotes or reposts him, or writes to him, is a stranger. `filtered_stream` is a post of a
+//! quotes or reposts them, or writes to them, is a stranger. `filtered_stream` is a post of a
 //! filtered stream; there the item is the whole body. Both go to each webhook that the user is
 //! subscribed to, which stands for the subscriptions that those have elsewhere, or to the one named
 //! in `webhook_id`. A replay brings them back too, by the route `/2/webhooks/replay`.

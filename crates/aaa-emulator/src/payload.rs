@@ -34,7 +34,7 @@ pub(crate) struct Fresh {
     pub(crate) variety: u64,
     /// The other side of what nobody named another side for.
     pub(crate) stranger: u64,
-    /// When a user took his permission back; it is told to the second.
+    /// When a user took permission back; it is told to the second.
     pub(crate) revoked_at: Timestamp,
 }
 

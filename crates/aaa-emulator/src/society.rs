@@ -224,7 +224,7 @@ impl Society {
         }
     }
 
-    /// `author` deletes one of his posts, if there is one.
+    /// `author` deletes one of their posts, if there is one.
     fn delete(&mut self, author: u64, moment: &mut Moment<'_>) -> Act {
         let found = self.posts.iter().position(|post| post.author == author);
         match found.and_then(|at| self.posts.remove(at)) {

@@ -24,15 +24,25 @@ pub use self::{
 };
 use crate::coverage::{Heartbeat, Proof, Span};
 
-/// Remembers coverage, declared gaps and replay jobs. `aaa-store` implements it in SQLite and in
-/// memory.
+/// Remembers coverage, declared gaps and replay jobs. `aaa-store` implements it in SQLite, in memory
+/// and, by feature, in JetStream, where several receivers share it.
 ///
 /// Every method answers only when its effect is durable. Several processes may use one ledger:
 /// anybody may [declare](Self::declare) a gap, but only the holder of the [`Lease`] asks for jobs,
 /// and every write about a job names the lease it is made under.
+///
+/// # Errors
+///
+/// Every method fails with [`LedgerError::Unavailable`] when the store cannot be read or written;
+/// nobody knows then whether a write was made. A write that finds no room fails with
+/// [`LedgerError::Full`]. What else a method refuses stands beside it.
 pub trait Ledger: Send + Sync + 'static {
     /// Adds a heartbeat through the writer that stores deliveries, so that it proves that they
     /// could be stored.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Twin`] when another receiver that is alive has the same name.
     fn heartbeat(
         &self,
         heartbeat: Heartbeat,
@@ -84,7 +94,8 @@ pub trait Ledger: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::NotHeld`] when this is not the lease that counts.
+    /// [`LedgerError::NotHeld`] when this is not the lease that counts, [`LedgerError::NoAttempt`]
+    /// when there is no attempt of this number.
     fn settle(
         &self,
         lease: LeaseId,
@@ -145,7 +156,7 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> impl Future<Output = Result<BTreeSet<UserId>, LedgerError>> + Send;
 
     /// Takes a user out of those recorded: whoever ends a subscription on purpose says so here, and
-    /// a watch does not miss him.
+    /// a watch does not miss them.
     fn dismiss(
         &self,
         webhook: WebhookId,

@@ -35,9 +35,10 @@
 //! | somebody knows better | it is [declared](ledger::Ledger::declare) |
 //!
 //! Forged requests open none, nor does a jump of X's clock, or of the local one by up to three
-//! periods. A machine that was paused with its wall clock looks like such a jump. Covered time is *proved* where
-//! something arrived and *assumed* where only heartbeats say so ([`coverage::graded`]). What is
-//! dropped between X and a healthy receiver leaves no trace in either; only a [`sweep`] finds it.
+//! periods. A machine that was paused with its wall clock looks like such a jump. Covered time is
+//! *proved* where something arrived and *assumed* where only heartbeats say so
+//! ([`coverage::graded`]). What is dropped between X and a healthy receiver leaves no trace in
+//! either; only a [`sweep`] finds it.
 //!
 //! # What X replays, and when
 //!

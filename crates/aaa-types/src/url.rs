@@ -91,7 +91,7 @@ impl WebhookUrl {
 
     /// Says whether the host is a loopback address or `localhost`.
     pub fn is_loopback(&self) -> bool {
-        self.parsed().is_ok_and(|url| refusal::of_host(&url) == Some(UrlRefusal::Loopback))
+        self.parsed().is_ok_and(|url| is_loopback(&url))
     }
 
     fn parsed(&self) -> Result<Url, WebhookUrlError> {
@@ -220,6 +220,23 @@ impl fmt::Display for WebhookAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Says whether the host of any URL is the machine itself: a loopback address, `localhost` or a name
+/// below it (RFC 6761). What is sent there stays on the machine.
+///
+/// # Examples
+///
+/// ```
+/// use aaa_types::url::is_loopback;
+/// use url::Url;
+///
+/// assert!(is_loopback(&Url::parse("http://app.localhost:8080/")?));
+/// assert!(!is_loopback(&Url::parse("http://localhost.example.com/")?));
+/// # Ok::<(), url::ParseError>(())
+/// ```
+pub fn is_loopback(url: &Url) -> bool {
+    refusal::of_host(url) == Some(UrlRefusal::Loopback)
 }
 
 /// A text is not the address of a webhook, or not one for this API.

@@ -17,6 +17,11 @@ use crate::delivery::VerifiedDelivery;
 /// implementation says in its documentation.
 pub trait Inbox: Send + Sync + 'static {
     /// Stores a delivery; each of its events once, by its key.
+    ///
+    /// # Errors
+    ///
+    /// See [`InboxError`]. Then nothing may be relied on, and the receiver answers 503: X sends the
+    /// delivery again.
     fn commit(
         &self,
         delivery: VerifiedDelivery,
@@ -61,7 +66,13 @@ pub enum InboxError {
 /// Events become visible in that order, too: what is not in a page, although its number is lower
 /// than that of another, will never be there.
 pub trait EventLog: Send + Sync + 'static {
-    /// Returns the next page of events.
+    /// Returns the next page of events, in rising order of their numbers; an empty page if there is
+    /// none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`InboxError::Unavailable`] when the store cannot be read, [`InboxError::Closed`] when it was
+    /// closed.
     fn events(
         &self,
         query: EventQuery,

@@ -1,13 +1,14 @@
 //! Receives X (Twitter) webhooks: answers challenge-response checks, verifies signatures, and
 //! acknowledges a delivery only after it is durable.
 //!
-//! The core is pure: [`crc`] and [`signature`] are functions over bytes, [`delivery`] is the way
-//! of a delivery as a typestate, [`diagnosis`] says why a signature does not fit, and [`inbox`] is
-//! the trait that a store implements; [`consumer`] does something with what was stored;
-//! [`networks`] says from where requests may come; a [`distribution`] is what was measured. With the feature `axum` (on by default)
-//! `receiver` is a tower service, an axum router and an extractor; with `server` there is an accept
-//! loop with time-outs and a draining shutdown, with `tls` behind TLS; with `metrics` there is what
-//! an operator watches.
+//! The core is pure: [`crc`] and [`signature`] are functions over bytes, [`delivery`] is the way of
+//! a delivery as a typestate, [`diagnosis`] says why a signature does not fit, and [`inbox`] is the
+//! trait that a store implements. An [`app`] has the secrets that verify; [`consumer`] does something
+//! with what was stored; [`networks`] says from where requests may come. A [`distribution`] is what
+//! was measured, and a [`failure_streak`] has a log tell of a failure once. With the feature `axum`
+//! (on by default) `receiver` is a tower service, an axum router and an extractor; with `server`
+//! there is an accept loop with time-outs and a draining shutdown, with `tls` behind TLS; with
+//! `metrics` there is what an operator watches.
 //!
 //! ```
 //! use aaa_webhook::{crc::CrcToken, signature::Signature};
@@ -57,8 +58,9 @@
 //! * **Connections.** An idle one is a task, a socket and buffers that grow with what is sent, up
 //!   to `server::Limits::header_bytes` (32 KiB). Beyond the first 16 KiB of each, all bodies that
 //!   are not verified yet share `receiver::Limits::bodies` (64 MiB). So on 1,024 connections
-//!   strangers keep at most 1,024 times 48 KiB and 64 MiB of what they sent, 112 MiB, at worst twice
-//!   that since memory grows by doubling, and answers that they do not read. Deliveries that are verified wait in the inbox's queue, which has bounds of its own.
+//!   strangers keep at most 1,024 times 48 KiB and 64 MiB of what they sent, 112 MiB, at worst
+//!   twice that since memory grows by doubling, and answers that they do not read. Deliveries that
+//!   are verified wait in the inbox's queue, which has bounds of its own.
 //! * **Stored keys.** The receiver keeps none, and a check never asks for one: what many keys cost,
 //!   the inbox says.
 
@@ -68,6 +70,7 @@ pub mod crc;
 pub mod delivery;
 pub mod diagnosis;
 pub mod distribution;
+pub mod failure_streak;
 pub mod inbox;
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -77,4 +80,3 @@ pub mod receiver;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod signature;
-pub mod spell;

@@ -53,9 +53,9 @@ use crate::{
     app::App,
     crc::TokenRule,
     delivery::{Acknowledged, Durable, VerifiedDelivery},
+    failure_streak::FailureStreak,
     inbox::{Inbox, InboxError},
     networks::Sources,
-    spell::Spell,
 };
 
 /// How much a receiver takes, and how long.
@@ -70,7 +70,8 @@ pub struct Limits {
     pub bodies: usize,
     /// How long a body may take to arrive, 2 s by default.
     pub body_time: Duration,
-    /// How long a request may take in all, 2.5 s by default: below the 3 s after which X gives up.
+    /// How long a request may take in all, 2.5 s by default: below the 3 s after which v1.1 gives up
+    /// (v2 waits 10 s).
     pub deadline: Duration,
 }
 
@@ -118,7 +119,7 @@ pub struct Receiver<I> {
     verifier: Verifier,
     inbox: Arc<I>,
     /// Verified deliveries that are not stored.
-    refusing: Arc<Mutex<Spell>>,
+    refusing: Arc<Mutex<FailureStreak>>,
 }
 
 /// Marks the answer to a delivery that X signed, for the accept loop; not to a copy, which may be
@@ -180,8 +181,8 @@ impl<I: Inbox> Receiver<I> {
 
     /// Answers the checks with these tokens: X does not document what they look like.
     #[must_use]
-    pub fn with_tokens(self, rule: TokenRule) -> Self {
-        Self { verifier: self.verifier.with_tokens(rule), ..self }
+    pub fn with_crc_tokens(self, rule: TokenRule) -> Self {
+        Self { verifier: self.verifier.with_crc_tokens(rule), ..self }
     }
 
     /// Answers only what comes from these networks, checks included; but a check that is signed

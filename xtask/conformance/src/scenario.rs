@@ -26,7 +26,7 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// The user whose account is subscribed.
 const USER: u64 = 7;
 
-/// The user to whom he writes.
+/// The user who is written to.
 const FRIEND: u64 = 8;
 
 /// An id that nothing has.
@@ -145,7 +145,7 @@ impl Scene {
         let client = self.client(all_credentials()?)?;
         let user = client.user(token(USER)?);
         if user.check_subscription(hook).await?.subscribed {
-            return Err("the user is subscribed before he was".into());
+            return Err("the user is subscribed before being subscribed".into());
         }
         user.subscribe(hook).await?;
         user.check_subscription(hook).await?;

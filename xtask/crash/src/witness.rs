@@ -8,7 +8,7 @@
 //!
 //! The first who opens a database after a crash cuts the index and makes it anew from the log. So
 //! an index that is another one while the log is still there belongs to somebody who was killed
-//! after he had begun to recover and before the receiver had moved the log into the database.
+//! after it had begun to recover and before the receiver had moved the log into the database.
 
 use std::{
     fs, io,

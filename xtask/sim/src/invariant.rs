@@ -38,7 +38,7 @@ invariants! {
     Swept = "a sweep finds what was dropped on its way",
     /// Every gap is near something that really happened.
     GapsAreReal = "every gap touches a true one",
-    /// One attempt at a time is not settled, and nobody asks while a job runs that he knows of.
+    /// One attempt at a time is not settled, and nobody asks while a job runs that they know of.
     OneJob = "never two live jobs",
     /// Nobody writes about a job under a lease that somebody else has taken over.
     LeaseKept = "who writes about a job has the lease",

@@ -47,7 +47,7 @@ pub fn access_token(
     }
 }
 
-/// What the flow ends with: a user's token, and mostly who he is.
+/// What the flow ends with: a user's token, and mostly who they are.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Access {

@@ -8,7 +8,7 @@ use crate::form::Twice;
 /// What stands for a callback where there is none.
 const OOB: &str = "oob";
 
-/// Where the user is sent after he agreed or did not; registered in the app's settings, and sent
+/// Where the user is sent after they agreed or did not; registered in the app's settings, and sent
 /// exactly as it was written.
 ///
 /// # Examples

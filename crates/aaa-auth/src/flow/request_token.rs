@@ -90,7 +90,7 @@ impl RequestToken {
     }
 
     /// Returns the page on which the user gives permission. It is for this user only: whoever
-    /// opens it gives permission for himself.
+    /// opens it gives permission for their own account.
     ///
     /// With a PIN it must be `/oauth/authorize`. Otherwise it is `/oauth/authenticate`, which
     /// sends a user who agreed before straight back.

@@ -8,7 +8,7 @@ const MAX: usize = 256;
 /// How many digits a PIN may have; X shows 7.
 const PIN_DIGITS: std::ops::RangeInclusive<usize> = 4..=12;
 
-/// The proof that the user gave permission: what the callback brought, or the PIN that he was
+/// The proof that the user gave permission: what the callback brought, or the PIN that they were
 /// shown. It works once.
 ///
 /// # Examples

@@ -1,4 +1,4 @@
-//! Where a user comes back to after he gave permission: a page on loopback that waits for him.
+//! Where a user comes back to after giving permission: a page on loopback that waits for them.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -67,7 +67,7 @@ impl Landing {
     ///
     /// # Errors
     ///
-    /// Fails when he did not give permission.
+    /// Fails when the user did not give permission.
     pub(super) async fn wait(self, request: RequestToken) -> Result<Verifier, Failure> {
         let (sender, answer) = oneshot::channel();
         let door = Door {

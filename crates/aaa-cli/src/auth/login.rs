@@ -1,4 +1,4 @@
-//! `aaa auth login`: a user permits the app to act for him, and his token is stored.
+//! `aaa auth login`: a user permits the app to act for them, and their token is stored.
 
 use std::time::Duration;
 

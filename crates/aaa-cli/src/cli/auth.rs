@@ -21,7 +21,7 @@ pub(crate) enum AuthCommand {
 
 The callback must stand in the app's settings, exactly so.")]
     Login(LoginArgs),
-    /// Prints the app's bearer token, which belongs into X_BEARER_TOKEN
+    /// Prints the app's bearer token, for X_BEARER_TOKEN
     #[command(after_help = "Examples:
   aaa auth bearer --env >> .env
   aaa auth bearer --invalidate")]

@@ -202,7 +202,7 @@ impl FromStr for Seqs {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WANTED: &str = "wanted is SEQ, FIRST-LAST or FIRST-, from 1";
+        const WANTED: &str = "expected SEQ, FIRST-LAST or FIRST-, from 1";
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let first = first.parse().map_err(|_| WANTED)?;
         let last = if last.is_empty() { u64::MAX } else { last.parse().map_err(|_| WANTED)? };

@@ -29,7 +29,7 @@ pub(crate) struct KeepArgs {
     #[arg(long, value_name = "TIME", value_parser = days)]
     pub(crate) keep_keys: Option<Duration>,
     /// Take the content out of stored posts when X reports their deletion, and out of a user's
-    /// events when he revokes access; events of the X Activity API keep theirs
+    /// events when they revoke access; events of the X Activity API keep theirs
     #[arg(long)]
     pub(crate) redact_deleted: bool,
 }

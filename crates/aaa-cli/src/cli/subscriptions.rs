@@ -44,7 +44,7 @@ pub(crate) enum SubscriptionsCommand {
         id: WebhookId,
     },
     /// Ends the subscription of a user, whom listeners on the same data directory do not miss then;
-    /// his own token is not needed
+    /// their own token is not needed
     #[command(after_help = "Example:\n  aaa subscriptions remove 1234577122340233217 7")]
     Remove {
         /// The webhook

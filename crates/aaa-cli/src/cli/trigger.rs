@@ -69,7 +69,7 @@ impl FromStr for Rate {
 
 /// Reads how often something happens.
 pub(super) fn per_second(text: &str) -> Result<f64, &'static str> {
-    const WANTED: &str = "wanted is a number of events per second, such as 20 or 0.5";
+    const WANTED: &str = "expected a number of events per second, such as 20 or 0.5";
     let rate: f64 = text.parse().map_err(|_| WANTED)?;
     if !(0.001..=100_000.0).contains(&rate) {
         return Err("the rate is between 0.001 and 100000 per second");

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aaa_dashboard::{Doing, Recover};
+use aaa_dashboard::{ActionFuture, Recover};
 use aaa_types::WebhookId;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -45,7 +45,7 @@ impl Recovery {
 }
 
 impl Recover for Recovery {
-    fn recover(&self, webhook: WebhookId) -> Doing<'_> {
+    fn recover(&self, webhook: WebhookId) -> ActionFuture<'_> {
         Box::pin(async move {
             if self.is_running() {
                 return Ok("it is being recovered already".to_owned());

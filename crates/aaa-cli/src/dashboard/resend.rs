@@ -1,6 +1,6 @@
 //! Sends stored deliveries once more.
 
-use aaa_dashboard::{Doing, Resend};
+use aaa_dashboard::{ActionFuture, Resend};
 use aaa_types::ConsumerSecret;
 use aaa_webhook::consumer::StoredDelivery;
 
@@ -19,7 +19,7 @@ impl Again {
 }
 
 impl Resend for Again {
-    fn resend(&self, delivery: StoredDelivery, to: Option<String>) -> Doing<'_> {
+    fn resend(&self, delivery: StoredDelivery, to: Option<String>) -> ActionFuture<'_> {
         Box::pin(async move {
             let to = match (to, &self.usual) {
                 (Some(to), _) => to.parse::<ForwardUrl>()?,

@@ -298,7 +298,7 @@ fn users(
             None => users.push((None, owner.clone().into())),
         }
     }
-    // What a user has permitted last is in the file, and whether he has taken it back.
+    // What a user has permitted last is in the file, and whether they have taken it back.
     for (id, stored) in tokens.iter() {
         if stored.is_revoked() {
             known.remove(&id);

@@ -1,4 +1,4 @@
-//! `aaa auth`. The test is the user and his browser.
+//! `aaa auth`. The test is the user and the browser.
 
 use std::process::Stdio;
 

@@ -118,7 +118,7 @@ async fn what_cannot_be_done_says_why() {
     let (code, stderr) = lab.fails(&["subscriptions", "add", &id, "--user", "7"]).await;
     assert_eq!(code, 3, "{stderr}");
     assert!(stderr.contains("aaa auth login"), "{stderr}");
-    // The token of the owner is his, whether or not he is named.
+    // The token of the owner is their own, whether or not they are named.
     lab.json(&["subscriptions", "add", &id, "--user", "1"]).await;
     lab.store(7, "7-emulator");
     for api in GENERATIONS {

@@ -1,4 +1,4 @@
-//! What somebody reads whose command does not fit: what he typed is not right, or somebody else is
+//! What somebody reads whose command does not fit: what was typed is not right, or somebody else is
 //! in the way.
 
 use std::fs;
@@ -116,7 +116,7 @@ async fn what_does_not_fit() {
     -> 2
 
     $ aaa listen --hook-url http://ann:hu/sh@host/
-    error: invalid value 'http://…@host/' for '--hook-url <URL>': wanted is an absolute URL
+    error: invalid value 'http://…@host/' for '--hook-url <URL>': expected an absolute URL
     -> 2
 
     $ aaa listen --register https://ann:hush@example.com/hook
@@ -128,11 +128,11 @@ async fn what_does_not_fit() {
     -> 2
 
     $ aaa events resend 1 --to ftp://ann:hush@host/?token=hush
-    error: invalid value 'ftp://…@host/?…' for '--to <URL>': wanted is an http or https URL
+    error: invalid value 'ftp://…@host/?…' for '--to <URL>': expected an http or https URL
     -> 2
 
     $ aaa dashboard --resend-to ann:hush@host
-    error: invalid value '…@host' for '--resend-to <URL>': wanted is an http or https URL
+    error: invalid value '…@host' for '--resend-to <URL>': expected an http or https URL
     -> 2
 
     $ aaa trigger follow_events --user 7 --to http://ann:hush@host/

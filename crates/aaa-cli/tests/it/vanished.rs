@@ -114,7 +114,7 @@ async fn whom_somebody_removed_is_neither_missed_nor_subscribed_again() {
     let id = scene.webhook.clone();
     let removed = scene.lab.run(&["subscriptions", "remove", &id, "7"]).await;
     assert_eq!(removed.code, 0, "{}", removed.stderr);
-    insta::assert_snapshot!(removed.stderr, @"warning: a token of user 7 is stored, so the next listener will miss him all the same: `aaa store forget --user 7` removes it, with what was delivered for him");
+    insta::assert_snapshot!(removed.stderr, @"warning: a token of user 7 is stored, so the next listener will miss them all the same: `aaa store forget --user 7` removes it, with what was delivered for them");
     // Who misses another one has looked for this one as well.
     vanish(&scene, "8").await;
     told.about("subscription_back", &Value::from("8")).await;

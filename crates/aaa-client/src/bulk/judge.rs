@@ -9,7 +9,7 @@ const IN_A_ROW: u32 = 3;
 /// Decides which failures would hit everybody.
 #[derive(Debug)]
 pub(super) struct Judge {
-    /// Whether each user vouches for himself.
+    /// Whether users vouch for themselves.
     own_credentials: bool,
     somebody_succeeded: bool,
     doubtful: u32,

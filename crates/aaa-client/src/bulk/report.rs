@@ -36,11 +36,11 @@ pub enum Removed {
 pub struct BulkProgress<'a, O> {
     /// The user.
     pub user: UserId,
-    /// How many users are done, he included.
+    /// How many users are done, this one included.
     pub done: usize,
     /// How many there are in all.
     pub total: usize,
-    /// How it ended for him.
+    /// How it ended for this user.
     pub result: Result<&'a O, &'a ClientError>,
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Sender(IpAddr);
 impl From<IpAddr> for Sender {
     fn from(ip: IpAddr) -> Self {
         Self(match ip.to_canonical() {
-            // Whoever has one address of IPv6 has as many as he likes, in a network of this size.
+            // Whoever has one address of IPv6 has as many as they like, in a network of this size.
             IpAddr::V6(v6) => {
                 let network = u128::from(v6) & !u128::from(u64::MAX);
                 IpAddr::V6(Ipv6Addr::from(network))
@@ -41,7 +41,7 @@ impl Sender {
     ///
     /// On loopback that is a proxy or somebody on this machine. What a proxy has added at the right
     /// end of `X-Forwarded-For` tells its senders apart; somebody on this machine can write there
-    /// what he likes, and the limit for everybody together holds for him all the same.
+    /// what they like, and the limit for everybody together holds for them all the same.
     pub(crate) fn of(extensions: &Extensions, headers: &HeaderMap) -> Option<Self> {
         let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
         let forwarded = || {
@@ -67,7 +67,7 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    /// Says how long a sender has to wait, if he has to.
+    /// Says how long a sender has to wait, if at all.
     pub(super) fn wait(&mut self, sender: Option<Sender>, now: Duration) -> Option<Duration> {
         if now.saturating_sub(self.since) >= PER {
             *self = Self { since: now, ..Self::default() };
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(sender("127.0.0.1:5", &["10.9.9.9, 192.0.2.7"]), at("192.0.2.7"));
         assert_eq!(sender("[::1]:5", &["10.9.9.9", "192.0.2.7"]), at("192.0.2.7"));
         assert_eq!(sender("127.0.0.1:5", &["no address"]), at("127.0.0.1"));
-        // Who comes from elsewhere is who he is.
+        // Who comes from elsewhere is who they are.
         assert_eq!(sender("192.0.2.1:5", &["192.0.2.7"]), at("192.0.2.1"));
         assert_eq!(Sender::of(&Extensions::new(), &HeaderMap::new()), None);
     }

@@ -90,7 +90,7 @@ pub(crate) async fn pin(
 }
 
 /// A user comes back from X. The browser comes from another site, so it brings no cookie; what
-/// lets him in is the request token, which only somebody who was signed in could begin with.
+/// lets them in is the request token, which only somebody who was signed in could begin with.
 pub(crate) async fn callback(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,

@@ -34,7 +34,7 @@ pub(crate) async fn resend(
         to if Some(to) == resend.usual().as_deref() => None,
         to => {
             let url = Url::parse(to).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-            Some(url.ok_or_else(|| Refused::wrong("wanted is an http or https URL"))?.to_string())
+            Some(url.ok_or_else(|| Refused::wrong("expected an http or https URL"))?.to_string())
         }
     };
     let event = find(&shared, &seq).await?;

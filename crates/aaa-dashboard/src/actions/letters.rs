@@ -28,7 +28,7 @@ pub(crate) async fn redrive(
 ) -> Result<Done, Refused> {
     let consumer: ConsumerName = change.consumer.parse().map_err(Refused::wrong)?;
     let number = |text: Option<String>, otherwise: u64| match text {
-        Some(text) => text.parse().map_err(|_| Refused::wrong("wanted are numbers of events")),
+        Some(text) => text.parse().map_err(|_| Refused::wrong("expected numbers of events")),
         None => Ok(otherwise),
     };
     let (first, last) = (number(change.first, 1)?, number(change.last, u64::MAX)?);

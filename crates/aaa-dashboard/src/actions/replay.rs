@@ -86,7 +86,7 @@ fn minute(text: &str) -> Result<Timestamp, Refused> {
     }
     let time = text.parse::<DateTime>().and_then(|time| time.to_zoned(TimeZone::UTC));
     time.map(|time| time.timestamp())
-        .map_err(|_| Refused::wrong("wanted are times such as 2025-11-22T04:13, in UTC"))
+        .map_err(|_| Refused::wrong("expected times such as 2025-11-22T04:13, in UTC"))
 }
 
 #[cfg(test)]

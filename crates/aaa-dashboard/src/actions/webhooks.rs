@@ -137,7 +137,7 @@ pub(crate) async fn unsubscribe(
     Change(of): Change<Of>,
 ) -> Result<Done, Refused> {
     let (id, user) = (id(&text)?, of.user()?);
-    // A listener that looks meanwhile does not miss him; and should it still have seen him, it is
+    // A listener that looks meanwhile does not miss them; and should it still have seen them, it is
     // told once more.
     let _ = shared.store.dismiss(id, user).await;
     let ended = shared.x.calls().unsubscribe(id, user).await;
@@ -149,7 +149,7 @@ pub(crate) async fn unsubscribe(
     }
     let mut words = format!("user {user} is no longer subscribed to webhook {id}");
     if let Err(error) = dismissed {
-        words.push_str(&format!("; a listener will miss him: {error}"));
+        words.push_str(&format!("; a listener will miss them: {error}"));
     }
     Ok(Done::new(words))
 }

@@ -37,7 +37,7 @@ async fn page_of(shared: &Shared) -> Html<String> {
             section.card {
                 h2 { "Sign another user in" }
                 p {
-                    "X asks the user whether the app may act for him, and sends him back here. The app's settings at X have to list the callback "
+                    "X asks the user whether the app may act for them, and sends them back here. The app's settings at X have to list the callback "
                     code { "…" (shared.at("/accounts/callback")) } "; without it, take the PIN."
                 }
                 form data-post=(shared.at("/accounts/sign-in")) {

@@ -178,7 +178,7 @@ pub(super) fn kind(kind: &str) -> Markup {
     html! { span class=(format!("kind {family}")) { bdi { (kind) } } }
 }
 
-/// Writes a user as a link to what he was sent.
+/// Writes a user as a link to what they were sent.
 pub(super) fn user(shared: &Shared, user: Option<&str>) -> Markup {
     html! {
         @match user {

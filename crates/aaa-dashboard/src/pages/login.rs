@@ -26,7 +26,7 @@ pub(crate) struct Wanted {
     next: String,
 }
 
-/// Sends somebody who is not signed in to where he can.
+/// Sends somebody who is not signed in to where they can.
 pub(crate) fn away(shared: &Shared, wanted: &Uri) -> Redirect {
     let wanted = wanted.path_and_query().map_or("/", |wanted| wanted.as_str());
     let query =

@@ -21,7 +21,7 @@ use crate::{
     words,
 };
 
-/// How many users are listed; who looks for one of more filters by his id.
+/// How many users are listed; who looks for one of more filters by id.
 const LISTED: usize = 500;
 
 pub(crate) async fn page(State(shared): State<Arc<Shared>>, Path(text): Path<String>) -> Response {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aaa_dashboard::{Dashboard, Noting, Record};
+use aaa_dashboard::{Dashboard, Record, RecordFuture};
 use aaa_emulator::credentials;
 use aaa_replay::{
     coverage::{Cause, Heartbeat, RunId, Tally},
@@ -73,11 +73,11 @@ async fn what_is_made_and_deleted_is_noted() {
 struct Full;
 
 impl Record for Full {
-    fn made<'a>(&'a self, _: &'a Webhook) -> Noting<'a> {
+    fn made<'a>(&'a self, _: &'a Webhook) -> RecordFuture<'a> {
         Box::pin(async { Err("the disk is full".to_owned()) })
     }
 
-    fn deleted(&self, _: WebhookId) -> Noting<'_> {
+    fn deleted(&self, _: WebhookId) -> RecordFuture<'_> {
         Box::pin(async { Err("the disk is full".to_owned()) })
     }
 }
@@ -105,7 +105,7 @@ struct Slow {
 }
 
 impl Record for Slow {
-    fn made<'a>(&'a self, _: &'a Webhook) -> Noting<'a> {
+    fn made<'a>(&'a self, _: &'a Webhook) -> RecordFuture<'a> {
         Box::pin(async {
             self.begun.notify_one();
             self.goes_on.notified().await;
@@ -114,7 +114,7 @@ impl Record for Slow {
         })
     }
 
-    fn deleted(&self, _: WebhookId) -> Noting<'_> {
+    fn deleted(&self, _: WebhookId) -> RecordFuture<'_> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -142,7 +142,7 @@ async fn users_are_subscribed_and_removed() {
     stage.store.remember(webhook, users(&[7, 8])).await.unwrap();
     let (status, words) = pages.post(&format!("{page}/unsubscribe"), json!({ "user": "7" })).await;
     assert_eq!((status, words), (200, format!("user 7 is no longer subscribed to webhook {id}")));
-    // No listener misses him.
+    // No listener misses them.
     assert_eq!(stage.store.remembered(webhook).await.unwrap(), users(&[8]));
     assert!(pages.page(&page).await.contains("Nobody is, so nothing is delivered"));
     let (status, _) = pages.post(&format!("{page}/unsubscribe"), json!({ "user": "seven" })).await;
@@ -185,12 +185,12 @@ async fn the_apps_owner_is_subscribed_without_signing_in() {
         );
         let shown = pages.page(&page).await;
         assert!(!shown.contains("value=\"owner\"") && shown.contains("<bdi>the app's owner</bdi>"));
-        // By his id as well.
+        // By id as well.
         let (_, words) = pages.post(&subscribe, json!({ "user": "1" })).await;
         assert_eq!(words, format!("user 1 is already subscribed to webhook {id}"));
         pages.post(&format!("{page}/unsubscribe"), json!({ "user": "1" })).await;
     }
-    // Once he has signed in, what he permitted last is offered.
+    // Once they have signed in, what they permitted last is offered.
     stage.store_token(1, "one");
     let dashboard = Dashboard::new(stage.store.clone(), stage.owned_client());
     let pages = Pages::new(dashboard.with_tokens(stage.tokens.clone()));
@@ -246,7 +246,7 @@ async fn replays_are_handed_over() {
     assert_eq!((declared.len(), gap.cause), (1, Cause::Requested));
     assert_eq!(gap.to.duration_since(gap.from).as_mins(), 30);
     assert_eq!(declared[0].declaration.webhook, Some(id));
-    // Somebody does, so he finds it.
+    // Somebody does, so they find it.
     let offset = SignedDuration::ZERO;
     let uptime = SignedDuration::from_secs(1);
     let tally = Tally::default();

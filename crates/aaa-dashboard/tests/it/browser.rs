@@ -178,7 +178,7 @@ async fn webhooks_and_users_from_beginning_to_end() {
     browser.open(back.as_str().unwrap()).await.unwrap();
     assert!(browser.text("main").await.unwrap().contains("Nothing was done"));
 
-    // Another one does not; a third reads a PIN off X's page, in a browser of his own.
+    // Another one does not; a third reads a PIN off X's page, in a browser of their own.
     browser.open(&format!("{url}/accounts")).await.unwrap();
     browser.click("form[data-post='/accounts/sign-in'] button").await.unwrap();
     shown(&browser, "button[value=deny]").await;

@@ -353,7 +353,7 @@ async fn addresses_that_are_not_quite_right() {
         assert_eq!(page.headers["location"], leads);
     }
     assert_eq!(under.get("?span=1h&span=5d").await.status, StatusCode::BAD_REQUEST);
-    // Whoever has to sign in is asked to first, and comes to where he wanted.
+    // Whoever has to sign in is asked to first, and comes to where they wanted.
     let closed = Pages::new(stage.dashboard().with_password(password));
     let page = closed.get("/events/").await;
     assert_eq!(page.headers["location"], "/login?next=%2Fevents%2F");

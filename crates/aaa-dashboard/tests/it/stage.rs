@@ -11,7 +11,7 @@ use aaa_auth::{
     tokens::{StoredToken, TokenFile},
 };
 use aaa_client::{Client, ClientBuilder};
-use aaa_dashboard::{Dashboard, Doing, Noting, Record, Recover, Resend};
+use aaa_dashboard::{ActionFuture, Dashboard, Record, RecordFuture, Recover, Resend};
 use aaa_emulator::{Emulator, control::Trigger, credentials};
 use aaa_store::{Settings, SqliteStore};
 use aaa_types::{WebhookId, api::Webhook};
@@ -62,7 +62,7 @@ impl Asked {
 }
 
 impl Resend for Asked {
-    fn resend(&self, delivery: StoredDelivery, to: Option<String>) -> Doing<'_> {
+    fn resend(&self, delivery: StoredDelivery, to: Option<String>) -> ActionFuture<'_> {
         let to = to.unwrap_or_else(|| "the usual place".to_owned());
         self.note(format!("{} to {to}", String::from_utf8_lossy(delivery.body())));
         Box::pin(async move {
@@ -80,19 +80,19 @@ impl Resend for Asked {
 }
 
 impl Recover for Asked {
-    fn recover(&self, webhook: WebhookId) -> Doing<'_> {
+    fn recover(&self, webhook: WebhookId) -> ActionFuture<'_> {
         self.note(format!("recover {webhook}"));
         Box::pin(async { Ok("recovery has begun".to_owned()) })
     }
 }
 
 impl Record for Asked {
-    fn made<'a>(&'a self, webhook: &'a Webhook) -> Noting<'a> {
+    fn made<'a>(&'a self, webhook: &'a Webhook) -> RecordFuture<'a> {
         self.note(format!("made {} for {}", webhook.id, webhook.url));
         Box::pin(async { Ok(()) })
     }
 
-    fn deleted(&self, webhook: WebhookId) -> Noting<'_> {
+    fn deleted(&self, webhook: WebhookId) -> RecordFuture<'_> {
         self.note(format!("deleted {webhook}"));
         Box::pin(async { Ok(()) })
     }

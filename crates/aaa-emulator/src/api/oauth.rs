@@ -225,7 +225,7 @@ fn invalidate(
     }
 }
 
-/// Sends the user back to where he came from.
+/// Sends the user back to where they came from.
 fn go_back(callback: &str, token: &str, verifier: Option<&str>) -> Reply {
     let location = Url::parse(callback).ok().and_then(|mut url| {
         match verifier {

@@ -214,7 +214,7 @@ pub enum Operation {
     ListSubscriptions,
     /// `DELETE …/subscriptions/{user_id}/all`
     Unsubscribe,
-    /// `DELETE …/subscriptions/all.json` of v1.1: a user ends his own subscription.
+    /// `DELETE …/subscriptions/all.json` of v1.1: a user ends their own subscription.
     UnsubscribeSelf,
     /// `GET …/subscriptions/count`
     CountSubscriptions,

@@ -194,7 +194,7 @@ pub struct SavedRequest {
     pub form_token: String,
     /// When it ends.
     pub expires: Timestamp,
-    /// What the user decided, if he did.
+    /// What the user decided, if they did.
     pub decision: Option<SavedDecision>,
 }
 

@@ -76,7 +76,7 @@ impl Trigger {
 pub struct Triggered {
     /// In the order in which they are delivered.
     pub events: Vec<TriggeredEvent>,
-    /// For whoever waited until his patience was over: the ids of those that were neither
+    /// For whoever waited until patience was over: the ids of those that were neither
     /// delivered nor have failed for good by then. Retries and delays can take longer than anybody
     /// waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -204,7 +204,7 @@ fn beside(event_type: &str, event: &Value, fresh: &Fresh) -> Value {
     }
 }
 
-/// A user by himself, under `data`.
+/// A user alone, under `data`.
 fn enclosed(id: &str) -> Value {
     json!({ "data": user::in_activity(id) })
 }

@@ -43,7 +43,7 @@ fn post(value: &mut Value, given: &Value) {
     inside("quoted_status", value, given, post);
 }
 
-/// A user as posts and likes have him.
+/// A user as posts and likes have one.
 fn person(value: &mut Value, given: &Value) {
     both(value, given, "id", "id_str", |id| id);
     if given.get("id").is_some() || given.get("id_str").is_some() {
@@ -51,7 +51,7 @@ fn person(value: &mut Value, given: &Value) {
     }
 }
 
-/// A user as follows, blocks and mutes have him.
+/// A user as follows, blocks and mutes have one.
 fn related(value: &mut Value, given: &Value) {
     if given.get("id").is_some() {
         names(value, given, "id");

@@ -12,7 +12,7 @@ use crate::settings::BlockedFlag;
 pub(crate) struct Around<'a> {
     /// How it is told whether the user has blocked the author of a post.
     pub(crate) flag: BlockedFlag,
-    /// Whether he has.
+    /// Whether they have.
     pub(crate) has_blocked: bool,
     /// What the caller wants to differ.
     pub(crate) context: Option<&'a Map<String, Value>>,

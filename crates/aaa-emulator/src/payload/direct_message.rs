@@ -45,7 +45,7 @@ pub(super) fn plain(sender: &str, recipient: &str, fresh: &Fresh) -> Value {
     })
 }
 
-/// What a caller says about his message. A picture stands in the text with its address.
+/// What a caller says about a message. A picture stands in the text with its address.
 pub(super) fn sent(id: u64, recipient: UserId, text: Option<&str>, media_id: Option<u64>) -> Value {
     let link = media_id.map(|_| PHOTO_LINK);
     let text: Vec<_> = text.into_iter().chain(link).collect();

@@ -164,7 +164,7 @@ fn other_products_share_the_webhook() {
     assert!(body["matching_rules"][0]["id"].is_string() && body.get("for_user_id").is_none());
 }
 
-/// Who is named by one of his ids is named by all of them, but for what was given as well.
+/// Who is named by one of their ids is named by all of them, but for what was given as well.
 #[test]
 fn ids_that_are_given_bring_the_rest() {
     let shown = |kind: &str, payload: Value, paths: &[&str]| -> Vec<Value> {

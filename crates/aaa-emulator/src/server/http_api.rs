@@ -25,7 +25,7 @@ pub(super) async fn call(State(shared): State<Arc<Shared>>, request: Request) ->
         Ok(body) => body,
         Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
     };
-    // Somebody who polls is no reason to write a file anew; that he did is in the limits only.
+    // Somebody who polls is no reason to write a file anew; that they did is in the limits only.
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
     let request = http::Request::from_parts(parts, body);
     let ((called, settings), answer) = shared.visit_as(changes, |v| {

@@ -10,7 +10,7 @@ use crate::{
     world::Outcome,
 };
 
-/// How long somebody waits for deliveries before he is told how it stands.
+/// How long somebody waits for deliveries before being told how it stands.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The longest step of the clock.

@@ -155,7 +155,7 @@ impl World {
                 let is_live = !matches!(work, Work::Event { job: Some(_), .. });
                 self.start(webhook, work, fault);
                 let any = self.release_overtaken(webhook);
-                // Whoever begins what a job sends goes on with the job himself.
+                // Whoever begins what a job sends goes on with the job too.
                 if any && is_live {
                     self.resume_replay(webhook);
                 }

@@ -56,7 +56,7 @@ pub struct RequestGrant {
 /// What the page shows that asks a user for permission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
-    /// Where the user goes from there; `oob` if he is shown a PIN.
+    /// Where the user goes from there; `oob` if they are shown a PIN.
     pub callback: String,
     /// What the page's form must bring back, so that nobody else's page can send it.
     pub form_token: String,
@@ -76,7 +76,7 @@ pub enum Decision {
 pub struct Decided {
     /// Where the user goes from here; `oob` if nowhere.
     pub callback: String,
-    /// The proof that he agreed, if he did: a PIN of 7 digits where there is no callback.
+    /// The proof that they agreed, if they did: a PIN of 7 digits where there is no callback.
     pub verifier: Option<String>,
 }
 

@@ -50,7 +50,7 @@ fn relation_keys() {
 fn blocked_flag() {
     let mention = json!({"entities": {"user_mentions": [{"id_str": "8"}]}});
     let bodies = bodies(&ask("tweet_create_events").with_payload(mention));
-    assert_eq!(bodies[0].get("user_has_blocked"), None, "his own post");
+    assert_eq!(bodies[0].get("user_has_blocked"), None, "their own post");
     assert_eq!(bodies[1]["user_has_blocked"], false);
 }
 

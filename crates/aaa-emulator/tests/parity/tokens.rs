@@ -1,4 +1,4 @@
-//! Who calls, and how he got his token.
+//! Who calls, and how they got their token.
 
 use aaa_emulator::{
     credentials,

@@ -276,7 +276,7 @@ fn whom_somebody_took_away_on_purpose_is_not_missed() {
     let (asked, told) = world.run(at(60));
     assert_eq!((asked.len(), told.len()), (2, 0), "{asked:?} {told:?}");
     assert_eq!((world.declared.len(), world.watcher.subscribers()), (0, &users(&[8])));
-    // Should X list him all the same, he is one of them again.
+    // Should X list them all the same, they are one of them again.
     world.subscribed = users(&[7, 8]);
     world.run(at(120));
     assert_eq!(*world.watcher.subscribers(), users(&[7, 8]));

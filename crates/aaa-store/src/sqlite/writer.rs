@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use aaa_webhook::spell::Spell;
+use aaa_webhook::failure_streak::FailureStreak;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
@@ -84,7 +84,7 @@ impl WriterThread {
             measured: measured.clone(),
             last_seq,
             closing: Vec::new(),
-            refusing: Spell::default(),
+            refusing: FailureStreak::default(),
         };
         let room = Arc::new(Semaphore::new(bytes as usize));
         Ok((Self { sender, room, bytes, trouble, measured }, writer))
@@ -214,7 +214,7 @@ struct Writer {
     last_seq: watch::Sender<u64>,
     closing: Vec<oneshot::Sender<Result<(), StoreError>>>,
     /// Batches of which nothing is stored.
-    refusing: Spell,
+    refusing: FailureStreak,
 }
 
 impl Writer {

@@ -411,7 +411,7 @@ impl Drop for Connected {
 }
 
 /// Counts a verified delivery that is not stored, or not in time, once: whoever waits for it may see
-/// that first, or the work that goes on without him.
+/// that first, or the work that goes on without them.
 #[derive(Clone)]
 pub(super) struct Fate {
     status: Status,

@@ -120,7 +120,7 @@ impl Verifier {
 
     /// Answers the checks with these tokens.
     #[must_use]
-    pub fn with_tokens(self, rule: TokenRule) -> Self {
+    pub fn with_crc_tokens(self, rule: TokenRule) -> Self {
         self.with(|shared| shared.tokens = rule)
     }
 

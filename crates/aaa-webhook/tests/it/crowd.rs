@@ -201,7 +201,7 @@ async fn thousands_who_say_little_are_closed() {
     assert_eq!(receiver.status().counts().refusals, 0);
 }
 
-/// Nobody leaves by himself here: without being asked they would stay for an hour.
+/// Nobody leaves unasked here: without being asked they would stay for an hour.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_who_hold_every_place_do_not_keep_x_out() {
     if !enough_files("thousands_who_hold_every_place_do_not_keep_x_out") {

@@ -19,7 +19,7 @@ fn receiver() -> Receiver<TestInbox> {
 #[tokio::test]
 async fn other_tokens_are_answered() {
     let rule = TokenRule::new(3..=7, ".").unwrap();
-    let (usual, other) = (receiver(), receiver().with_tokens(rule));
+    let (usual, other) = (receiver(), receiver().with_crc_tokens(rule));
     for (token, by_default, by_rule) in
         [("foo.bar", 400, 200), ("foo.bars", 400, 400), ("0123456789abcdef", 200, 400)]
     {

@@ -16,7 +16,7 @@ const CLOSE: SignedDuration = SignedDuration::from_secs(30);
 /// X refuses signatures that are further away.
 const FAR: SignedDuration = SignedDuration::from_mins(5);
 
-/// A delivery waits for one commit, and should be answered within a fraction of X's 3 s.
+/// A delivery waits for one commit, and should be answered within a fraction of the 3 s of v1.1.
 const SLOW_COMMIT: Duration = Duration::from_millis(100);
 const TOO_SLOW_COMMIT: Duration = Duration::from_secs(1);
 
@@ -112,7 +112,7 @@ fn judge_commits(commits: &[Duration]) -> Option<Finding> {
     let found =
         format!("a commit takes {:.1} ms, at the longest {:.0} ms", ms(median), ms(longest));
     let fix = "move the data directory to a local disk that is not busy: each delivery is answered \
-               after a commit, and X waits 3 s in all";
+               after a commit, and v1.1 waits 3 s in all";
     Some(if median >= TOO_SLOW_COMMIT {
         Finding::wrong(Check::Disk, found, fix)
     } else if median >= SLOW_COMMIT || longest >= TOO_SLOW_COMMIT {
@@ -183,13 +183,13 @@ mod tests {
         ok data directory: `aaa-data`, for its owner only
         ok disk: a commit takes 2.0 ms, at the longest 3 ms
         ok data directory: `aaa-data` is made at the start
-        warning disk: a commit takes 100.0 ms, at the longest 101 ms | move the data directory to a local disk that is not busy: each delivery is answered after a commit, and X waits 3 s in all
+        warning disk: a commit takes 100.0 ms, at the longest 101 ms | move the data directory to a local disk that is not busy: each delivery is answered after a commit, and v1.1 waits 3 s in all
         warning disk: 1023 MiB are free | make room: a receiver that cannot write refuses every delivery
         wrong data directory: `aaa-data` is open to other users (mode 755): no receiver starts there | `chmod 700 aaa-data`, after a look at what is in it
-        warning disk: a commit takes 2.0 ms, at the longest 1000 ms | move the data directory to a local disk that is not busy: each delivery is answered after a commit, and X waits 3 s in all
+        warning disk: a commit takes 2.0 ms, at the longest 1000 ms | move the data directory to a local disk that is not busy: each delivery is answered after a commit, and v1.1 waits 3 s in all
         wrong disk: 63 MiB are free | make room: a receiver that cannot write refuses every delivery
         ok data directory: `aaa-data`, for its owner only
-        wrong disk: a commit takes 1000.0 ms, at the longest 2000 ms | move the data directory to a local disk that is not busy: each delivery is answered after a commit, and X waits 3 s in all
+        wrong disk: a commit takes 1000.0 ms, at the longest 2000 ms | move the data directory to a local disk that is not busy: each delivery is answered after a commit, and v1.1 waits 3 s in all
         ok data directory: `aaa-data`, for its owner only
         wrong disk: nothing can be written there: read-only | give this user the right to write there, or name another directory with --data-dir
         wrong data directory: `aaa-data` cannot be used: it is not a directory | name another one with --data-dir, or mend this one

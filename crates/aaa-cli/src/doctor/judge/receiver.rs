@@ -210,9 +210,17 @@ fn latency(asked: &Challenge, check: &Answer) -> Vec<Finding> {
                of anybody; keep the tunnel or the function warm";
     let longest = again.map_or(check.took, |again| again.took.max(check.took));
     vec![if longest >= DEADLINE {
-        Finding::wrong(Check::Latency, format!("{found}: X waits 3 s"), fix)
+        Finding::wrong(
+            Check::Latency,
+            format!("{found}: X gives up after 3 s (v1.1) or 10 s (v2)"),
+            fix,
+        )
     } else if longest >= SLOW {
-        Finding::warning(Check::Latency, format!("{found}, of the 3 s that X waits"), fix)
+        Finding::warning(
+            Check::Latency,
+            format!("{found}, of the 3 s (v1.1) or 10 s (v2) that X waits"),
+            fix,
+        )
     } else {
         Finding::ok(Check::Latency, found)
     }]

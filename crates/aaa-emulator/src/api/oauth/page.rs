@@ -21,7 +21,7 @@ pub(super) fn consent(path: &str, token: &str, consent: &Consent) -> Reply {
     let max = credentials::MAX_USER;
     let body = format!(
         r#"<h1>May Emulator act for you?</h1>
-<p>This is an emulator of X: nobody has to prove who he is. {back}</p>
+<p>This is an emulator of X: nobody has to prove who they are. {back}</p>
 <form method="post" action="{action}">
 <input type="hidden" name="oauth_token" value="{token}">
 <input type="hidden" name="authenticity_token" value="{form_token}">
@@ -117,7 +117,7 @@ mod tests {
         </head>
         <body>
         <h1>May Emulator act for you?</h1>
-        <p>This is an emulator of X: nobody has to prove who he is. You will be sent to <code>http://localhost:1/?a=&#39;b&#39;&amp;c=&lt;d&gt;</code>.</p>
+        <p>This is an emulator of X: nobody has to prove who they are. You will be sent to <code>http://localhost:1/?a=&#39;b&#39;&amp;c=&lt;d&gt;</code>.</p>
         <form method="post" action="/oauth/authorize">
         <input type="hidden" name="oauth_token" value="&lt;to&amp;ken&gt;">
         <input type="hidden" name="authenticity_token" value="form&quot;token">

@@ -14,7 +14,7 @@ const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE";
 /// The head of a token, `{"alg":"HS256"}`.
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9";
 
-/// A message that the user has sent, or that somebody has sent him.
+/// A message that the user has sent, or that somebody has sent them.
 pub(super) fn message(action: &str, user: &str, fresh: &Fresh) -> Value {
     let stranger = fresh.stranger.to_string();
     let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"requestingUserId":"{user}"}}"#));

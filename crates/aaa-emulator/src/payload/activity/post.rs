@@ -19,7 +19,7 @@ pub(super) fn is_whole(event_type: &str) -> bool {
 }
 
 /// What somebody has posted: the user of the filter, or another who mentions, answers, quotes or
-/// reposts him.
+/// reposts them.
 pub(super) fn made(action: &str, user: &str, fresh: &Fresh) -> Value {
     let id = fresh.id.to_string();
     let older_id = fresh.older_id.to_string();

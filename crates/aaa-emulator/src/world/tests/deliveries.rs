@@ -56,7 +56,7 @@ fn retries_come_when_they_are_set() {
     assert_eq!(sim.answers[&ticket], Outcome::Settled);
 }
 
-/// Whoever waits could not advance a clock that stands still, so that he would wait in vain.
+/// Whoever waits could not advance a clock that stands still, and would wait in vain.
 #[test]
 fn a_failed_attempt_is_an_end_where_time_stands_still() {
     for (time, settled) in [(TimeMode::Virtual, true), (TimeMode::Running, false)] {

@@ -77,7 +77,7 @@ fn limits_by_user_and_by_day_of_the_app() {
         assert_eq!((limit.limit, limit.remaining, limit.exceeded), (15, left, false));
     }
     assert!(count(&mut sim, 7).exceeded);
-    assert!(!count(&mut sim, 8).exceeded, "each user for himself");
+    assert!(!count(&mut sim, 8).exceeded, "each user alone");
     // 16 were sent. The rest of the app's day, by many.
     for id in 100..100 + 1440 - 16 {
         assert!(!count(&mut sim, id).exceeded, "{id}");

@@ -69,7 +69,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
         Ok((seen, declared, subscribers))
     }
 
-    /// Sees who was taken out of the ledger since this run has recorded him: somebody ended that
+    /// Sees who was taken out of the ledger since this run has recorded them: somebody ended that
     /// subscription on purpose. What X lists tells nothing before that is known.
     pub(super) async fn heed_dismissed(&mut self, id: WebhookId, report: Report) -> Report {
         let (Report::Subscriptions(_), Some(recorded)) = (&report, self.recorded.get(&id)) else {
@@ -91,7 +91,7 @@ impl<L: Ledger, T: Transport, A: Aid> Watch<L, T, A> {
                 watcher.dismiss(*user);
             }
         }
-        // Should X still list one of them, he is recorded anew.
+        // Should X still list one of them, they are recorded anew.
         self.recorded.insert(id, remembered);
         report
     }

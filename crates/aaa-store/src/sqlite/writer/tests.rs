@@ -213,7 +213,7 @@ async fn a_full_disk_is_told_once_and_so_is_its_end() {
         .without_time()
         .finish();
     let bench = Bench::run_by(|mut writer| {
-        writer.refusing = Spell::ending_after(Duration::ZERO);
+        writer.refusing = FailureStreak::ending_after(Duration::ZERO);
         thread::spawn(move || {
             let _told = tracing::subscriber::set_default(subscriber);
             writer.run();

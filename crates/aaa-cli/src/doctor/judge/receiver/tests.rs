@@ -152,9 +152,9 @@ fn on_the_way() {
     warning compression: a client that takes it gets `content-encoding: gzip`, which X may take as broken | switch compression off for this path (nginx: `gzip off;`)
     wrong compression: answers are sent with `content-encoding: gzip`, unasked | switch compression off for this path (nginx: `gzip off;`)
 
-    warning latency: 1000 ms, then 1000 ms, of the 3 s that X waits | answer challenges before anything that may be slow: no cold start, no store, no call of anybody; keep the tunnel or the function warm
-    warning latency: 2999 ms, then 2999 ms, of the 3 s that X waits | answer challenges before anything that may be slow: no cold start, no store, no call of anybody; keep the tunnel or the function warm
-    wrong latency: 3000 ms, then 3000 ms: X waits 3 s | answer challenges before anything that may be slow: no cold start, no store, no call of anybody; keep the tunnel or the function warm
+    warning latency: 1000 ms, then 1000 ms, of the 3 s (v1.1) or 10 s (v2) that X waits | answer challenges before anything that may be slow: no cold start, no store, no call of anybody; keep the tunnel or the function warm
+    warning latency: 2999 ms, then 2999 ms, of the 3 s (v1.1) or 10 s (v2) that X waits | answer challenges before anything that may be slow: no cold start, no store, no call of anybody; keep the tunnel or the function warm
+    wrong latency: 3000 ms, then 3000 ms: X gives up after 3 s (v1.1) or 10 s (v2) | answer challenges before anything that may be slow: no cold start, no store, no call of anybody; keep the tunnel or the function warm
     wrong latency: no answer within 10 s: X has given up by then | see that the receiver runs and that the way to it is awake: a challenge needs neither a store nor a call of anybody
     wrong challenge: its words | see that an HTTP server listens there, and what its log says
     ");

@@ -72,7 +72,7 @@ fn who_says_good_bye_is_not_dead() {
         agenda.close();
         saved(&mut agenda, &mut stored);
     }
-    // And who is killed while he has nothing to do is not careful about what comes later.
+    // And who is killed while there is nothing to do is not careful about what comes later.
     let mut agenda = (0..10).map(|_| reopened(&mut stored)).last().unwrap();
     assert!(agenda.is_careful());
     agenda.all_read();
