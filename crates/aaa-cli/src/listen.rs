@@ -257,7 +257,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     }
     let _ = phase.send(Phase::Ended);
     let _ = tending.send(Phase::Ended);
-    let _ = beats.await;
+    let is_known = beats.await.unwrap_or(false);
     let _ = upkeep.await;
     let _ = noting.await;
     if let Some(recovery) = recovery {
@@ -272,7 +272,7 @@ pub(crate) async fn run(mut args: ListenArgs, credentials: Credentials) -> Resul
     }
     // Whoever reads our output may have stopped reading; that must not keep us.
     let printed = timeout(LAST_LINES, live).await;
-    let closed = store.close(serves).await;
+    let closed = store.close(serves && is_known).await;
     closed.map_err(|error| Exit::Failed.of("the store did not close cleanly", error))?;
     end.and(printed.ok().and_then(Result::ok).unwrap_or(Ok(())))
 }
@@ -382,9 +382,14 @@ async fn declare(store: &Store, clock: &XClock, since: Timestamp) -> Result<(), 
     store.declare(declaration).await.map(drop).map_err(unusable)
 }
 
-fn spawn_heartbeats(store: &Store, clock: &XClock, run: &Run, period: Duration) -> JoinHandle<()> {
+fn spawn_heartbeats(
+    store: &Store,
+    clock: &XClock,
+    run: &Run,
+    period: Duration,
+) -> JoinHandle<bool> {
     let (store, clock, run) = (store.clone(), clock.clone(), run.clone());
     tokio::spawn(async move {
-        heartbeats(&store, &clock, || run.health(), period, run.reached(Phase::Ended)).await;
+        heartbeats(&store, &clock, || run.health(), period, run.reached(Phase::Ended)).await
     })
 }

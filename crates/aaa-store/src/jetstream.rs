@@ -79,6 +79,7 @@ mod error;
 mod ledger;
 mod log;
 mod message;
+mod overdue;
 mod publish;
 mod servers;
 mod settings;
@@ -86,6 +87,7 @@ mod stream;
 mod workers;
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -104,7 +106,8 @@ use async_nats::{
     jetstream::{
         self,
         consumer::{AckPolicy, DeliverPolicy, pull},
-        stream::{LastRawMessageError, LastRawMessageErrorKind, Stream},
+        message::StreamMessage,
+        stream::{Info, LastRawMessageError, LastRawMessageErrorKind, Stream},
     },
 };
 use bytes::Bytes;
@@ -121,6 +124,7 @@ use self::{
 };
 pub use self::{
     error::JetStreamError,
+    overdue::Overdue,
     settings::{Keys, Replicas, Settings},
     workers::{Worker, WorkerSettings},
 };
@@ -134,6 +138,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long a request may take that is no commit.
 const REQUEST: Duration = Duration::from_secs(2);
+
+/// How long events are counted at most, for a figure: whoever settles an attempt holds a lease
+/// meanwhile.
+const COUNT: Duration = Duration::from_secs(5);
 
 /// How often to ask whether a connection is alive. A server that is stopped keeps its connections.
 const PING: Duration = Duration::from_secs(1);
@@ -176,6 +184,8 @@ struct Shared {
     closed: AtomicBool,
     /// What is wrong with the stream.
     trouble: Mutex<Option<JetStreamError>>,
+    /// Which consumers were told to be so far behind that they miss something.
+    overdue: Mutex<BTreeSet<String>>,
 }
 
 impl std::fmt::Debug for JetStreamInbox {
@@ -225,6 +235,7 @@ impl JetStreamInbox {
             run,
             closed: AtomicBool::new(false),
             trouble: Mutex::default(),
+            overdue: Mutex::default(),
         };
         let shared = Arc::new(shared);
         shared.compare_clocks().await?;
@@ -239,6 +250,10 @@ impl JetStreamInbox {
                 if looks.is_multiple_of(INSPECT) {
                     // It is noted.
                     let _ = shared.inspect().await;
+                    let inbox = Self { shared: Arc::clone(&shared) };
+                    if let Err(error) = inbox.tell_overdue().await {
+                        tracing::debug!(%error, "who is behind is not known");
+                    }
                 }
                 if shared.check_open().is_err() {
                     return;
@@ -283,9 +298,7 @@ impl JetStreamInbox {
         if let Some(trouble) = trouble {
             return Err(trouble);
         }
-        let info = self.shared.events.get_info().await;
-        let state =
-            info.map_err(|error| JetStreamError::failed("look at the stream", error))?.state;
+        let state = self.shared.info().await?.state;
         let some = |seq| (state.messages > 0).then_some(seq);
         Ok(Stats {
             events: state.messages,
@@ -374,10 +387,28 @@ impl Shared {
         });
     }
 
+    /// Asks for the state of the stream.
+    async fn info(&self) -> Result<Info, JetStreamError> {
+        answered("look at the stream", self.events.get_info()).await
+    }
+
+    /// Asks for a message by its number.
+    async fn message(&self, seq: u64) -> Result<Option<StreamMessage>, JetStreamError> {
+        found(self.events.get_raw_message(seq)).await
+    }
+
+    /// Asks for the first message of a subject from a number on.
+    async fn next_of(
+        &self,
+        subject: &str,
+        from: u64,
+    ) -> Result<Option<StreamMessage>, JetStreamError> {
+        found(self.events.get_first_raw_message_by_subject(subject, from)).await
+    }
+
     /// Returns the number of the newest message.
     async fn newest(&self) -> Result<u64, JetStreamError> {
-        let info = self.events.get_info().await;
-        let info = info.map_err(|error| JetStreamError::failed("look at the stream", error))?;
+        let info = self.info().await?;
         self.saw(info.state.last_sequence);
         Ok(info.state.last_sequence.max(*self.last_seq.borrow()))
     }
@@ -419,12 +450,28 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts the events behind a number that happened in the minutes that were asked for.
-    async fn count(&self, after: u64, intent: &Intent) -> Result<u64, JetStreamError> {
+    /// Counts the events behind a number that happened in the minutes that were asked for: as many
+    /// as can be found in the time there is.
+    async fn count(&self, after: u64, intent: &Intent) -> u64 {
+        let mut found = 0;
+        match timeout(COUNT, self.count_into(&mut found, after, intent)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, found, "what a replay brought is not counted"),
+            Err(_) => tracing::warn!(found, "what a replay brought is not counted to the end"),
+        }
+        found
+    }
+
+    async fn count_into(
+        &self,
+        found: &mut u64,
+        after: u64,
+        intent: &Intent,
+    ) -> Result<(), JetStreamError> {
         let failed = |error: &dyn std::fmt::Display| JetStreamError::failed("count events", error);
         let last = self.newest().await?;
         if last <= after {
-            return Ok(0);
+            return Ok(());
         }
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence {
@@ -441,28 +488,27 @@ impl Shared {
         let consumer = self.events.create_consumer(config).await.map_err(|e| failed(&e))?;
         let (from, to) = (intent.request.from_date(), intent.request.to_date());
         let of_the_time = |time: &jiff::Timestamp| from.start() <= *time && *time < to.start();
-        let mut found = 0;
-        loop {
+        // What arrives meanwhile would never let it end.
+        let mut is_over = false;
+        while !is_over {
             // With a connection the request is lost, or its answer, and nobody asks again.
             let lost = |_| failed(&"no message came in time");
             let batch = consumer.fetch().max_messages(BATCH).messages();
             let mut batch = timeout(REQUEST, batch).await.map_err(lost)?.map_err(|e| failed(&e))?;
-            let mut empty = true;
+            is_over = true;
             while let Some(message) = timeout(REQUEST, batch.next()).await.map_err(lost)? {
                 let message = message.map_err(|e| failed(&e))?;
-                empty = false;
+                let seq = message.info().map_err(|e| failed(&e))?.stream_sequence;
+                is_over = seq >= last;
                 let time = message.headers.as_ref().and_then(message::occurred_at);
-                found += u64::from(time.as_ref().is_some_and(of_the_time));
-            }
-            if empty {
-                break;
+                *found += u64::from(seq <= last && time.as_ref().is_some_and(of_the_time));
             }
         }
         let name = &consumer.cached_info().name;
         if let Err(error) = self.events.delete_consumer(name).await {
             tracing::debug!(%error, "the server forgets a reader by itself");
         }
-        Ok(found)
+        Ok(())
     }
 }
 
@@ -470,6 +516,31 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.closed.store(true, SeqCst);
     }
+}
+
+/// Waits for an answer, but not for ever. The client itself only limits how long an answer may take
+/// once the request is on its way; while there is no connection, requests wait for one.
+async fn answered<T, E: std::fmt::Display>(
+    action: &'static str,
+    request: impl IntoFuture<Output = Result<T, E>>,
+) -> Result<T, JetStreamError> {
+    match timeout(REQUEST, request.into_future()).await {
+        Ok(answer) => answer.map_err(|error| JetStreamError::failed(action, error)),
+        Err(_) => Err(JetStreamError::failed(action, "no answer came in time")),
+    }
+}
+
+/// Waits for a message, which may be missing.
+async fn found(
+    request: impl Future<Output = Result<StreamMessage, LastRawMessageError>>,
+) -> Result<Option<StreamMessage>, JetStreamError> {
+    let request = async {
+        match request.await {
+            Err(error) if is_missing(&error) => Ok(None),
+            answer => answer.map(Some),
+        }
+    };
+    answered("read an event", request).await
 }
 
 /// Says whether there is no such message.

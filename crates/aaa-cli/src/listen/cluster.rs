@@ -89,26 +89,21 @@ impl Others {
         (others, complete)
     }
 
-    /// Waits for a new heartbeat of every one that is there.
+    /// Waits for a new heartbeat of every one that is there by now; what was known before may be old.
     async fn all_are_newer(
         &mut self,
         inbox: &JetStreamInbox,
         own: RunId,
         known: &watch::Sender<Known>,
     ) {
-        let before = self.0.borrow().nodes.clone();
+        let mut awaited = Awaited::default();
         loop {
             if let Ok(nodes) = inbox.nodes().await {
-                known.send_modify(|known| {
-                    known.nodes = nodes.into_iter().filter(|(_, last)| last.run != own).collect();
-                });
-            }
-            let now = &self.0.borrow().nodes.clone();
-            let is_newer = |(name, last): (&String, &Heartbeat)| {
-                now.get(name).is_none_or(|now| now.run != last.run || now.uptime > last.uptime)
-            };
-            if before.iter().all(is_newer) {
-                return;
+                let now = nodes.into_iter().filter(|(_, last)| last.run != own).collect();
+                known.send_modify(|known| known.nodes.clone_from(&now));
+                if awaited.are_heard(now) {
+                    return;
+                }
             }
             sleep(LOOK).await;
         }
@@ -119,6 +114,27 @@ impl Others {
     pub(super) fn with(&self, own: Health) -> Health {
         let known = self.0.borrow();
         combined(own, &known)
+    }
+}
+
+/// Who was there at the first look, with their last heartbeats of then.
+#[derive(Debug, Default)]
+struct Awaited(Option<BTreeMap<String, Heartbeat>>);
+
+impl Awaited {
+    /// Says whether all of them were heard once more, or are gone.
+    fn are_heard(&mut self, now: BTreeMap<String, Heartbeat>) -> bool {
+        let is_newer = |(name, last): (&String, &Heartbeat)| {
+            now.get(name).is_none_or(|now| now.run != last.run || now.uptime > last.uptime)
+        };
+        match &self.0 {
+            Some(before) => before.iter().all(is_newer),
+            None => {
+                let is_alone = now.is_empty();
+                self.0 = Some(now);
+                is_alone
+            }
+        }
     }
 }
 
@@ -155,6 +171,25 @@ mod tests {
             offset_read: true,
             tally: Tally { refusals, ..Tally::default() },
         }
+    }
+
+    /// What was written before the first look says nothing of what was refused until then.
+    #[test]
+    fn everybody_is_heard_after_the_first_look() {
+        let nodes = |all: &[(&str, u64, i64)]| {
+            let node = |(name, run, uptime): &(&str, u64, i64)| {
+                let uptime = SignedDuration::from_secs(*uptime);
+                ((*name).to_owned(), Heartbeat { uptime, ..heartbeat(*run, 0) })
+            };
+            all.iter().map(node).collect::<BTreeMap<_, _>>()
+        };
+        assert!(Awaited::default().are_heard(nodes(&[])));
+        let mut awaited = Awaited::default();
+        assert!(!awaited.are_heard(nodes(&[("b", 2, 7), ("c", 3, 9)])));
+        assert!(!awaited.are_heard(nodes(&[("b", 2, 7), ("c", 3, 14)])));
+        // Who comes meanwhile is not waited for; who is gone, or another, neither.
+        assert!(awaited.are_heard(nodes(&[("b", 2, 12), ("c", 3, 14), ("d", 4, 0)])));
+        assert!(awaited.are_heard(nodes(&[("c", 5, 0)])));
     }
 
     #[test]

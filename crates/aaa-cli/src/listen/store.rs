@@ -87,6 +87,15 @@ impl Store {
         }
     }
 
+    /// Says whether other receivers store here too.
+    pub(super) fn is_shared(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "jetstream")]
+            Self::JetStream(_) => true,
+        }
+    }
+
     /// Watches the number of the last event.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         either!(self, store => store.subscribe())
@@ -127,8 +136,8 @@ impl Store {
         }
     }
 
-    /// Closes it. `drained` says that everything was answered and nothing more is taken: then other
-    /// receivers do not miss this one.
+    /// Closes it. `drained` says that everything was answered, nothing more is taken, and the ledger
+    /// knows what was refused: then other receivers do not miss this one.
     pub(super) async fn close(&self, drained: bool) -> Result<(), String> {
         match self {
             Self::Sqlite(store) => {

@@ -1,11 +1,22 @@
 //! Two receivers that share a stream, and an emulated X that calls both.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aaa_emulator::control::Trigger;
-use aaa_replay::ledger::{Ledger, Outcome};
+use aaa_replay::{
+    coverage::{Heartbeat, RunId, Tally},
+    ledger::{Holder, Intent, Ledger, Outcome, Purpose, Role},
+};
 use aaa_store::jetstream::{JetStreamInbox, Replicas, Settings};
-use aaa_webhook::inbox::{EventLog, EventQuery};
+use aaa_types::{ReplayWindow, UtcMinute};
+use aaa_webhook::{
+    app::App,
+    delivery::{Received, VerifiedDelivery},
+    inbox::{EventLog, EventQuery, Inbox},
+    signature::{self, Signature},
+};
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
 use nats_servers::{PAYLOAD, Servers};
 use tokio::time::{sleep, timeout};
 
@@ -149,4 +160,124 @@ async fn what_one_of_two_receivers_missed_is_recovered_by_the_other() {
     assert_eq!(nodes.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["one"]);
     assert_eq!(inbox.declared().await.unwrap().len(), 1);
     assert_eq!(one.end().await, 0);
+}
+
+/// The holder died while a job ran, and is back before anybody missed it: that time is covered, by
+/// the other receiver, says nothing of what the job sent to the one that was gone.
+#[tokio::test]
+async fn a_job_in_whose_middle_one_of_several_died_is_asked_for_again() {
+    let Some(nats) = Nats::start("a_job_in_whose_middle_one_of_several_died_is_asked_for_again")
+    else {
+        return;
+    };
+    let inbox = nats.inbox().await;
+    let lab = Lab::new().await;
+    let first = listen(&lab, &nats, "one", "127.0.0.1:0", &["--recover", "off"]).await;
+    let bind = first.url.clone();
+    let url = format!("http://{bind}/webhooks/twitter");
+    let webhook = lab.json(&["webhooks", "create", &url]).await;
+    let webhook = webhook["id"].as_str().unwrap().to_owned();
+    assert_eq!(first.end().await, 0);
+
+    // Both have been there for some minutes, one of them still is.
+    let (holder, other) =
+        (Beating::open(&nats, "one", 1).await, Beating::open(&nats, "two", 2).await);
+    for second in (0..=180).step_by(5) {
+        holder.beat(second).await;
+        other.beat(second).await;
+    }
+    let (holder, other) = (holder.inbox, Arc::new(other));
+    let beats = Arc::clone(&other);
+    let beats = tokio::spawn(async move {
+        for second in 181.. {
+            sleep(Duration::from_secs(1)).await;
+            beats.beat(second).await;
+        }
+    });
+    let now = now();
+    let who = Holder { name: "it".to_owned(), run: RunId(1), role: Role::Listener };
+    let until = now + SignedDuration::from_secs(30);
+    let lease = holder.take_lease(who, now, until).await.unwrap().id;
+    let minute = |ago: i64| UtcMinute::floor(now - SignedDuration::from_mins(ago));
+    let core = ReplayWindow::new(minute(60), minute(50)).unwrap();
+    let webhook_id = webhook.parse().unwrap();
+    let intent =
+        Intent { webhook: webhook_id, core, request: core, at: now, purpose: Purpose::Gap };
+    let number = holder.intend(lease, intent).await.unwrap();
+    let job = "1234567890123456789".parse().unwrap();
+    holder.settle(lease, number, Outcome::Running { job }, now).await.unwrap();
+    let body = format!(
+        r#"{{"replay_job_status":{{"webhook_id":"{webhook}","job_id":"{job}","job_state":"Complete","job_state_description":"Job completed successfully"}}}}"#
+    );
+    other.inbox.commit(signed(body.as_bytes())).await.unwrap();
+    // A single receiver that was there so long after it would be believed.
+    let seen = now + SignedDuration::from_secs(4);
+    let goes_on = async {
+        while inbox.spans().await.unwrap().last().unwrap().last.wall < seen {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(PATIENCE, goes_on).await.expect("no heartbeats");
+
+    let recovers = ["--recover", "auto", "--webhook", &webhook];
+    let back = listen(&lab, &nats, "one", &bind, &recovers).await;
+    let settled = async {
+        loop {
+            let attempts = inbox.attempts().await.unwrap();
+            let attempt = attempts.iter().find(|attempt| attempt.number == number).unwrap();
+            if !attempt.outcome.is_open() {
+                return attempt.outcome.clone();
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let outcome = timeout(PATIENCE, settled).await.expect("it stays open");
+    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    assert_eq!(back.end().await, 0);
+    beats.abort();
+}
+
+/// A receiver of which nothing is there but its heartbeats.
+struct Beating {
+    inbox: JetStreamInbox,
+    run: RunId,
+    began: Timestamp,
+}
+
+impl Beating {
+    /// Begins three minutes ago.
+    async fn open(nats: &Nats, node: &str, run: u64) -> Self {
+        let settings =
+            Settings { replicas: Replicas::One, node: node.to_owned(), ..Settings::default() };
+        let inbox = JetStreamInbox::open(&nats.0.urls(0), settings).await.unwrap();
+        Self { inbox, run: RunId(run), began: now() - SignedDuration::from_mins(3) }
+    }
+
+    /// Writes the heartbeat of a second.
+    async fn beat(&self, second: i64) {
+        let uptime = SignedDuration::from_secs(second);
+        let heartbeat = Heartbeat {
+            run: self.run,
+            wall: self.began + uptime,
+            uptime,
+            offset: SignedDuration::ZERO,
+            offset_read: true,
+            tally: Tally::default(),
+        };
+        self.inbox.heartbeat(heartbeat).await.unwrap();
+    }
+}
+
+/// A delivery that X has signed.
+fn signed(body: &[u8]) -> VerifiedDelivery {
+    let app = App::new("default", aaa_emulator::credentials::CONSUMER_SECRET.parse().unwrap());
+    let mut headers = HeaderMap::new();
+    let signature = Signature::of(app.active(), body).to_string();
+    headers.insert(signature::HEADER, signature.parse().unwrap());
+    Received::new(body.to_vec().into(), now()).verify(&headers, &[app]).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the programs that it plays live now")]
+fn now() -> Timestamp {
+    Timestamp::now()
 }

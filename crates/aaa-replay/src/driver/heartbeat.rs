@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// Writes a heartbeat at once and then every `period`, until `shutdown` is ready; then the last
-/// one, so that a clean stop leaves no wider gap than it has to.
+/// one, so that a clean stop leaves no wider gap than it has to. Says whether that one was written:
+/// if not, the ledger does not know what was refused since the one before.
 ///
 /// A heartbeat that cannot be written is left out: the gap it leaves is the truth. A ledger that does
 /// not answer at all delays the end by a period.
@@ -18,7 +19,7 @@ pub async fn heartbeats(
     health: impl Fn() -> Health,
     period: Duration,
     shutdown: impl Future<Output = ()>,
-) {
+) -> bool {
     let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut shutdown = std::pin::pin!(shutdown);
@@ -41,9 +42,10 @@ pub async fn heartbeats(
             written = ledger.heartbeat(heartbeat(clock, health())) => written,
             () = patience => {
                 tracing::warn!("the last heartbeat was not written in time");
-                return;
+                return false;
             }
         };
+        let is_written = written.is_ok();
         match written {
             // A disk may be full for hours, and a twin may run for as long.
             Err(error @ LedgerError::Twin(_)) if !std::mem::replace(&mut fails, true) => {
@@ -57,7 +59,7 @@ pub async fn heartbeats(
             Ok(()) => {}
         }
         if is_last {
-            return;
+            return is_written;
         }
     }
 }

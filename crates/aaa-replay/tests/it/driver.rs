@@ -276,7 +276,7 @@ async fn heartbeats_begin_at_once_and_end_with_a_last_one() {
         first.wait_for("heartbeat").await;
     };
     let hour = Duration::from_secs(3600);
-    heartbeats(&ledger, &clock, || HEALTH, hour, stop).await;
+    assert!(heartbeats(&ledger, &clock, || HEALTH, hour, stop).await);
     let spans = ledger.spans().await.unwrap();
     assert_eq!(spans.len(), 1);
     assert!(spans[0].first.uptime < spans[0].last.uptime);
@@ -296,9 +296,20 @@ async fn heartbeats_end_although_the_ledger_is_silent() {
             begun.wait_for("heartbeat").await;
         };
         let beats = heartbeats(&ledger, &clock, || HEALTH, Duration::from_millis(50), stop);
-        tokio::time::timeout(Duration::from_secs(20), beats).await.expect("it waits for ever");
+        let beats = tokio::time::timeout(Duration::from_secs(20), beats).await;
+        assert!(!beats.expect("it waits for ever"), "the last one was not written");
         journal.wait_for("silent").await;
     }
+}
+
+/// What was refused since the heartbeat before is known to nobody then.
+#[tokio::test]
+async fn a_last_heartbeat_that_is_refused_is_none() {
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), Vec::new());
+    ledger.refuse(usize::MAX);
+    let hour = Duration::from_secs(3600);
+    assert!(!heartbeats(&ledger, &XClock::new(), || HEALTH, hour, async {}).await);
 }
 
 /// The end comes while the lease is taken again, and nobody hears of that: it is given back all the
@@ -352,7 +363,7 @@ async fn heartbeats_that_cannot_be_written_are_told_once() {
     let stop = async move {
         journal.wait_for("heartbeat").await;
     };
-    heartbeats(&ledger, &XClock::new(), || HEALTH, Duration::from_millis(1), stop).await;
+    assert!(heartbeats(&ledger, &XClock::new(), || HEALTH, Duration::from_millis(1), stop).await);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     insta::assert_snapshot!(text, @"
      WARN heartbeats are not written: what arrives is a gap error=the replay ledger cannot be used: the disk is full

@@ -42,8 +42,7 @@ impl Shared {
         let known = self.bucket.read::<Known>(KEY).await?;
         let mut asked = 0;
         let found = loop {
-            let info = self.events.get_info().await;
-            let info = info.map_err(|error| JetStreamError::failed("look at the stream", error))?;
+            let info = self.info().await?;
             let found = Known::of(&info);
             let Some(known) = known else { break found };
             if found.created != known.created {

@@ -110,6 +110,11 @@ impl Bucket {
 
     /// Returns the keys that begin with a prefix.
     pub(super) async fn keys(&self, prefix: &str) -> Result<Vec<String>, JetStreamError> {
+        let listed = timeout(CHANGE, self.list(prefix)).await;
+        listed.map_err(|_| late("list what is shared"))?
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, JetStreamError> {
         let failed = |error| JetStreamError::failed("list what is shared", error);
         let filter = format!("{}{prefix}>", self.subject(""));
         let subjects = self.stream.info_with_subjects(filter).await.map_err(failed)?;

@@ -13,6 +13,7 @@ use aaa_webhook::consumer::{
     Changes, ConsumerName, Cursor, CursorError, Cursors, DeadLetter, DeadLetterQuery, DeadLetters,
     Progress, Totals, Trial, WhichLetters,
 };
+use async_nats::jetstream::message::StreamMessage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -222,11 +223,13 @@ impl JetStreamInbox {
 pub(super) struct Letters<'k>(&'k mut Kept);
 
 impl Letters<'_> {
+    /// Notes that an event failed for good. Where that is noted already, the server had not heard
+    /// of it: whoever has since asked for it once more, or handles it, is not disturbed.
     pub(super) fn bury(&mut self, letter: &DeadLetter) {
         if !self.0.letters.contains_key(&letter.seq) {
             self.0.dead += 1;
+            self.0.bury(letter);
         }
-        self.0.bury(letter);
         self.0.excused.remove(&letter.seq);
     }
 
@@ -317,13 +320,11 @@ impl DeadLetters for JetStreamInbox {
             .map(|(seq, letter)| letter.letter(*seq))
             .collect();
         for letter in &mut letters {
-            letter.key = match self.shared.events.get_raw_message(letter.seq).await {
-                Ok(found) => message::read(found.sequence, &found.headers, &found.payload)
-                    .ok()
-                    .map(|event| event.key),
-                Err(error) if super::is_missing(&error) => None,
-                Err(error) => return Err(JetStreamError::failed("read an event", error).into()),
+            let found = self.shared.message(letter.seq).await?;
+            let read = |found: StreamMessage| {
+                message::read(found.sequence, &found.headers, &found.payload).ok()
             };
+            letter.key = found.and_then(read).map(|event| event.key);
         }
         Ok(letters)
     }
@@ -410,6 +411,19 @@ mod tests {
         };
         assert_eq!(kept.letters[&9], failed);
         assert_eq!(claim(&mut kept, 7, "d", 12), Some(7));
+    }
+
+    /// The server had not heard that it is buried, and hands it over again.
+    #[test]
+    fn who_is_buried_twice_stays_asked_for() {
+        let mut kept = Kept { letters: BTreeMap::from([(7, letter())]), ..Kept::at(0) };
+        kept.claim(0, "a", at(0), at(10)).unwrap();
+        let before = kept.clone();
+        let again = DeadLetter { redrive: false, ..letter().letter(7) };
+        Letters(&mut kept).bury(&again);
+        assert_eq!(kept, before);
+        Letters(&mut kept).bury(&DeadLetter { seq: 8, ..again });
+        assert_eq!((kept.letters.len(), kept.dead), (2, 1));
     }
 
     #[test]

@@ -126,6 +126,11 @@ impl Ledger for JetStreamInbox {
         until: Timestamp,
     ) -> Result<Lease, LedgerError> {
         let node = &self.shared.settings.node;
+        // Of two that have one name the ledger cannot tell which one holds it: whoever is not
+        // recorded would take it from the other, again and again.
+        if self.shared.is_twin.load(SeqCst) {
+            return Err(LedgerError::Twin(node.clone()));
+        }
         self.change(|cluster| cluster.take_lease(node, holder.clone(), now, until)).await
     }
 
@@ -153,7 +158,7 @@ impl Ledger for JetStreamInbox {
         if !outcome.is_open()
             && let Some((intent, after)) = self.book().await?.book().intent(attempt)
         {
-            found = self.shared.count(after, &intent).await?;
+            found = self.shared.count(after, &intent).await;
         }
         self.change(|cluster| {
             cluster.book_mut().settle(lease, attempt, outcome.clone(), at, |_, _| found)

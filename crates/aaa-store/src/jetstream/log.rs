@@ -68,8 +68,7 @@ fn leader(info: &Info) -> Option<String> {
 
 impl Shared {
     async fn bounds(&self) -> Result<Subset, JetStreamError> {
-        let info = self.events.get_info().await;
-        let info = info.map_err(|error| JetStreamError::failed("look at the stream", error))?;
+        let info = self.info().await?;
         let (leader, state) = (leader(&info), info.state);
         let known = *self.last_seq.borrow();
         if state.last_sequence < known {
@@ -89,8 +88,7 @@ impl Shared {
 
     /// Says whether the server that told the bounds was asked all the time.
     async fn still_leads(&self, bounds: &Subset) -> Result<bool, JetStreamError> {
-        let info = self.events.get_info().await;
-        let info = info.map_err(|error| JetStreamError::failed("look at the stream", error))?;
+        let info = self.info().await?;
         Ok(is_same_leader(bounds, leader(&info).as_deref(), info.state.last_sequence))
     }
 
@@ -111,21 +109,16 @@ impl Shared {
         let (mut events, mut bytes, mut missing) = (Vec::new(), 0_usize, None);
         let (mut next, mut at_once) = (first, AT_ONCE);
         while next <= last && events.len() < limit && bytes < PAGE_BYTES {
-            match self.events.get_first_raw_message_by_subject(&subject, next).await {
-                Ok(message) => {
-                    next = message.sequence.saturating_add(1);
-                    bytes += take(stream, &message, &mut events);
-                }
-                Err(error) if super::is_missing(&error) => {
-                    return Ok((events, missing.or(Some(next))));
-                }
-                Err(error) => return Err(JetStreamError::failed("read events", error)),
-            }
+            let Some(message) = self.next_of(&subject, next).await? else {
+                return Ok((events, missing.or(Some(next))));
+            };
+            next = message.sequence.saturating_add(1);
+            bytes += take(stream, &message, &mut events);
             // A number has one event at most, so none is asked for in vain.
             let room = limit.saturating_sub(events.len());
             let mut messages = stream::iter(next..=last)
                 .take(room)
-                .map(|seq| async move { (seq, self.events.get_raw_message(seq).await) })
+                .map(|seq| async move { (seq, self.message(seq).await) })
                 .buffered(at_once);
             let (mut found, mut holes) = (0_usize, 0);
             while bytes < PAGE_BYTES
@@ -133,16 +126,15 @@ impl Shared {
                 && let Some((seq, message)) = messages.next().await
             {
                 next = seq.saturating_add(1);
-                match message {
-                    Ok(message) => {
+                match message? {
+                    Some(message) => {
                         bytes += take(stream, &message, &mut events);
                         (found, holes) = (found + 1, 0);
                     }
-                    Err(error) if super::is_missing(&error) => {
+                    None => {
                         missing = missing.or(Some(seq));
                         holes += 1;
                     }
-                    Err(error) => return Err(JetStreamError::failed("read events", error)),
                 }
             }
             // Where events are few, most of what is asked for at once is asked in vain.
@@ -160,17 +152,14 @@ impl Shared {
     ) -> Result<(Vec<StoredEvent>, Option<u64>), JetStreamError> {
         let (mut events, mut bytes) = (Vec::new(), 0_usize);
         while next <= last && events.len() < query.limit && bytes < PAGE_BYTES {
-            match self.events.get_first_raw_message_by_subject(subject, next).await {
-                Ok(message) => {
-                    next = message.sequence.saturating_add(1);
-                    bytes += take(&self.settings.stream, &message, &mut events);
-                    // A long name is cut in a subject.
-                    if events.last().is_some_and(|event| !is_wanted(event, query)) {
-                        events.pop();
-                    }
-                }
-                Err(error) if super::is_missing(&error) => return Ok((events, Some(next))),
-                Err(error) => return Err(JetStreamError::failed("read events", error)),
+            let Some(message) = self.next_of(subject, next).await? else {
+                return Ok((events, Some(next)));
+            };
+            next = message.sequence.saturating_add(1);
+            bytes += take(&self.settings.stream, &message, &mut events);
+            // A long name is cut in a subject.
+            if events.last().is_some_and(|event| !is_wanted(event, query)) {
+                events.pop();
             }
         }
         Ok((events, None))
@@ -183,14 +172,11 @@ impl Shared {
         &self,
         seq: u64,
     ) -> Result<Result<StoredEvent, String>, JetStreamError> {
-        match self.events.get_raw_message(seq).await {
-            Ok(found) => Ok(message::read(found.sequence, &found.headers, &found.payload)
-                .map_err(|reason| format!("it is no event: {reason}"))),
-            Err(error) if super::is_missing(&error) => {
-                Ok(Err("the event is not stored any more".to_owned()))
-            }
-            Err(error) => Err(JetStreamError::failed("read an event", error)),
-        }
+        let Some(found) = self.message(seq).await? else {
+            return Ok(Err("the event is not stored any more".to_owned()));
+        };
+        let read = message::read(found.sequence, &found.headers, &found.payload);
+        Ok(read.map_err(|reason| format!("it is no event: {reason}")))
     }
 }
 

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use aaa_types::EventKey;
-use async_nats::jetstream::{
-    context::{PublishError, PublishErrorKind},
-    message::PublishMessage,
-    publish::PublishAck,
+use async_nats::{
+    connection::State,
+    jetstream::{
+        context::{PublishError, PublishErrorKind},
+        message::PublishMessage,
+        publish::PublishAck,
+    },
 };
 use tokio::time::{sleep, timeout};
 
@@ -76,7 +79,15 @@ impl Shared {
     ) -> Result<Taken, JetStreamError> {
         // Whether an attempt without an answer may have stored it.
         let mut unclear = false;
+        let client = self.context.client();
         loop {
+            // What is asked while there is no connection waits for one, and is sent then, with its
+            // body, although nobody wants to know any more.
+            if client.connection_state() != State::Connected {
+                "there is no connection".clone_into(last);
+                sleep(PAUSE).await;
+                continue;
+            }
             match timeout(ATTEMPT, self.attempt(message)).await {
                 Ok(Ok(ack)) => match judge(&ack, &self.settings.stream) {
                     Said::Taken { seq, duplicate } => {

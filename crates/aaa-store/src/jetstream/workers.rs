@@ -12,10 +12,10 @@ use futures_util::StreamExt;
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Interval, MissedTickBehavior, timeout},
+    time::{Interval, MissedTickBehavior, sleep, timeout},
 };
 
-use super::{JetStreamInbox, clock, error::JetStreamError, message, message::Subjects};
+use super::{JetStreamInbox, REQUEST, clock, error::JetStreamError, message, message::Subjects};
 
 /// How long the server waits for events before it says that there are none.
 const WAIT: Duration = Duration::from_millis(500);
@@ -28,6 +28,9 @@ const LAST: Duration = Duration::from_secs(2);
 
 /// How long to wait after the servers failed.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long to wait after nobody listened.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How often to look for dead letters that are to be handled once more.
 const REDRIVE: Duration = Duration::from_secs(1);
@@ -333,7 +336,7 @@ impl<H: Handler> Worker<H> {
     /// Says that an event comes no more.
     async fn is_done(&self, message: &Message, seq: u64, excused: u32) {
         // Whoever loses this handles it again, and has to know how often it was tried in earnest.
-        if let Err(error) = message.double_ack().await {
+        if let Err(error) = self.confirmed(message, AckKind::Ack).await {
             tracing::warn!(seq, %error, "it was handled, and the server does not know");
             return;
         }
@@ -405,15 +408,43 @@ impl<H: Handler> Worker<H> {
             redrive: false,
         };
         match self.inbox.change_letters(&self.name, |letters| letters.bury(&letter)).await {
-            Ok(()) => self.say(message, AckKind::Term).await,
+            Ok(()) => {
+                if let Err(error) = self.confirmed(message, AckKind::Term).await {
+                    tracing::warn!(seq, %error, "it is a dead letter, and the server does not know");
+                }
+            }
             Err(error) => tracing::warn!(seq, %error, "a dead letter could not be noted"),
         }
     }
 
-    async fn say(&self, message: &Message, kind: AckKind) {
-        if let Err(error) = message.ack_with(kind).await {
-            tracing::warn!(%error, "the server does not know how an event ended");
+    /// Tells the server how an event ended, until it says that it knows. While a server of a cluster
+    /// is being replaced, nobody listens.
+    async fn confirmed(&self, message: &Message, kind: AckKind) -> Result<(), JetStreamError> {
+        let failed = |reason: &str| JetStreamError::failed("tell how an event ended", reason);
+        let Some(reply) = &message.reply else { return Err(failed("nobody asked")) };
+        let client = self.inbox.shared.context.client();
+        let mut last = "no answer came in time".to_owned();
+        let told = async {
+            while let Err(error) = client.request(reply.clone(), kind.into()).await {
+                last = error.to_string();
+                sleep(PAUSE).await;
+            }
+        };
+        match timeout(REQUEST, told).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(failed(&last)),
         }
+    }
+
+    /// Tells the server about an event, for which nobody waits.
+    async fn say(&self, message: &Message, kind: AckKind) {
+        let said = timeout(REQUEST, message.ack_with(kind)).await;
+        let failed = match said {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "there is no connection".to_owned(),
+        };
+        tracing::warn!(error = failed, "the server does not know how an event ended");
     }
 
     /// Handles dead letters once more that somebody asked for, beginning behind the last one that

@@ -65,6 +65,12 @@ async fn two_receivers_of_one_name_are_noticed() {
     let error = one.stats().await.unwrap_err();
     assert_eq!(error.to_string(), "another receiver is called `one`: give each a name of its own");
     other.stats().await.unwrap();
+    // Nor does it take the lease from the other one, again and again.
+    let holder = |run| Holder { name: "it".to_owned(), run: RunId(run), role: Role::Listener };
+    let lease = other.take_lease(holder(2), at(1), at(31)).await.unwrap();
+    let refused = one.take_lease(holder(1), at(5), at(35)).await.unwrap_err();
+    assert_eq!(refused, LedgerError::Twin("one".to_owned()));
+    assert_eq!(other.lease().await.unwrap(), Some(lease));
     // Neither does it say for the other one that it ends.
     assert_eq!(one.leave().await, Err(JetStreamError::Twin { node: "one".to_owned() }));
     assert_eq!(other.nodes().await.unwrap().len(), 1);

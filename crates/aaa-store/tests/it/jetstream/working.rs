@@ -408,3 +408,38 @@ async fn what_comes_at_last_is_given_back_at_once() {
     }
     unreachable!("nothing came at last");
 }
+
+/// While a server of a cluster is replaced, nobody hears that an event is done. That is no
+/// acknowledgement: whoever gets the event next has to know how often it was tried in earnest.
+#[tokio::test]
+async fn what_nobody_heard_is_not_acknowledged() {
+    let Some(nats) = Nats::one() else { return };
+    let inbox = nats.open().await;
+    inbox.commit(delivery(&favorites("7", &["1"]))).await.unwrap();
+    given_back(&inbox, 1).await;
+    assert!(kept(&nats, "test").await.contains("excused"));
+    let (had, has) = oneshot::channel();
+    let (release, released) = oneshot::channel::<()>();
+    let once = Arc::new(Mutex::new(Some((had, released))));
+    let handler = move |_: StoredEvent| {
+        let once = once.lock().unwrap().take();
+        async move {
+            if let Some((had, released)) = once {
+                had.send(()).unwrap();
+                let _ = released.await;
+            }
+            Ok::<(), Failed>(())
+        }
+    };
+    let (end, ended) = oneshot::channel::<()>();
+    let settings = WorkerSettings { timeout: Duration::from_secs(60), ..settings() };
+    let worker = Worker::new(name("test"), inbox.clone(), handler).with_settings(settings);
+    let worker = tokio::spawn(worker.run(async move { ended.await.unwrap_or(()) }));
+    timeout(PATIENCE, has).await.expect("it is not handled").unwrap();
+    let stream = nats.client().await.get_stream("aaa").await.unwrap();
+    stream.delete_consumer("test").await.unwrap();
+    drop(end);
+    release.send(()).unwrap();
+    timeout(PATIENCE, worker).await.expect("no end").unwrap().unwrap();
+    assert!(kept(&nats, "test").await.contains("excused"));
+}
