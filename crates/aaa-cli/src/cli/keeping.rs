@@ -20,7 +20,8 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug, Default, Args)]
 pub(crate) struct KeepArgs {
     /// Remove events with their bodies after this time, such as 30d, dead letters' too; what a
-    /// consumer has yet to handle stays [default: never]
+    /// consumer has yet to handle stays, but not in JetStream, where it is told of before [default:
+    /// never]
     #[arg(long, value_name = "TIME", value_parser = keep_events)]
     pub(crate) keep_events: Option<Duration>,
     /// Know the keys of events for so long, by which copies are refused; older events are stored

@@ -36,7 +36,8 @@ pub struct Settings {
     /// How far a replay may bring events back: X's look-back, and the sweep if there is one. Keys
     /// are kept for no less. 5 days, as on Enterprise.
     pub look_back: Duration,
-    /// How long events are kept; `None` for ever. No shorter than their keys.
+    /// How long events are kept; `None` for ever. No shorter than their keys. They go whoever still
+    /// waits for them, see [`JetStreamInbox::overdue`](super::JetStreamInbox::overdue).
     pub body_retention: Option<Duration>,
     /// Where the keys are kept.
     pub keys: Keys,
