@@ -205,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn a_session_ends_by_itself() {
+        let access = access();
+        let cookie = cookie(&access);
+        assert!(access.admits(Some(&cookie)));
+        lock(&access.sessions).values_mut().for_each(|until| *until -= SESSION);
+        assert!(!access.admits(Some(&cookie)));
+    }
+
+    #[test]
     fn guessing_is_slow_and_locks_nobody_else_out() {
         let access = access();
         let inside = cookie(&access);

@@ -17,7 +17,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     answer::Refused,
-    guard::single,
+    guard::{cookie, single},
     pages::{Asked, events::Wanted},
     reading::Filter,
     shared::Shared,
@@ -29,7 +29,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How many events are read at once.
 const PAGE: usize = 100;
 
-/// How long a stream lasts: whoever still watches comes again, and shows that they may.
+/// How long a stream lasts: whoever still watches comes again, and whoever is gone without a word
+/// holds no connection for ever.
 const LASTS: Duration = Duration::from_secs(3600);
 
 /// What is told of an event.
@@ -58,7 +59,8 @@ pub(crate) async fn events(
     };
     match seen {
         Ok(after) => {
-            let told = Following::new(shared, wanted.filter(), after).told();
+            let cookie = cookie(&headers).map(str::to_owned);
+            let told = Following::new(shared, cookie, wanted.filter(), after).told();
             Sse::new(told).keep_alive(KeepAlive::new()).into_response()
         }
         Err(error) => Refused::from(error).into_response(),
@@ -67,6 +69,8 @@ pub(crate) async fn events(
 
 struct Following {
     shared: Arc<Shared>,
+    /// Whose session it is.
+    cookie: Option<String>,
     filter: Filter,
     after: u64,
     woken: Option<watch::Receiver<u64>>,
@@ -75,9 +79,9 @@ struct Following {
 }
 
 impl Following {
-    fn new(shared: Arc<Shared>, filter: Filter, after: u64) -> Self {
+    fn new(shared: Arc<Shared>, cookie: Option<String>, filter: Filter, after: u64) -> Self {
         let (woken, since) = (shared.woken.clone(), shared.clock.elapsed());
-        Self { shared, filter, after, woken, read: VecDeque::new(), since }
+        Self { shared, cookie, filter, after, woken, read: VecDeque::new(), since }
     }
 
     fn told(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -87,8 +91,14 @@ impl Following {
         })
     }
 
+    /// Returns what is to be told next, or `None` when it is over: also when whoever asked has
+    /// signed out meanwhile, or was signed in for too long. That is looked at each time before
+    /// something is told, and as often as there is a look for events.
     async fn next(&mut self) -> Option<Event> {
         loop {
+            if !self.shared.access.admits(self.cookie.as_deref()) {
+                return None;
+            }
             if let Some(event) = self.read.pop_front() {
                 return Some(event);
             }

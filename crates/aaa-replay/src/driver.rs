@@ -67,7 +67,8 @@ pub struct Driver<L, T> {
     client: Client<T>,
     clock: XClock,
     desk: Desk<L>,
-    targets: Vec<Target>,
+    /// Which webhooks to recover, and which ones they were found to be: two may be the same.
+    targets: Vec<(Target, Option<WebhookId>)>,
     settings: Settings,
     pace: Pace,
     fleet: Fleet,
@@ -95,7 +96,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
             client: client.with_retry(RetryPolicy::none()),
             desk: Desk::new(ledger, clock.clone(), settings),
             clock,
-            targets: vec![target],
+            targets: vec![(target, None)],
             settings,
             pace,
             fleet: Fleet::default(),
@@ -111,8 +112,8 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
     /// Recovers one more webhook.
     #[must_use]
     pub fn and(mut self, target: Target) -> Self {
-        if !self.targets.contains(&target) {
-            self.targets.push(target);
+        if !self.targets.iter().any(|(other, _)| *other == target) {
+            self.targets.push((target, None));
         }
         self
     }

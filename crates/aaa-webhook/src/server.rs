@@ -29,6 +29,7 @@
 mod connection;
 mod heads;
 mod progress;
+mod sending;
 mod slow;
 #[cfg(feature = "tls")]
 mod tls;
@@ -37,7 +38,7 @@ use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Interval, MissedTickBehavior},
 };
@@ -58,6 +59,14 @@ const CALL_PERIOD: Duration = Duration::from_millis(250);
 /// from far away and behind a greeting of TLS.
 const SPARED: Duration = Duration::from_secs(1);
 
+/// How much of an answer the kernel takes, in bytes, before the other side has. Left to itself it
+/// takes megabytes and asks for more when a third is gone, so that whoever reads slowly would look
+/// like somebody who does not read. What the receiver answers is smaller than this by far.
+const SEND_BUFFER: u32 = 64 * 1024;
+
+/// How many connections the kernel keeps until they are taken, as [`TcpListener::bind`] has it.
+const BACKLOG: u32 = 128;
+
 /// How long to wait before another connection is tried to be taken when one could not be.
 const STARVED_PAUSE: Duration = Duration::from_millis(50);
 
@@ -77,7 +86,8 @@ pub struct Limits {
     /// The largest head of a request in bytes, 32 KiB by default. A larger one is answered 431.
     pub header_bytes: usize,
     /// How long running requests may take to end at shutdown, and on connections that a full
-    /// server wants back, and how long an answer may wait to be read; 5 s by default.
+    /// server wants back, before they are cut off; and how long an answer may wait to be read, each
+    /// 16 KiB of it. 5 s by default.
     pub drain_time: Duration,
 }
 
@@ -123,7 +133,7 @@ impl Server {
     ///
     /// Fails when the address cannot be bound.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        let listener = listen(address)?;
         let address = listener.local_addr()?;
         Ok(Self {
             listener,
@@ -215,6 +225,18 @@ impl Server {
             }
         }
     }
+}
+
+/// Does what [`TcpListener::bind`] does, but for the room that answers have in the kernel.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Elsewhere somebody could take an address that is in use.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Whoever is accepted has it from here.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn is_of_the_connection(error: &io::Error) -> bool {

@@ -2,11 +2,78 @@
 
 use axum::body::Body;
 use http::{Method, StatusCode, header};
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+use tower::ServiceExt;
 
 use crate::{
     guard::{CHANGES, PAGES, change},
-    stage::{HOST, Pages, Stage},
+    stage::{HOST, PATIENCE, Page, Pages, Stage},
 };
+
+/// Sends one of the forms that need no script.
+async fn form(pages: &Pages, path: &str, body: &'static str) -> Page {
+    let request =
+        pages.request(Method::POST, path).header(header::ORIGIN, format!("http://{HOST}"));
+    let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    pages.send(request.body(Body::from(body)).unwrap()).await
+}
+
+/// Signs in, as one browser of several.
+async fn signed_in(pages: &Pages) -> Pages {
+    let answer = form(pages, "/login", "password=correct+horse").await;
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    Pages { cookie: Some(cookie.split(';').next().unwrap().to_owned()), ..pages.clone() }
+}
+
+async fn stream(pages: &Pages, query: &str) -> Body {
+    let path = format!("/events/stream{query}");
+    let request = pages.request(Method::GET, &path).body(Body::empty()).unwrap();
+    let answer = pages.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    answer.into_body()
+}
+
+/// Returns what a stream tells next, or `None` when it is over.
+async fn told(stream: &mut Body) -> Option<String> {
+    let frame = timeout(PATIENCE, stream.frame()).await.expect("it goes on, and tells nothing")?;
+    Some(String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap())
+}
+
+/// A stream lasts longer than its request, so it has to be looked at again who follows it.
+#[tokio::test]
+async fn a_stream_ends_with_its_session() {
+    let stage = Stage::new().await;
+    let id = stage.webhook().await;
+    stage.subscribe(id, 7).await;
+    stage.trigger("favorite_events").await;
+    stage.trigger("follow_events").await;
+    let pages = Pages::new(stage.dashboard().with_password("correct horse".parse().unwrap()));
+    let (leaving, staying) = (signed_in(&pages).await, signed_in(&pages).await);
+    // One has something to tell, and one waits for it.
+    let mut telling = stream(&leaving, "?after=0").await;
+    let mut waiting = stream(&leaving, "").await;
+    let mut other = stream(&staying, "?after=0").await;
+    assert!(told(&mut telling).await.unwrap().starts_with("id: 1\n"));
+    assert_eq!(form(&leaving, "/logout", "").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(told(&mut telling).await, None);
+    stage.trigger("direct_message_events").await;
+    assert_eq!(told(&mut waiting).await, None);
+    for seq in 1..=3 {
+        assert!(told(&mut other).await.unwrap().starts_with(&format!("id: {seq}\n")));
+    }
+}
+
+/// Also when nothing happens that could be told.
+#[tokio::test]
+async fn a_silent_stream_ends_with_its_session() {
+    let stage = Stage::new().await;
+    let pages = Pages::new(stage.dashboard().with_password("correct horse".parse().unwrap()));
+    let leaving = signed_in(&pages).await;
+    let mut silent = stream(&leaving, "").await;
+    let (told, left) = tokio::join!(told(&mut silent), form(&leaving, "/logout", ""));
+    assert_eq!((told, left.status), (None, StatusCode::SEE_OTHER));
+}
 
 #[tokio::test]
 async fn a_password_opens_a_session() {

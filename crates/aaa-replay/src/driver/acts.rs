@@ -57,7 +57,10 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
     /// Finds the webhooks that have no engine, and creates their engines from the ledger; says
     /// whether there were any.
     pub(super) async fn resume(&mut self, health: Health) -> Result<bool, LedgerError> {
-        let all = self.fleet.engines().count() >= self.targets.len();
+        let all = self
+            .targets
+            .iter()
+            .all(|(_, found)| found.is_some_and(|webhook| self.fleet.engine(webhook).is_some()));
         if all || self.look_again.is_some_and(|uptime| self.clock.uptime() < uptime) {
             return Ok(false);
         }
@@ -69,8 +72,9 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
             }
         };
         let mut attempts = None;
-        let mut found = false;
-        for target in self.targets.clone() {
+        let mut added = false;
+        for at in 0..self.targets.len() {
+            let Some((target, found)) = self.targets.get_mut(at) else { break };
             let webhook = match target.find(&webhooks) {
                 Ok(webhook) => engine::Webhook { id: webhook.id, created_at: webhook.created_at },
                 Err(error) => {
@@ -78,6 +82,7 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
                     continue;
                 }
             };
+            *found = Some(webhook.id);
             if self.fleet.engine(webhook.id).is_some() {
                 continue;
             }
@@ -87,9 +92,9 @@ impl<L: Ledger, T: Transport> Driver<L, T> {
             };
             let settings = engine::learned(self.settings, webhook.id, attempts);
             self.fleet.add(Engine::new(webhook, settings, health, attempts.clone()));
-            found = true;
+            added = true;
         }
-        Ok(found)
+        Ok(added)
     }
 
     /// Has X check the webhook when it is marked invalid: as long as it is, X neither delivers nor

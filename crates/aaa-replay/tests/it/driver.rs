@@ -3,12 +3,12 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
 
-use aaa_client::{ApiUrl, Client, ClientBuilder};
+use aaa_client::{ApiUrl, Client, ClientBuilder, Transport};
 use aaa_replay::{
     coverage::{Heartbeat, RunId, Tally},
     driver::{Driver, Pace, Target, TargetError, XClock, heartbeats},
@@ -22,7 +22,7 @@ use http::Response;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::support::{FakeX, Journal, MemoryLedger, Silent};
+use crate::support::{Counted, FakeX, Journal, MemoryLedger, Silent};
 
 /// What X's clock says in these tests; the local one says something else.
 const DATE: &str = "Sat, 22 Nov 2025 12:00:00 GMT";
@@ -46,7 +46,7 @@ fn heartbeats_of_two_runs() -> Vec<Heartbeat> {
     vec![at(1, "2025-11-22T10:00:00Z"), at(2, "2025-11-22T10:10:00Z")]
 }
 
-fn client(x: FakeX) -> Client<FakeX> {
+fn client<T: Transport>(x: T) -> Client<T> {
     let api: ApiUrl = "http://127.0.0.1:1".parse().unwrap();
     ClientBuilder::new(api).bearer("bearer".parse().unwrap()).build_with(x)
 }
@@ -58,8 +58,8 @@ fn driver(ledger: MemoryLedger, x: FakeX, pause: SignedDuration) -> Driver<Memor
 }
 
 /// Runs a driver beside a test, and stops it at the end.
-async fn beside(
-    driver: Driver<MemoryLedger, FakeX>,
+async fn beside<T: Transport + 'static>(
+    driver: Driver<MemoryLedger, T>,
     test: impl AsyncFnOnce(mpsc::Sender<ReplayJobStatus>),
 ) {
     let (completed, completions) = mpsc::channel(4);
@@ -369,6 +369,47 @@ async fn heartbeats_that_cannot_be_written_are_told_once() {
      WARN heartbeats are not written: what arrives is a gap error=the replay ledger cannot be used: the disk is full
      INFO heartbeats are written again
     ");
+}
+
+/// Recovers two targets, and counts what is read of X until the driver has looked often.
+async fn reads_for([first, second]: [Target; 2]) -> usize {
+    let journal = Journal::new();
+    let ledger = MemoryLedger::new(journal.clone(), heartbeats_of_two_runs());
+    let x = FakeX { journal: journal.clone(), date: DATE, refuse_first: Default::default() };
+    let reads = Arc::new(AtomicUsize::new(0));
+    let x = Counted { x, reads: Arc::clone(&reads) };
+    let hour = SignedDuration::from_hours(1);
+    let settings = Settings { pause: hour, ..Settings::new(Limits::v2()) };
+    let pace = Pace { tick: Duration::from_millis(1), clock: hour };
+    let driver = Driver::new(ledger, client(x), XClock::new(), first, settings, pace).and(second);
+    let mut looks = driver.figures();
+    beside(driver, async |_| {
+        journal.wait_for("settle 1 Running").await;
+        for _ in 0..20 {
+            looks.changed().await.unwrap();
+        }
+    })
+    .await;
+    reads.load(SeqCst)
+}
+
+/// A gap that is there does not make the driver look for webhooks each time it looks at the gaps.
+#[tokio::test]
+async fn webhooks_are_looked_for_once() {
+    let id = |id: &str| Target::Id(id.parse().unwrap());
+    let url = Target::Url("https://example.com/hook".parse().unwrap());
+    for targets in [
+        // The same one, meant twice.
+        [url.clone(), id("12")],
+        [Target::Only, id("12")],
+        [id("12"), url],
+        // And one that may come to be there later.
+        [id("12"), id("13")],
+    ] {
+        let words = format!("{targets:?}");
+        // The clock is read, too.
+        assert_eq!(reads_for(targets).await, 2, "{words}");
+    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use aaa_client::{Transport, TransportError};
@@ -237,6 +240,22 @@ impl Transport for FakeX {
         };
         let answer = Response::builder().header("date", self.date).body(Bytes::from(answer));
         Ok(answer.unwrap())
+    }
+}
+
+/// An X whose calls that read something are counted.
+#[derive(Clone)]
+pub(crate) struct Counted {
+    pub(crate) x: FakeX,
+    pub(crate) reads: Arc<AtomicUsize>,
+}
+
+impl Transport for Counted {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        if request.method() == Method::GET {
+            self.reads.fetch_add(1, SeqCst);
+        }
+        self.x.send(request).await
     }
 }
 

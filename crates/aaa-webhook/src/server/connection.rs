@@ -37,6 +37,7 @@ use tokio::{
 use super::{
     Limits, SPARED,
     progress::{Phase, Progress, Watched},
+    sending::Sending,
     slow,
 };
 use crate::receiver::{Carried, Enough, Refusal, Status, clock};
@@ -126,7 +127,7 @@ impl Connection {
                     carried.store(true, SeqCst);
                 }
                 progress.answered();
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(answer.map(|body| Sending::new(body, progress.clone())))
             }
         });
         let stream = TokioIo::new(Watched::new(stream, progress.clone()));
@@ -149,16 +150,17 @@ impl Connection {
                 end = served => break end,
                 () = &mut cut_off, if cutting => break End::CutOff,
                 why = calls.asked(), if !asked => {
-                    asked = true;
+                    (asked, cutting) = (true, true);
                     Pin::new(&mut connection).graceful_shutdown();
+                    let mut time = limits.drain_time;
                     if let Asked::Full = why {
                         // What is no request yet, or of nobody knows whom, is not waited for.
                         enough.call();
                         let running = matches!(progress.phase(), Phase::Busy | Phase::Stuck(_));
-                        let time = if running { limits.drain_time } else { Duration::ZERO };
-                        cut_off.set(sleep(time));
-                        cutting = true;
+                        time = if running { time } else { Duration::ZERO };
                     }
+                    // A stream would go on by itself, also when nobody waits for it any more.
+                    cut_off.set(sleep(time));
                 }
             }
         };
@@ -246,7 +248,7 @@ impl<'a> Patience<'a> {
                 Phase::Idle(_) if self.carried.load(SeqCst) => self.limits.idle_time,
                 Phase::Idle(_) | Phase::Head(_) => self.limits.header_time,
                 Phase::Stuck(_) => self.limits.drain_time,
-                // The receiver has time-outs of its own.
+                // The receiver has time-outs of its own, and a stream may have nothing to say.
                 Phase::Busy => return Poll::Pending,
             };
             self.timer.set(sleep(limit));
@@ -257,3 +259,6 @@ impl<'a> Patience<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The accept loop, through raw sockets.
 
 mod endings;
+mod sending;
 
 use std::{net::SocketAddr, time::Duration};
 
