@@ -12,7 +12,7 @@ use std::{error::Error, future};
 
 use aaa_auth::tokens::TokenFile;
 use aaa_client::{ApiVersion, ReqwestTransport, Timeouts};
-use aaa_dashboard::{Dashboard, Doing, Resend};
+use aaa_dashboard::{ActionFuture, Dashboard, Resend};
 use aaa_store::{Settings, SqliteStore};
 use aaa_webhook::{
     app::App,
@@ -68,7 +68,7 @@ struct Again {
 }
 
 impl Resend for Again {
-    fn resend(&self, delivery: StoredDelivery, to: Option<String>) -> Doing<'_> {
+    fn resend(&self, delivery: StoredDelivery, to: Option<String>) -> ActionFuture<'_> {
         let to = to.unwrap_or_else(|| self.usual.clone());
         // The page shows what went wrong in these words.
         Box::pin(async move {

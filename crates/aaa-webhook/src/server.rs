@@ -85,9 +85,10 @@ pub struct Limits {
     pub idle_time: Duration,
     /// The largest head of a request in bytes, 32 KiB by default. A larger one is answered 431.
     pub header_bytes: usize,
+    /// How long an answer may wait to be read, each 16 KiB of it; 5 s by default.
+    pub read_time: Duration,
     /// How long running requests may take to end at shutdown, and on connections that a full
-    /// server wants back, before they are cut off; and how long an answer may wait to be read, each
-    /// 16 KiB of it. 5 s by default.
+    /// server wants back, before they are cut off; 5 s by default.
     pub drain_time: Duration,
 }
 
@@ -98,6 +99,7 @@ impl Default for Limits {
             header_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(75),
             header_bytes: 32 * 1024,
+            read_time: Duration::from_secs(5),
             drain_time: Duration::from_secs(5),
         }
     }

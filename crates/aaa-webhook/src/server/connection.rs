@@ -247,7 +247,7 @@ impl<'a> Patience<'a> {
             let limit = match phase {
                 Phase::Idle(_) if self.carried.load(SeqCst) => self.limits.idle_time,
                 Phase::Idle(_) | Phase::Head(_) => self.limits.header_time,
-                Phase::Stuck(_) => self.limits.drain_time,
+                Phase::Stuck(_) => self.limits.read_time,
                 // The receiver has time-outs of its own, and a stream may have nothing to say.
                 Phase::Busy => return Poll::Pending,
             };

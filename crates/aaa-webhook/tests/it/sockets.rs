@@ -321,7 +321,7 @@ async fn a_line_of_spaces_does_not_begin_the_wait_anew() {
 async fn who_does_not_read_is_closed() {
     let mut limits = Limits::default();
     limits.header_time = Duration::from_secs(3600);
-    limits.drain_time = Duration::from_millis(200);
+    limits.read_time = Duration::from_millis(200);
     let server = start(Behaviour::Store, limits).await;
     let mut deaf = TcpStream::connect(server.address).await.unwrap();
     let requests = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
@@ -404,7 +404,8 @@ async fn a_full_server_cuts_off_who_does_not_read() {
     let mut limits = Limits::default();
     limits.connections = 1;
     limits.header_time = Duration::from_millis(200);
-    limits.drain_time = Duration::from_millis(200);
+    (limits.read_time, limits.drain_time) =
+        (Duration::from_millis(200), Duration::from_millis(200));
     let server = start(Behaviour::Store, limits).await;
     let mut deaf = TcpStream::connect(server.address).await.unwrap();
     let requests = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);

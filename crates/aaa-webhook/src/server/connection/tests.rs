@@ -14,13 +14,13 @@ const ROOM: usize = 1024;
 
 const LARGE: usize = 20 * PIECE;
 
-const DRAIN: Duration = Duration::from_secs(5);
+const READ: Duration = Duration::from_secs(5);
 
 /// Asks for a large answer.
 async fn ask(method: &str) -> (DuplexStream, JoinHandle<()>, watch::Sender<Call>) {
     let router = Router::new().route("/", get(async || Body::from(vec![b'x'; LARGE])));
     let mut limits = Limits::default();
-    (limits.header_time, limits.drain_time) = (2 * DRAIN, DRAIN);
+    (limits.header_time, limits.read_time) = (2 * READ, READ);
     let calls = watch::Sender::default();
     let peer = SocketAddr::from(([127, 0, 0, 1], 1));
     let connection = Connection::new(router, peer, calls.subscribe(), limits, Status::default());
@@ -53,9 +53,9 @@ const SOON: Duration = Duration::from_millis(1);
 async fn who_takes_a_piece_in_time_gets_all_of_it() {
     let (mut theirs, running, _calls) = ask("GET").await;
     let began = clock::instant();
-    let taken = take(&mut theirs, PIECE, DRAIN - SOON).await;
+    let taken = take(&mut theirs, PIECE, READ - SOON).await;
     assert!(taken > LARGE, "{taken} bytes");
-    assert!(began.elapsed() > 15 * DRAIN, "{:?}", began.elapsed());
+    assert!(began.elapsed() > 15 * READ, "{:?}", began.elapsed());
     running.await.unwrap();
 }
 
@@ -64,9 +64,9 @@ async fn who_takes_a_piece_in_time_gets_all_of_it() {
 async fn who_takes_less_is_cut_off() {
     for (piece, pause, most) in [
         // Nothing, and then a little less than a piece in time.
-        (1, 100 * DRAIN, DRAIN),
-        (ROOM, DRAIN / 15, 2 * DRAIN),
-        (PIECE / 2, DRAIN - SOON, 3 * DRAIN),
+        (1, 100 * READ, READ),
+        (ROOM, READ / 15, 2 * READ),
+        (PIECE / 2, READ - SOON, 3 * READ),
     ] {
         let (mut theirs, running, _calls) = ask("GET").await;
         let began = clock::instant();
@@ -89,7 +89,7 @@ async fn an_answer_is_framed_by_its_length() {
         let began = clock::instant();
         theirs.read_to_end(&mut answer).await.unwrap();
         // Both have ended with what was to be sent, and then were idle.
-        assert_eq!(began.elapsed().as_secs(), 2 * DRAIN.as_secs(), "{method}");
+        assert_eq!(began.elapsed().as_secs(), 2 * READ.as_secs(), "{method}");
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("\r\ncontent-length: {LARGE}")), "{head}");
@@ -105,8 +105,8 @@ async fn an_answer_that_does_not_end_is_cut_off_with_the_server() {
     let (mut theirs, running, calls) = ask("GET").await;
     let began = clock::instant();
     calls.send_modify(|call| call.draining = true);
-    let taken = take(&mut theirs, PIECE, DRAIN / 2).await;
+    let taken = take(&mut theirs, PIECE, READ / 2).await;
     assert!(taken < LARGE / 2, "{taken} bytes");
     running.await.unwrap();
-    assert!(began.elapsed() <= 2 * DRAIN, "{:?}", began.elapsed());
+    assert!(began.elapsed() <= 2 * READ, "{:?}", began.elapsed());
 }

@@ -111,7 +111,7 @@ async fn closed(status: &Status) {
 async fn a_stream_outlives_the_limits_of_who_is_idle() {
     let mut limits = Limits::default();
     limits.header_time = Duration::from_millis(100);
-    limits.drain_time = Duration::from_millis(100);
+    limits.read_time = Duration::from_millis(100);
     let (server, say) = stream(limits).await;
     let mut stream = ask(server.address).await;
     say.send("first").await.unwrap();
@@ -131,13 +131,13 @@ async fn a_stream_outlives_the_limits_of_who_is_idle() {
 async fn a_large_answer_arrives_whole_however_slowly_it_is_read() {
     let mut limits = Limits::default();
     limits.header_time = Duration::from_secs(1);
-    limits.drain_time = Duration::from_secs(1);
+    limits.read_time = Duration::from_secs(1);
     let server = serve(limits, || Body::from(vec![b'x'; LARGE])).await;
     let mut stream = ask(server.address).await;
     let (mut piece, mut read, mut head) = (vec![0; 16 * 1024], 0, None);
     // Four times as long as the limit, for all of it.
     let pieces = u32::try_from(LARGE / piece.len()).unwrap();
-    let mut pace = tokio::time::interval(limits.drain_time * 4 / pieces);
+    let mut pace = tokio::time::interval(limits.read_time * 4 / pieces);
     loop {
         let taken = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut piece)).await;
         let taken = match taken.expect("nothing comes") {
@@ -160,7 +160,7 @@ async fn a_large_answer_arrives_whole_however_slowly_it_is_read() {
 async fn who_does_not_read_a_large_answer_is_cut_off() {
     let mut limits = Limits::default();
     limits.header_time = Duration::from_secs(3600);
-    limits.drain_time = Duration::from_millis(200);
+    limits.read_time = Duration::from_millis(200);
     for body in [|| Body::from(vec![b'x'; LARGE]), || Body::new(Endless)] {
         let server = serve(limits, body).await;
         let deaf = ask(server.address).await;
