@@ -235,13 +235,13 @@ impl Sink for Forwarder {
 /// refused for another reason becomes a dead letter after some attempts.
 fn judge(answer: &Response<()>) -> Result<(), Failed> {
     let status = answer.status();
-    let reason = format_args!("answered {}", told(status));
+    let reason = || format!("answered {}", told(status));
     if status.is_success() {
         Ok(())
     } else if status.is_server_error()
         || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
     {
-        let failed = Failed::unavailable(reason);
+        let failed = Failed::unavailable(reason());
         let after = answer.headers().get(header::RETRY_AFTER);
         let seconds = after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         Err(match seconds {
@@ -249,7 +249,7 @@ fn judge(answer: &Response<()>) -> Result<(), Failed> {
             None => failed,
         })
     } else {
-        Err(Failed::again(reason))
+        Err(Failed::again(reason()))
     }
 }
 
