@@ -61,3 +61,8 @@ pub use crate::{
     credentials::{Consumer, Credentials, UserCredential, UserToken},
     exchange::{AnswerError, AuthError, Exchange, Step, redacted},
 };
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -116,3 +116,8 @@ pub use crate::{
     user::UserClient,
     version::{ApiVersion, ApiVersionError},
 };
+
+/// The example of the README.
+#[cfg(all(doctest, feature = "reqwest"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -111,3 +111,8 @@ pub use expectation::Expectation;
 pub use server::{Builder, ControlError, Emulator, StartError};
 #[cfg(feature = "tls")]
 pub use server::{Trust, TrustError};
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -97,3 +97,8 @@ pub mod picture;
 pub mod plan;
 pub mod sweep;
 pub mod watch;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

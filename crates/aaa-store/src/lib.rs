@@ -84,3 +84,8 @@ pub use crate::{
         Transactions,
     },
 };
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

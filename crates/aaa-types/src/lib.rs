@@ -47,3 +47,8 @@ pub use crate::{
     time::{ReplayWindow, UtcMinute},
     url::WebhookUrl,
 };
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

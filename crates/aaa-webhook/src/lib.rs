@@ -80,3 +80,8 @@ pub mod receiver;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod signature;
+
+/// The example of the README.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
