@@ -175,6 +175,7 @@ mod tests {
             ("https://", ApiUrlError::NotAbsolute),
             ("http://api.x.com", ApiUrlError::Plain),
             ("http://localhost.example", ApiUrlError::Plain),
+            ("http://localhost.", ApiUrlError::Plain),
             ("ftp://localhost", ApiUrlError::Scheme),
             ("https://me:hush@api.x.com", ApiUrlError::UserInfo),
             ("https://a/?b", ApiUrlError::Query),

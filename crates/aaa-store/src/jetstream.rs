@@ -139,6 +139,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long a request may take that is no commit.
 const REQUEST: Duration = Duration::from_secs(2);
 
+/// What is said of a request that nobody answered.
+const NO_ANSWER: &str = "no answer came in time";
+
 /// How long events are counted at most, for a figure: whoever settles an attempt holds a lease
 /// meanwhile.
 const COUNT: Duration = Duration::from_secs(5);
@@ -454,14 +457,19 @@ impl Shared {
     /// as can be found in the time there is.
     async fn count(&self, after: u64, intent: &Intent) -> u64 {
         let mut found = 0;
-        match timeout(COUNT, self.count_into(&mut found, after, intent)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, found, "what a replay brought is not counted"),
-            Err(_) => tracing::warn!(found, "what a replay brought is not counted to the end"),
+        let counted = async {
+            while let Err(error) = self.count_into(&mut found, after, intent).await {
+                tracing::debug!(%error, "what a replay brought is counted anew");
+                sleep(LOOK).await;
+            }
+        };
+        if timeout(COUNT, counted).await.is_err() {
+            tracing::warn!(found, "what a replay brought is not counted to the end");
         }
         found
     }
 
+    /// Counts from the beginning.
     async fn count_into(
         &self,
         found: &mut u64,
@@ -469,6 +477,7 @@ impl Shared {
         intent: &Intent,
     ) -> Result<(), JetStreamError> {
         let failed = |error: &dyn std::fmt::Display| JetStreamError::failed("count events", error);
+        *found = 0;
         let last = self.newest().await?;
         if last <= after {
             return Ok(());
@@ -526,7 +535,7 @@ async fn answered<T, E: std::fmt::Display>(
 ) -> Result<T, JetStreamError> {
     match timeout(REQUEST, request.into_future()).await {
         Ok(answer) => answer.map_err(|error| JetStreamError::failed(action, error)),
-        Err(_) => Err(JetStreamError::failed(action, "no answer came in time")),
+        Err(_) => Err(JetStreamError::failed(action, NO_ANSWER)),
     }
 }
 

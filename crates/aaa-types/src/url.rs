@@ -5,7 +5,7 @@ mod refusal;
 use std::{convert::Infallible, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use url::Url;
+use url::{Host, Url};
 
 pub use self::refusal::UrlRefusal;
 
@@ -91,7 +91,7 @@ impl WebhookUrl {
 
     /// Says whether the host is a loopback address or `localhost`.
     pub fn is_loopback(&self) -> bool {
-        self.parsed().is_ok_and(|url| is_loopback(&url))
+        self.parsed().is_ok_and(|url| refusal::of_host(&url) == Some(UrlRefusal::Loopback))
     }
 
     fn parsed(&self) -> Result<Url, WebhookUrlError> {
@@ -223,7 +223,8 @@ impl fmt::Display for WebhookAddress {
 }
 
 /// Says whether the host of any URL is the machine itself: a loopback address, `localhost` or a name
-/// below it (RFC 6761). What is sent there stays on the machine.
+/// below it, which RFC 6761 wants resolvers to keep on the machine. A dot behind the name counts as
+/// another name: some resolvers ask others for that one.
 ///
 /// # Examples
 ///
@@ -232,11 +233,18 @@ impl fmt::Display for WebhookAddress {
 /// use url::Url;
 ///
 /// assert!(is_loopback(&Url::parse("http://app.localhost:8080/")?));
+/// assert!(is_loopback(&Url::parse("http://[::ffff:127.0.0.1]/")?));
+/// assert!(!is_loopback(&Url::parse("http://localhost./")?));
 /// assert!(!is_loopback(&Url::parse("http://localhost.example.com/")?));
 /// # Ok::<(), url::ParseError>(())
 /// ```
 pub fn is_loopback(url: &Url) -> bool {
-    refusal::of_host(url) == Some(UrlRefusal::Loopback)
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+        None => false,
+    }
 }
 
 /// A text is not the address of a webhook, or not one for this API.

@@ -85,7 +85,9 @@ pub struct Limits {
     pub idle_time: Duration,
     /// The largest head of a request in bytes, 32 KiB by default. A larger one is answered 431.
     pub header_bytes: usize,
-    /// How long an answer may wait to be read, each 16 KiB of it; 5 s by default.
+    /// How long an answer may wait to be read, each 16 KiB of it; 5 s by default. Kernels on both
+    /// sides tell late what was taken, some hundred kilobytes at a time: whoever reads a large
+    /// answer at less than some tens of kilobytes in a second may be cut off.
     pub read_time: Duration,
     /// How long running requests may take to end at shutdown, and on connections that a full
     /// server wants back, before they are cut off; 5 s by default.

@@ -104,7 +104,12 @@ impl Ledger for JetStreamInbox {
         self.shared.prove().await?;
         let node = &self.shared.settings.node;
         let written = self.change(|cluster| cluster.heartbeat(node, heartbeat)).await;
-        self.shared.is_twin.store(matches!(written, Err(LedgerError::Twin(_))), SeqCst);
+        match &written {
+            Ok(()) => self.shared.is_twin.store(false, SeqCst),
+            Err(LedgerError::Twin(_)) => self.shared.is_twin.store(true, SeqCst),
+            // Whether the other one is still there is not known.
+            Err(_) => {}
+        }
         written?;
         let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
         *heard = Some(heartbeat.run);

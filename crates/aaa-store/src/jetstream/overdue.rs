@@ -15,7 +15,9 @@ use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::{JetStreamInbox, REQUEST, Shared, clock, error::JetStreamError, message::Subjects};
+use super::{
+    JetStreamInbox, NO_ANSWER, REQUEST, Shared, clock, error::JetStreamError, message::Subjects,
+};
 use crate::sqlite::values::signed;
 
 /// A consumer, or workers of one name, whose next event is removed soon.
@@ -104,7 +106,7 @@ impl Shared {
         let action = "look at the workers";
         match timeout(REQUEST, all.boxed().try_collect()).await {
             Ok(workers) => workers.map_err(|error| JetStreamError::failed(action, error)),
-            Err(_) => Err(JetStreamError::failed(action, "no answer came in time")),
+            Err(_) => Err(JetStreamError::failed(action, NO_ANSWER)),
         }
     }
 }

@@ -7,8 +7,10 @@ use async_nats::jetstream::{
     context::{GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind},
     stream::{Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType, Stream},
 };
+use tokio::time::timeout;
 
 use super::{
+    NO_ANSWER, REQUEST,
     error::JetStreamError,
     message::Subjects,
     settings::{BESIDE_BODY, Keys, Replicas, Settings, days},
@@ -123,9 +125,11 @@ pub(super) async fn inspect(
 }
 
 async fn find(context: &jetstream::Context, name: &str) -> Result<Option<Stream>, JetStreamError> {
-    let error = match context.get_stream(name).await {
-        Ok(stream) => return Ok(Some(stream)),
-        Err(error) => error,
+    // While there is no connection, a request waits for one.
+    let error = match timeout(REQUEST, context.get_stream(name)).await {
+        Ok(Ok(stream)) => return Ok(Some(stream)),
+        Ok(Err(error)) => error,
+        Err(_) => return Err(JetStreamError::failed("look at the stream", NO_ANSWER)),
     };
     match error.kind() {
         GetStreamErrorKind::JetStream(answer) if answer.code() == 404 => Ok(None),

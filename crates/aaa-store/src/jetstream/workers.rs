@@ -15,7 +15,9 @@ use tokio::{
     time::{Interval, MissedTickBehavior, sleep, timeout},
 };
 
-use super::{JetStreamInbox, REQUEST, clock, error::JetStreamError, message, message::Subjects};
+use super::{
+    JetStreamInbox, NO_ANSWER, REQUEST, clock, error::JetStreamError, message, message::Subjects,
+};
 
 /// How long the server waits for events before it says that there are none.
 const WAIT: Duration = Duration::from_millis(500);
@@ -423,7 +425,7 @@ impl<H: Handler> Worker<H> {
         let failed = |reason: &str| JetStreamError::failed("tell how an event ended", reason);
         let Some(reply) = &message.reply else { return Err(failed("nobody asked")) };
         let client = self.inbox.shared.context.client();
-        let mut last = "no answer came in time".to_owned();
+        let mut last = NO_ANSWER.to_owned();
         let told = async {
             while let Err(error) = client.request(reply.clone(), kind.into()).await {
                 last = error.to_string();

@@ -14,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::heads::Heads;
 
-/// How many bytes of its answers the other side has to take for a new wait to begin. The kernel
-/// makes room in larger steps, so nobody who reads is held up by it; and who takes a byte now and
-/// then is taken for somebody who does not read.
+/// How many bytes of its answers the other side has to take for a new wait to begin: who takes a
+/// byte now and then is taken for somebody who does not read. The kernel makes room in larger steps,
+/// and tells of none before.
 const PIECE: u64 = 16 * 1024;
 
 /// What one connection is doing. Stream and service note it while the connection is polled, and

@@ -77,4 +77,10 @@ async fn two_receivers_of_one_name_are_noticed() {
     other.heartbeat(beat(2, 1, 6)).await.unwrap();
     other.leave().await.unwrap();
     assert_eq!(other.nodes().await.unwrap().len(), 0);
+    // A heartbeat that cannot be written says nothing of the other one.
+    nats.client().await.delete_stream("KV_aaa-ledger").await.unwrap();
+    let unwritten = one.heartbeat(beat(1, 0, 10)).await.unwrap_err();
+    assert!(matches!(unwritten, LedgerError::Unavailable(_)), "{unwritten}");
+    let refused = one.take_lease(holder(1), at(10), at(40)).await.unwrap_err();
+    assert_eq!(refused, LedgerError::Twin("one".to_owned()));
 }
