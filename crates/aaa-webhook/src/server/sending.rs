@@ -51,3 +51,18 @@ impl Drop for Sending {
         self.progress.sent();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+
+    use super::*;
+
+    #[test]
+    fn it_is_framed_as_its_body_is() {
+        let sending = |body| Sending::new(body, Progress::default());
+        assert!(sending(Body::empty()).is_end_stream());
+        let known = sending(Body::from("abc"));
+        assert_eq!((known.is_end_stream(), known.size_hint().exact()), (false, Some(3)));
+    }
+}
