@@ -18,7 +18,11 @@ use aaa_webhook::{
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use nats_servers::{PAYLOAD, Servers};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 use crate::{
     lab::Lab,
@@ -54,6 +58,17 @@ impl Nats {
             }
         };
         timeout(PATIENCE, opened).await.expect("no server answers")
+    }
+
+    /// Says something to the server in its own words, and waits until it has heard that.
+    async fn say(&self, words: &str) {
+        let address = self.0.urls(0);
+        let mut server = TcpStream::connect(address.trim_start_matches("nats://")).await.unwrap();
+        let all = format!("CONNECT {{\"verbose\":false}}\r\n{words}PING\r\n");
+        server.write_all(all.as_bytes()).await.unwrap();
+        let mut said = BufReader::new(server).lines();
+        let heard = async { while said.next_line().await.unwrap().unwrap() != "PONG" {} };
+        timeout(PATIENCE, heard).await.expect("no server answers");
     }
 }
 
@@ -235,6 +250,32 @@ async fn a_job_in_whose_middle_one_of_several_died_is_asked_for_again() {
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
     assert_eq!(back.end().await, 0);
     beats.abort();
+}
+
+/// The stream takes no last heartbeat, while the ledger beside it is written: nobody knows what was
+/// refused since the one before, so that the end is no clean one.
+#[tokio::test]
+async fn who_cannot_write_the_last_heartbeat_does_not_leave() {
+    let Some(nats) = Nats::start("who_cannot_write_the_last_heartbeat_does_not_leave") else {
+        return;
+    };
+    let inbox = nats.inbox().await;
+    let lab = Lab::new().await;
+    let one = listen(&lab, &nats, "one", "127.0.0.1:0", &["--recover", "off"]).await;
+    let names = async || {
+        let nodes = inbox.nodes().await.unwrap();
+        nodes.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["one"]);
+    nats.say("PUB $JS.API.STREAM.DELETE.aaa 0\r\n\r\n").await;
+    let gone = async {
+        while inbox.stats().await.is_ok() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("the stream is still there");
+    assert_eq!(one.end().await, 0);
+    assert_eq!(names().await, ["one"]);
 }
 
 /// A receiver of which nothing is there but its heartbeats.

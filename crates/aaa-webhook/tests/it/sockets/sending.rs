@@ -70,12 +70,17 @@ async fn serve(limits: Limits, body: impl Fn() -> Body + Clone + Send + Sync + '
     Sending { address, status, stop, task }
 }
 
-/// Serves one stream that says what it is told to.
-async fn stream(limits: Limits) -> (Sending, mpsc::Sender<&'static str>) {
+/// Serves one stream that says what it is told to, and has somebody hear the first of it; returns the
+/// answer until there.
+async fn told(limits: Limits) -> (Sending, mpsc::Sender<&'static str>, TcpStream, String) {
     let (say, said) = mpsc::channel(1);
     let said = std::sync::Arc::new(std::sync::Mutex::new(Some(said)));
     let body = move || Body::new(Said(said.lock().unwrap().take().unwrap()));
-    (serve(limits, body).await, say)
+    let server = serve(limits, body).await;
+    let mut stream = ask(server.address).await;
+    say.send("first").await.unwrap();
+    let answer = read_until(&mut stream, "\r\n5\r\nfirst\r\n").await;
+    (server, say, stream, answer)
 }
 
 /// Asks over a connection for which the kernel keeps little on this side.
@@ -112,10 +117,7 @@ async fn a_stream_outlives_the_limits_of_who_is_idle() {
     let mut limits = Limits::default();
     limits.header_time = Duration::from_millis(100);
     limits.read_time = Duration::from_millis(100);
-    let (server, say) = stream(limits).await;
-    let mut stream = ask(server.address).await;
-    say.send("first").await.unwrap();
-    let answer = read_until(&mut stream, "\r\n5\r\nfirst\r\n").await;
+    let (_server, say, mut stream, answer) = told(limits).await;
     assert!(answer.contains("\r\ntransfer-encoding: chunked\r\n"), "{answer}");
     for _ in 0..3 {
         tokio::time::sleep(2 * limits.header_time).await;
@@ -187,10 +189,7 @@ async fn a_stream_ends_with_the_server() {
     let mut limits = Limits::default();
     limits.header_time = Duration::from_secs(3600);
     limits.drain_time = Duration::from_millis(100);
-    let (server, say) = stream(limits).await;
-    let mut stream = ask(server.address).await;
-    say.send("first").await.unwrap();
-    read_until(&mut stream, "first\r\n").await;
+    let (server, say, mut stream, _) = told(limits).await;
     server.stop.send(()).unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(20), server.task).await;
     ended.expect("it waits for the stream").unwrap();
@@ -205,10 +204,7 @@ async fn a_full_server_waits_for_no_stream() {
     limits.connections = 1;
     limits.header_time = Duration::from_secs(3600);
     limits.drain_time = Duration::from_millis(100);
-    let (server, say) = stream(limits).await;
-    let mut stream = ask(server.address).await;
-    say.send("first").await.unwrap();
-    read_until(&mut stream, "first\r\n").await;
+    let (server, _say, mut stream, _) = told(limits).await;
     // Taken once the place is free.
     let mut next = TcpStream::connect(server.address).await.unwrap();
     next.write_all(b"PUT / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
